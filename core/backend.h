@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// backend.h - a device behind a small table of operations.
+//
+// The towers (vision.c, text.c) are written once over this table; a backend
+// knows tensors, never models. Above the table every shape has been checked, so
+// implementations assert instead of validating.
+//
+// Precision. `act` is the type of activations between operations: f32 for
+// PE_PRECISION_FP32, bf16 (or f16) otherwise. The residual stream is always
+// f32, and so are the vectors of norms, biases and position tables. Sums are
+// accumulated in f32.
+//
+// Operations are queued in order on the backend's one stream and may run late,
+// so they return nothing; the first failure sticks and comes out of sync().
+// All entries are called by the engine's worker thread, except those marked
+// "any thread".
+//
+// Shape letters, everywhere: B images or texts, N tokens of one of them, R rows
+// (B * N, or the sum of ragged lengths), D width, H heads, E output dim.
+
+#pragma once
+
+#include "pe.h"
+#include "tensor.h"
+
+typedef struct PeBackendOps PeBackendOps;
+
+typedef struct {
+    const PeBackendOps *ops;
+    PePrecision precision; // resolved, never AUTO
+    PeDtype act;           // activations between operations
+    int k_align;           // linear inputs are zero-padded to a multiple of it
+} PeBackend;               // first member of each backend's own struct
+
+typedef struct {
+    int device;            // counts from 0
+    PePrecision precision; // AUTO: the fastest that the device computes well
+    int n_threads;         // 0: all cores (CPU only)
+} PeBackendParams;
+
+// y = x W^T + b, packed in whatever way the backend likes best.
+typedef struct PeLinear PeLinear;
+
+// One preprocessed picture, waiting to be embedded.
+typedef struct PeSlot PeSlot;
+
+typedef struct {
+    PeTensor weight;   // [n, k] f32, f16 or bf16, any strides; borrowed
+    const float *bias; // [n], NULL: none; borrowed
+    const float
+        *scale;   // [n], NULL: none; LayerScale, multiplies W's rows and b
+    int k_padded; // >= k; columns k..k_padded-1 of W are zero
+} PeLinearParams;
+
+typedef enum {
+    PE_EPILOGUE_NONE,     // y act  = x W^T + b
+    PE_EPILOGUE_GELU,     // y act  = gelu(x W^T + b), the exact erf form
+    PE_EPILOGUE_ROPE,     // y act  = rotate(x W^T + b), see PeRope
+    PE_EPILOGUE_RESIDUAL, // y f32 += x W^T + b
+    PE_EPILOGUE_F32,      // y f32  = x W^T + b
+} PeEpilogue;
+
+// Rotation of q and k in a packed [R, 3 * D] qkv. Row r is token r % n_tokens.
+// Within each head of the first 2 * D columns, channels (2p, 2p + 1) turn by
+// the angle of pair p: (a, b) -> (a cos - b sin, b cos + a sin), in f32.
+typedef struct {
+    const float *cos_sin; // [n_tokens, head_dim / 2, 2], backend memory
+    int n_tokens;
+    int head_dim;
+} PeRope;
+
+struct PeBackendOps {
+    const char *name; // "cpu", "cuda"
+
+    // How many devices of this kind there are; 0 when there is no driver.
+    // Any thread.
+    int (*count)(void);
+
+    // Fails with PE_ERROR_DEVICE when the device or the precision is not there.
+    PeBackend *(*open)(const PeBackendParams *params, GError **error);
+    void (*close)(PeBackend *be);
+
+    // "NVIDIA H100 80GB", "x86-64 avx512-bf16, 2 threads". Any thread.
+    const char *(*describe)(PeBackend *be);
+
+    // Device memory, 64-byte aligned, not cleared. NULL when there is none
+    // left.
+    void *(*alloc)(PeBackend *be, size_t size);
+    void (*free)(PeBackend *be, void *p);
+    void (*upload)(PeBackend *be, void *dst, const void *src, size_t size);
+    // Waits for everything queued, then copies.
+    void (*download)(PeBackend *be, void *dst, const void *src, size_t size);
+    // Waits for everything queued. NULL on success, else what went wrong
+    // (static storage); after a failure the backend may only be closed.
+    const char *(*sync)(PeBackend *be);
+
+    // NULL when there is no memory left.
+    PeLinear *(*linear_new)(PeBackend *be, const PeLinearParams *params);
+    void (*linear_free)(PeBackend *be, PeLinear *l);
+
+    // A slot holds one picture of width x height RGB pixels. Any thread.
+    PeSlot *(*slot_new)(PeBackend *be, int width, int height);
+    void (*slot_free)(PeBackend *be, PeSlot *slot);
+    // Convert, squash and store the frame; the frame is not needed afterwards.
+    // Any thread, at the same time on different slots.
+    bool (*ingest)(PeBackend *be, PeSlot *slot, const PeFrame *frame,
+                   GError **error);
+
+    // y act [B * gh * gw, k_padded], k ordered (channel, py, px); the ragged
+    // right and bottom remainders are dropped; columns past 3 * P * P are 0.
+    // Pixels become ((v / 255) - 0.5) / 0.5.
+    void (*patchify)(PeBackend *be, void *y, PeSlot *const *slots, int b,
+                     int patch, int k_padded);
+    // The same from pixels f32 [B, 3, h, w] already in [-1, 1].
+    void (*patchify_f32)(PeBackend *be, void *y, const float *pixels, int b,
+                         int h, int w, int patch, int k_padded);
+
+    // x f32 [B, c + Np, D] = concat(cls, patches) + pos
+    //   patches f32 [B * Np, D], cls f32 [D] or NULL (then c = 0),
+    //   pos f32 [c + Np, D]
+    void (*tokens)(PeBackend *be, float *x, const float *patches,
+                   const float *cls, const float *pos, int b, int np, int d);
+
+    // y[r,:] = (x[r,:] - mean) / sqrt(var + eps) * w + b, y of type `type`
+    // (act or f32; f32 y may be x).
+    void (*layernorm)(PeBackend *be, void *y, PeDtype type, const float *x,
+                      const float *w, const float *b, int rows, int d,
+                      float eps);
+
+    // See PeEpilogue for y. x act [rows, k_padded]. `rope` only with ROPE.
+    void (*linear)(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
+                   const PeRope *rope, void *y, const void *x, int rows);
+
+    // y act [R, D] = softmax(q k^T / sqrt(head_dim)) v per head; qkv act
+    // [R, 3 * D], head j at columns j * head_dim of each third. With `offsets`
+    // (i32 [B + 1], backend memory) sequence b is rows offsets[b]..
+    // offsets[b + 1] - 1 and none is longer than n; without, each has n rows.
+    void (*attention)(PeBackend *be, void *y, const void *qkv,
+                      const int *offsets, int b, int n, int heads, int head_dim,
+                      bool causal);
+
+    // y act [B, D] = softmax(q k^T) v; q f32 [D] is the probe's query, already
+    // scaled by 1 / sqrt(head_dim); kv act [B * n, 2 * D].
+    void (*attention_pool)(PeBackend *be, void *y, const float *q,
+                           const void *kv, int b, int n, int heads,
+                           int head_dim);
+
+    // y[i,:] = x[rows[i],:], all f32; rows i32 [n] in backend memory
+    void (*gather)(PeBackend *be, float *y, const float *x, const int *rows,
+                   int n, int d);
+
+    // y act = x f32, n elements
+    void (*convert)(PeBackend *be, void *y, const float *x, size_t n);
+
+    // Seconds that the device's own library needs for one act product
+    // [m, k] x [k, n] without any epilogue: the ceiling we measure against.
+    // (optional)
+    double (*gemm_seconds)(PeBackend *be, int m, int n, int k);
+};
+
+// Every backend that was built or can be opened at run time, best first;
+// ends with NULL.
+const PeBackendOps *const *pe_backend_list(void);
+
+// `device`: "auto", "cpu", "cuda", "cuda:1". "auto" takes the first backend
+// that has a device and says which; any other name fails when it is not there.
+PeBackend *pe_backend_open(const char *device, PePrecision precision,
+                           int n_threads, GError **error);
+
+// The plain C operations in f32 on one thread: what every backend is measured
+// against. Never chosen by name.
+PeBackend *pe_backend_open_reference(void);
+
+extern const PeBackendOps pe_backend_cpu;

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// pe.h - the public interface of the Perception Encoder library.
+//
+// Nothing here knows about GStreamer or CUDA. A program opens a PeModel once,
+// gets the PeEngine for it, turns its label list into a PeLabels, and submits
+// frames.
+//
+//     PeModel      immutable weights and configuration     any thread
+//     PeTokenizer  immutable CLIP vocabulary               any thread
+//     PeEngine     one worker thread, one device           any thread
+//     PeClient     one user of an engine                   one owner
+//     PeJob        the embedding of one frame, on its way  any thread
+//     PeLabelSpec  what the user wrote                     one owner
+//     PeLabels     immutable label vectors                 any thread
+//     PeSampler    which frames make a clip                one owner
+//
+// Ownership, in three words used by every comment below:
+//   borrows  valid only until the call returns; the caller keeps it
+//   takes    the callee owns it from here on, even when the call fails
+//   returns  the caller owns the result and releases it as stated
+//
+// A function that takes a GError ** can fail for a reason outside the program;
+// its message names the file or device, what was expected and what was found.
+
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+G_BEGIN_DECLS
+
+// ---- Errors ---------------------------------------------------------------
+
+#define PE_ERROR (pe_error_quark())
+GQuark pe_error_quark(void);
+
+typedef enum {
+    PE_ERROR_FILE,    // cannot be read or written
+    PE_ERROR_FORMAT,  // not what it should be: damaged, hostile or another kind
+    PE_ERROR_SHAPE,   // tensors, model and vocabulary do not fit together
+    PE_ERROR_BACKEND, // the device failed or answered wrongly
+    PE_ERROR_DEVICE,  // the device or precision is not there
+    PE_ERROR_NOMEM,   // no memory for it on the host or on the device
+    PE_ERROR_CANCELLED,
+} PeError;
+
+// ---- Log ------------------------------------------------------------------
+
+typedef enum {
+    PE_LOG_ERROR,
+    PE_LOG_WARNING,
+    PE_LOG_INFO,
+    PE_LOG_DEBUG,
+} PeLogLevel;
+
+typedef void (*PeLogFunc)(PeLogLevel level, const char *message,
+                          void *user_data);
+
+// Process-wide; NULL restores the default (g_log in domain "pe"; INFO and DEBUG
+// only with G_MESSAGES_DEBUG). `func` may be called from any thread.
+void pe_log_set(PeLogFunc func, void *user_data);
+
+// For the library and its users alike.
+void pe_log(PeLogLevel level, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+// ---- Model ----------------------------------------------------------------
+
+typedef enum {
+    PE_PRECISION_AUTO,
+    PE_PRECISION_FP32,
+    PE_PRECISION_BF16,
+    PE_PRECISION_FP16,
+    PE_PRECISION_INT8,
+    PE_PRECISION_FP8,
+} PePrecision;
+
+// "auto", "fp32", "bf16", ...; false when `nick` is none of them.
+bool pe_precision_parse(const char *nick, PePrecision *precision);
+const char *pe_precision_nick(PePrecision precision);
+
+typedef struct {
+    int image_size; // pixels, square
+    int patch_size; // pixels
+    int width;
+    int layers;
+    int heads;
+    int mlp_width;
+    int output_dim; // of an embedding; 0: this model has none (Lang, Spatial)
+    int pool_heads; // 0: no attention pooling
+    bool cls_token;
+    bool ln_post;
+    bool layer_scale;
+} PeVisionConfig;
+
+typedef struct {
+    int context_length; // tokens
+    int vocab_size;
+    int width;
+    int layers;
+    int heads;
+    int mlp_width;
+    int output_dim;
+} PeTextConfig;
+
+typedef struct PeModel PeModel;
+
+// Open a checkpoint: Meta .pt, timm or open_clip safetensors, or our own
+// safetensors; `path` may be a folder that holds exactly one of them. The file
+// stays mapped; nothing is converted until an engine needs it.
+// Returns a reference, release with pe_model_unref().
+PeModel *pe_model_open(const char *path,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+// A model of a published shape ("PE-Core-L14-336") with random weights, for
+// benchmarks and tests: meaningless answers at the real cost. The weights are
+// views of one small random pool, so even G costs little memory.
+PeModel *pe_model_new_random(const char *config, uint32_t seed,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+// NULL-terminated names that pe_model_new_random() takes.
+const char *const *pe_model_list_configs(void);
+
+PeModel *pe_model_ref(PeModel *model);
+void pe_model_unref(PeModel *model);
+
+// "PE-Core-L14-336", or a description of an unpublished shape such as
+// "PE 64x64 patch 16 width 64 depth 2".
+const char *pe_model_get_name(const PeModel *model);
+const char *pe_model_get_path(const PeModel *model);   // "" for random weights
+const char *pe_model_get_format(const PeModel *model); // "meta-pt", "timm", ...
+const PeVisionConfig *pe_model_get_vision(const PeModel *model);
+// NULL when the checkpoint has no text tower.
+const PeTextConfig *pe_model_get_text(const PeModel *model);
+// exp() of the stored value; 100 when the checkpoint has none.
+float pe_model_get_logit_scale(const PeModel *model);
+// 16 hexadecimal digits that change with any weight or shape.
+const char *pe_model_get_fingerprint(const PeModel *model);
+// Parameters in both towers, and the bytes of the largest stored type.
+int64_t pe_model_count_parameters(const PeModel *model, bool vision_only);
+// "f32", "bf16", "f16" or "mixed".
+const char *pe_model_get_dtype(const PeModel *model);
+
+// Write safetensors in Meta's names. Precision FP32, BF16 or FP16. The file
+// appears whole or not at all.
+bool pe_model_save(const PeModel *model, const char *path,
+                   PePrecision precision, bool vision_only,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+// ---- Tokenizer ------------------------------------------------------------
+
+typedef struct PeTokenizer PeTokenizer;
+
+// Open a CLIP byte-level BPE vocabulary: bpe_simple_vocab_16e6.txt[.gz] or a
+// Hugging Face tokenizer.json. Returns a reference.
+PeTokenizer *pe_tokenizer_open(const char *path,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+// The vocabulary that belongs to a model: `vocab` when given; else a file
+// beside the model; else the user's and the system's data folders
+// (gst-perception-encoder/). Fails when the vocabulary's size is not the
+// model's. Returns a reference.
+PeTokenizer *
+pe_tokenizer_open_for_model(const char *vocab, const PeModel *model,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+PeTokenizer *pe_tokenizer_ref(PeTokenizer *tokenizer);
+void pe_tokenizer_unref(PeTokenizer *tokenizer);
+int pe_tokenizer_get_vocab_size(const PeTokenizer *tokenizer);
+const char *pe_tokenizer_get_path(const PeTokenizer *tokenizer);
+// 16 hexadecimal digits over the merges.
+const char *pe_tokenizer_get_fingerprint(const PeTokenizer *tokenizer);
+
+// Clean, split and encode UTF-8 text: start token, text, end token, then 0.
+//   ids  [context_length]
+// Returns the number of tokens before the padding, the end token included.
+// When the text was too long, the last token is the end token and *cut gets
+// the part of the cleaned text that was lost (g_free()); otherwise NULL.
+// `cut` may be NULL.
+int pe_tokenizer_encode(const PeTokenizer *tokenizer, const char *text,
+                        int context_length, int *ids, char **cut);
+
+// The text as the tokenizer sees it after cleaning. Returns, g_free().
+char *pe_tokenizer_clean(const char *text);
+
+// ---- Frames ---------------------------------------------------------------
+
+typedef enum {
+    PE_FORMAT_RGB,
+    PE_FORMAT_BGR,
+    PE_FORMAT_RGBX, // the fourth byte is not looked at, also for alpha
+    PE_FORMAT_BGRX,
+    PE_FORMAT_GRAY8,
+    PE_FORMAT_NV12,
+    PE_FORMAT_I420,
+    PE_FORMAT_YUY2,
+    PE_FORMAT_P010, // 10 bits in the upper bits of 16, little endian
+} PeFormat;
+
+typedef enum {
+    PE_MATRIX_BT601,
+    PE_MATRIX_BT709,
+    PE_MATRIX_BT2020,
+} PeMatrix;
+
+typedef enum {
+    PE_MEMORY_HOST,
+    PE_MEMORY_CUDA,
+} PeMemory;
+
+// A view of one decoded frame. Never owns the pixels.
+typedef struct {
+    PeMemory memory;
+    PeFormat format;
+    PeMatrix matrix; // YUV only
+    bool full_range; // YUV and GRAY8
+    int width;       // pixels
+    int height;
+    const uint8_t *planes[3];
+    int strides[3]; // bytes
+    void *stream;   // CUDA: the stream that writes the planes
+} PeFrame;
+
+// ---- Engine ---------------------------------------------------------------
+
+typedef struct PeEngine PeEngine;
+typedef struct PeClient PeClient;
+typedef struct PeJob PeJob;
+
+typedef struct {
+    PeModel *model;     // borrows; the engine takes its own reference
+    const char *device; // NULL or "auto", "cpu", "cuda", "cuda:N"
+    PePrecision precision;
+    int batch_size;    // frames, 0: chosen for the device
+    int batch_timeout; // ms that a frame waits for company, default 0
+    int n_threads;     // CPU only, 0: all cores
+} PeEngineParams;
+
+// The engine of this process for (model, device, precision): made on the first
+// call, shared afterwards; then batch_size, batch_timeout and n_threads of the
+// first call hold. Loads the weights and checks known answers: blocks for
+// seconds. Returns a reference, release with pe_engine_unref(); the last one
+// ends the worker. Fails for models that have no embedding.
+PeEngine *pe_engine_get(const PeEngineParams *params,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+PeEngine *pe_engine_ref(PeEngine *engine);
+void pe_engine_unref(PeEngine *engine);
+
+PeModel *pe_engine_get_model(const PeEngine *engine); // borrowed
+int pe_engine_get_dim(const PeEngine *engine);        // floats of an embedding
+PePrecision pe_engine_get_precision(const PeEngine *engine); // never AUTO
+const char *pe_engine_get_device(const PeEngine *engine);    // "cpu", "cuda:0"
+const char *pe_engine_get_description(const PeEngine *engine);
+
+typedef struct {
+    uint64_t images; // embedded since the engine was made
+    uint64_t batches;
+    uint64_t texts;
+    double batch_fill;    // mean images of a batch / batch_size
+    double wait_ms[3];    // p50, p95, p99 from submit to start, recent images
+    double compute_ms[3]; // p50, p95, p99 of a batch, recent batches
+} PeEngineStats;
+void pe_engine_get_stats(PeEngine *engine, PeEngineStats *stats);
+
+// Embed frames and wait.
+//   frames  [n]       borrows; sizes and formats may differ
+//   out     [n, dim]  image features as they leave the projection, not unit
+// Source: perception_models core/vision_encoder/pe.py, CLIP.encode_image.
+bool pe_engine_embed_frames(PeEngine *engine, const PeFrame *frames, int n,
+                            float *out,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+// Embed texts and wait; warns about texts longer than the context.
+//   out  [n, dim]  text features, not unit
+// The text tower is uploaded on the first call.
+// Source: pe.py, CLIP.encode_text.
+bool pe_engine_embed_texts(PeEngine *engine, const PeTokenizer *tokenizer,
+                           const char *const *texts, int n, float *out,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+// Seconds that the device's own library takes for the matrix products of one
+// batch of images (all layers), without anything between; 0 when it cannot say.
+double pe_engine_measure_gemm(PeEngine *engine, int batch);
+
+// Called on the worker thread when a job has ended, without any lock held; must
+// not block and must not call into the engine.
+typedef void (*PeDoneFunc)(PeJob *job, void *user_data);
+
+// A user of the engine. Batches are filled from all clients in turn, so one
+// busy client cannot starve another; within a client the order is kept.
+PeClient *pe_client_new(PeEngine *engine, PeDoneFunc done, void *user_data);
+// Cancels what is queued. After it returns `done` is not running and will not
+// be called again.
+void pe_client_free(PeClient *client);
+
+// Preprocess the frame (on this thread; borrows it) and queue it.
+// Never waits for the device. Returns a reference, or NULL on failure.
+PeJob *pe_client_submit(PeClient *client, const PeFrame *frame,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+// Do not wait for fuller batches: run what this client has queued.
+void pe_client_hurry(PeClient *client);
+
+PeJob *pe_job_ref(PeJob *job);
+void pe_job_unref(PeJob *job);
+// A cancelled job that has not started never runs; it ends at once, without
+// calling `done`.
+void pe_job_cancel(PeJob *job);
+bool pe_job_is_done(const PeJob *job);
+// The image features [dim] of a job that is done (borrowed from the job), or
+// NULL with the error of its batch.
+const float *pe_job_get_embedding(const PeJob *job, GError **error);
+
+// ---- Vectors --------------------------------------------------------------
+
+// The clip's embedding: mean of n image features, then unit length.
+//   embeddings  [n] pointers to [dim]   out  [dim]
+void pe_embedding_mean(const float *const *embeddings, int n, int dim,
+                       float *out);
+
+// x / max(|x|, 1e-12), in place.
+void pe_embedding_normalize(float *x, int dim);
+
+// ---- Labels ---------------------------------------------------------------
+
+// What the user asked for, before any model is involved.
+typedef struct PeLabelSpec PeLabelSpec;
+
+// `text` is "a dog|a cat"; blanks around a label are dropped; `\|` is a bar.
+PeLabelSpec *pe_label_spec_parse(const char *text,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+// One label a line ('#' starts a comment line), or JSON: a list of labels or an
+// object {"labels": [...], "negatives": [...], "templates": [...]}; a label is
+// a string or {"name", "prompts": [...], "threshold"}.
+PeLabelSpec *pe_label_spec_load(const char *path,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void pe_label_spec_free(PeLabelSpec *spec);
+int pe_label_spec_count(const PeLabelSpec *spec); // negatives not counted
+// "a video of {}.|a photo of {}."; replaces the spec's own; NULL and "" do
+// nothing. A template without "{}" is an error.
+bool pe_label_spec_set_templates(PeLabelSpec *spec, const char *text,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+// "a wall|nothing"; added to the spec's own; NULL and "" do nothing.
+bool pe_label_spec_add_negatives(PeLabelSpec *spec, const char *text,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+typedef struct PeLabels PeLabels;
+
+// Embed every prompt (templates averaged, then unit length) on the engine, or
+// take the vectors from the cache under $XDG_CACHE_HOME/gst-pe. Blocks.
+// Warns about labels that hardly differ (cosine > 0.95). Returns a reference.
+PeLabels *pe_labels_new(PeEngine *engine, const PeTokenizer *tokenizer,
+                        const PeLabelSpec *spec,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+PeLabels *pe_labels_ref(PeLabels *labels);
+void pe_labels_unref(PeLabels *labels);
+int pe_labels_count(const PeLabels *labels); // negatives not counted
+const char *pe_labels_get_name(const PeLabels *labels, int index);
+// The unit vector [dim] of a label.
+const float *pe_labels_get_vector(const PeLabels *labels, int index);
+// Distinct for every PeLabels made by this process.
+uint64_t pe_labels_get_version(const PeLabels *labels);
+
+typedef struct {
+    int index;         // of the label
+    const char *name;  // borrowed from the labels
+    float probability; // softmax over labels and negatives, [0, 1]
+    float similarity;  // cosine, [-1, 1]
+} PeScore;
+
+// Score a unit embedding [dim] against every label and negative.
+// `scores` gets at most top_k labels with probability >= max(threshold, the
+// label's own), best first; negatives take part but are never reported.
+// Returns how many.
+int pe_labels_score(const PeLabels *labels, const float *embedding, int top_k,
+                    float threshold, PeScore *scores);
+
+// ---- Sampler --------------------------------------------------------------
+
+typedef struct PeSampler PeSampler;
+
+typedef struct {
+    int rate_n; // frames per second as a fraction; 0/1: every frame
+    int rate_d;
+    int interval;    // every Nth of those, >= 1
+    int clip_length; // sampled frames in a clip, >= 1
+    int clip_stride; // sampled frames between two clips; 0: clip_length
+} PeSamplerParams;
+
+typedef enum {
+    PE_SAMPLE_SKIP,  // not needed
+    PE_SAMPLE_FRAME, // embed this frame
+    PE_SAMPLE_CLIP,  // embed this frame; it completes a clip
+} PeSample;
+
+#define PE_TIME_NONE UINT64_MAX
+
+PeSampler *pe_sampler_new(const PeSamplerParams *params);
+void pe_sampler_free(PeSampler *sampler);
+
+// Decide about the next frame from its timestamp alone (ns, PE_TIME_NONE: not
+// known, then frames are counted). A timestamp that runs backwards restarts the
+// clip. At a low frame rate the frame nearest after each sampling point is
+// taken, never the same frame twice.
+PeSample pe_sampler_push(PeSampler *sampler, uint64_t timestamp);
+
+// How many sampled frames wait for a clip to be completed: after the last
+// frame of a stream, the size of the partial clip. 0 when the last sampled
+// frame ended a clip.
+int pe_sampler_pending(const PeSampler *sampler);
+
+// Forget everything, as after a flush.
+void pe_sampler_reset(PeSampler *sampler);
+
+// New parameters from the next frame on; a running clip is restarted only when
+// clip_length or clip_stride changed.
+void pe_sampler_set(PeSampler *sampler, const PeSamplerParams *params);
+
+G_END_DECLS

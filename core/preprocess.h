@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// preprocess.h - the arithmetic of preprocessing, shared by all backends as
+// tables: Pillow's antialiased bilinear resize in its own fixed point, and the
+// conversion from YUV to RGB. The loops over pixels belong to the backends.
+
+#pragma once
+
+#include "pe.h"
+
+// One axis of a resize. Output o is
+//   clip((2^21 + sum_k weights[o * taps + k] * in[first[o] + k]) >> 22, 0, 255)
+// for k < count[o]; unused weights are 0.
+// Source: Pillow src/libImaging/Resample.c, precompute_coeffs, bilinear filter.
+typedef struct {
+    int in_size, out_size;
+    int taps;         // weights of one output, the most of any
+    int *first;       // [out_size]
+    int *count;       // [out_size]
+    int32_t *weights; // [out_size, taps], 22 fractional bits
+} PeResizeAxis;
+
+PeResizeAxis *pe_resize_axis_new(int in_size, int out_size);
+void pe_resize_axis_free(PeResizeAxis *axis);
+
+// RGB from 8-bit YUV in 16-bit fixed point (16 fractional bits):
+//   r = clip((y_mul * (y - y_off) + r_v * (v - 128) + 2^15) >> 16)
+//   g = clip((y_mul * (y - y_off) + g_u * (u - 128) + g_v * (v - 128) + ...))
+//   b = clip((y_mul * (y - y_off) + b_u * (u - 128) + ...))
+// Chroma of a subsampled format is taken from the sample that covers the pixel.
+typedef struct {
+    int y_off;
+    int y_mul, r_v, g_u, g_v, b_u;
+} PeYuvCoefficients;
+
+PeYuvCoefficients pe_yuv_coefficients(PeMatrix matrix, bool full_range);
+
+// ((v / 255) - 0.5) / 0.5 in f32 for every byte: the model's pixel values.
+const float *pe_pixel_table(void); // [256]
+
+// Checks plane pointers, strides and sizes; false with PE_ERROR_FORMAT.
+bool pe_frame_check(const PeFrame *frame, GError **error);

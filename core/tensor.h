@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// tensor.h - a read-only view of numbers that lie somewhere in memory.
+//
+// A PeTensor never owns its data: it borrows from a checkpoint's map (or from
+// whatever made it) and is valid as long as that is. Strides are kept because
+// torch files may store transposed or shared tensors, and because a transposed
+// view lets one code path bind both `proj` [D, E] and `head.weight` [E, D].
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef enum {
+    PE_DTYPE_F32,
+    PE_DTYPE_F16,
+    PE_DTYPE_BF16,
+    PE_DTYPE_F64,
+    PE_DTYPE_I64,
+    PE_DTYPE_I32,
+    PE_DTYPE_U8,
+} PeDtype;
+
+#define PE_MAX_DIMS 5
+
+typedef struct {
+    PeDtype dtype;
+    int n_dims; // 0 is a scalar
+    int64_t shape[PE_MAX_DIMS];
+    int64_t strides[PE_MAX_DIMS]; // in elements, never negative
+    const void *data;             // NULL: there is no such tensor
+} PeTensor;
+
+// Bytes of one element.
+size_t pe_dtype_size(PeDtype dtype);
+
+// "f32", "bf16", ...
+const char *pe_dtype_name(PeDtype dtype);
+
+// Row-major tensor over `data`.
+PeTensor pe_tensor_new(PeDtype dtype, int n_dims, const int64_t *shape,
+                       const void *data);
+
+// Number of elements; shapes have been checked against overflow on loading.
+int64_t pe_tensor_size(const PeTensor *t);
+
+bool pe_tensor_is_contiguous(const PeTensor *t);
+
+// Rows first..first+n-1 of the first axis.
+PeTensor pe_tensor_rows(const PeTensor *t, int64_t first, int64_t n);
+
+// [a, b] seen as [b, a].
+PeTensor pe_tensor_transposed(const PeTensor *t);
+
+// [..] seen as [rows, size / rows]; `t` must be contiguous.
+PeTensor pe_tensor_as_matrix(const PeTensor *t, int64_t rows);
+
+// Every element in row-major order as f32; `out` has pe_tensor_size() floats.
+// Takes F32, F16, BF16 and F64.
+void pe_tensor_to_f32(const PeTensor *t, float *out);
+
+// Round to nearest, ties to even; NaN stays NaN.
+static inline uint16_t
+pe_bf16_from_f32(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    if ((u & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)((u >> 16) | 0x40);
+    return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1)) >> 16);
+}
+
+static inline float
+pe_bf16_to_f32(uint16_t b)
+{
+    uint32_t u = (uint32_t)b << 16;
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+uint16_t pe_f16_from_f32(float f);
+float pe_f16_to_f32(uint16_t h);

@@ -387,8 +387,8 @@ pe_engine_get_stats(PeEngine *engine, PeEngineStats *stats)
     pe_recent_get(&engine->wait_ms, stats->wait_ms);
     pe_recent_get(&engine->compute_ms, stats->compute_ms);
     g_mutex_unlock(&engine->stats_lock);
+    stats->batch_size = engine->device->batch_size;
     if (stats->batches > 0)
-        stats->batch_fill =
-            (double)stats->images /
-            ((double)stats->batches * engine->device->batch_size);
+        stats->batch_fill = (double)stats->images /
+                            ((double)stats->batches * stats->batch_size);
 }

@@ -257,6 +257,7 @@ typedef struct {
     uint64_t images; // embedded since the engine was made
     uint64_t batches;
     uint64_t texts;
+    int batch_size;         // as it was chosen
     double compute_seconds; // in batches, together
     double batch_fill;      // mean images of a batch / batch_size
     double wait_ms[3];      // p50, p95, p99 from submit to start, recent images

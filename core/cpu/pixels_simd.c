@@ -23,9 +23,19 @@
 #define LANES PE_PIXEL_LANES
 #define HALF (1 << 21) // of the weights' 22 fractional bits
 
-typedef uint8_t U8 __attribute__((vector_size(LANES)));
-typedef uint16_t U16 __attribute__((vector_size(2 * LANES)));
-typedef int32_t I32 __attribute__((vector_size(4 * LANES)));
+// 16 lanes of 32 bits are PARTS vectors of the widest kind that there is.
+#if defined(__AVX512BW__)
+#define PARTS 1
+#elif defined(__AVX2__)
+#define PARTS 2
+#else
+#define PARTS 4
+#endif
+#define WIDTH (LANES / PARTS)
+
+typedef uint8_t Bytes __attribute__((vector_size(LANES)));
+typedef uint8_t U8 __attribute__((vector_size(WIDTH)));
+typedef int32_t I32 __attribute__((vector_size(4 * WIDTH)));
 
 // ---- Frame row to RGB -----------------------------------------------------
 
@@ -175,15 +185,15 @@ convert_row(const PePixels *p, int row, const PeYuvCoefficients *k, int lane)
 
 // ---- Transposition --------------------------------------------------------
 
-static inline U8
-low_pairs(U8 a, U8 b)
+static inline Bytes
+low_pairs(Bytes a, Bytes b)
 {
     return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
                                    21, 6, 22, 7, 23);
 }
 
-static inline U8
-high_pairs(U8 a, U8 b)
+static inline Bytes
+high_pairs(Bytes a, Bytes b)
 {
     return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28,
                                    13, 29, 14, 30, 15, 31);
@@ -194,7 +204,7 @@ high_pairs(U8 a, U8 b)
 static inline void
 transpose(const uint8_t *in, size_t in_stride, uint8_t *out, size_t out_stride)
 {
-    U8 a[LANES], b[LANES];
+    Bytes a[LANES], b[LANES];
     for (int i = 0; i < LANES; i++)
         memcpy(&a[i], in + (size_t)i * in_stride, LANES);
     for (int pass = 0; pass < 4; pass++) {
@@ -223,22 +233,34 @@ transpose_rows(const PePixels *p)
 
 // ---- The two passes -------------------------------------------------------
 
-static inline I32
-widen(const uint8_t *in)
+// sum [LANES] = one half of the last place that is kept
+static inline void
+start_sum(I32 *sum)
 {
-    U8 v;
-    memcpy(&v, in, LANES);
-    return __builtin_convertvector(__builtin_convertvector(v, U16), I32);
+    for (int i = 0; i < PARTS; i++)
+        sum[i] = (I32){0} + HALF;
+}
+
+// sum [LANES] += in [LANES] * w
+static inline void
+add_weighted(I32 *sum, const uint8_t *in, int32_t w)
+{
+    for (int i = 0; i < PARTS; i++) {
+        U8 v;
+        memcpy(&v, in + i * WIDTH, WIDTH);
+        sum[i] += __builtin_convertvector(v, I32) * w;
+    }
 }
 
 // Weights are positive and their sum is 2^22 within one for each tap, so that
 // the result needs no clipping.
 static inline void
-store_rounded(uint8_t *out, I32 sum)
+store_rounded(uint8_t *out, const I32 *sum)
 {
-    I32 v = sum >> 22;
-    U8 bytes = __builtin_convertvector(__builtin_convertvector(v, U16), U8);
-    memcpy(out, &bytes, LANES);
+    for (int i = 0; i < PARTS; i++) {
+        U8 v = __builtin_convertvector(sum[i] >> 22, U8);
+        memcpy(out + i * WIDTH, &v, WIDTH);
+    }
 }
 
 // Output column o of C channels and 16 rows: out [C][16]
@@ -249,10 +271,12 @@ squash_column(const PePixels *p, int o, const int channels, uint8_t *out)
     const uint8_t *in =
         p->columns + (size_t)(axis->first[o] * channels) * LANES;
     const int32_t *w = axis->weights + (size_t)o * (size_t)axis->taps;
-    I32 sum[3] = {(I32){0} + HALF, (I32){0} + HALF, (I32){0} + HALF};
+    I32 sum[3][PARTS];
+    for (int c = 0; c < channels; c++)
+        start_sum(sum[c]);
     for (int k = 0; k < axis->count[o]; k++) {
         for (int c = 0; c < channels; c++, in += LANES)
-            sum[c] += widen(in) * w[k];
+            add_weighted(sum[c], in, w[k]);
     }
     for (int c = 0; c < channels; c++)
         store_rounded(out + c * LANES, sum[c]);
@@ -287,11 +311,12 @@ squash_row(const PePixels *p, int o, int c, uint8_t *out)
     const int32_t *w = axis->weights + (size_t)o * (size_t)axis->taps;
     size_t width = (size_t)p->out_width;
     for (size_t x = 0; x < width; x += LANES) {
-        I32 sum = (I32){0} + HALF;
+        I32 sum[PARTS];
+        start_sum(sum);
         for (int k = 0; k < axis->count[o]; k++) {
             int row = (axis->first[o] + k) % p->ring_rows;
             size_t line = (size_t)(row * p->channels + c);
-            sum += widen(p->ring + line * width + x) * w[k];
+            add_weighted(sum, p->ring + line * width + x, w[k]);
         }
         store_rounded(p->line + x, sum);
     }

@@ -128,16 +128,18 @@ void pe_model_unref(PeModel *model);
 // "PE-Core-L14-336", or a description of an unpublished shape such as
 // "PE 64x64 patch 16 width 64 depth 2".
 const char *pe_model_get_name(const PeModel *model);
-const char *pe_model_get_path(const PeModel *model);   // "" for random weights
-const char *pe_model_get_format(const PeModel *model); // "meta-pt", "timm", ...
+const char *pe_model_get_path(const PeModel *model); // "" for random weights
+// "meta-pt", "meta-safetensors", "timm", "open_clip", "perception-lm", "random"
+const char *pe_model_get_format(const PeModel *model);
 const PeVisionConfig *pe_model_get_vision(const PeModel *model);
 // NULL when the checkpoint has no text tower.
 const PeTextConfig *pe_model_get_text(const PeModel *model);
 // exp() of the stored value; 100 when the checkpoint has none.
 float pe_model_get_logit_scale(const PeModel *model);
-// 16 hexadecimal digits that change with any weight or shape.
+// 16 hexadecimal digits over every shape and over values sampled from every
+// weight; the same for the same weights in another container.
 const char *pe_model_get_fingerprint(const PeModel *model);
-// Parameters in both towers, and the bytes of the largest stored type.
+// Parameters in both towers, or in the vision tower alone.
 int64_t pe_model_count_parameters(const PeModel *model, bool vision_only);
 // "f32", "bf16", "f16" or "mixed".
 const char *pe_model_get_dtype(const PeModel *model);

@@ -99,3 +99,11 @@ void pe_tokens_c(PeBackend *be, float *x, const float *patches,
 void pe_gather_c(PeBackend *be, float *y, const float *x, const int *rows,
                  int n, int d);
 void pe_convert_c(PeBackend *be, void *y, const float *x, size_t n);
+
+// preprocess.c
+PeSlot *pe_slot_new_c(PeBackend *be, int width, int height);
+void pe_slot_free_c(PeBackend *be, PeSlot *slot);
+bool pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame,
+                 GError **error);
+void pe_patchify_c(PeBackend *be, void *y, PeSlot *const *slots, int b,
+                   int patch, int k_padded);

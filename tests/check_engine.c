@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// check_engine.c - sharing, order, failure and the end of engines. Most tests
-// put the fake device below the engine; the last ones run a tiny model.
+// check_engine.c - sharing, order, failure and the end of engines. All
+// of it over the fake device.
 
 #include "core/engine_private.h"
 #include "core/pe.h"
 #include "tests/fake_device.h"
 #include "tests/tiny_model.h"
-
-#include <math.h>
 
 static PeModel *model; // of every test
 static PeTokenizer *tokenizer;
@@ -507,100 +505,6 @@ measures_on_the_worker(void)
     pe_engine_unref(e);
 }
 
-// ---- A tiny model on the CPU -----------------------------------------------
-
-static PeEngine *
-get_real(PePrecision precision)
-{
-    PeEngineParams params = {
-        .model = model,
-        .device = "cpu",
-        .precision = precision,
-        .batch_size = 3,
-    };
-    GError *error = NULL;
-    PeEngine *e = pe_engine_get(&params, &error);
-    g_assert_no_error(error);
-    return e;
-}
-
-static void
-embeds_frames_alike_alone_and_in_batches(void)
-{
-    enum { N = 7, SIZE = TINY_MODEL_SIZE };
-    PeEngine *e = get_real(PE_PRECISION_FP32);
-    g_autofree uint8_t *pixels = g_malloc(N * SIZE * SIZE * 3);
-    for (int i = 0; i < N * SIZE * SIZE * 3; i++)
-        pixels[i] = (uint8_t)(i * 31 % 251 + i / 9973);
-    PeFrame frames[N];
-    for (int i = 0; i < N; i++)
-        frames[i] = (PeFrame){
-            .format = PE_FORMAT_RGB,
-            .width = SIZE,
-            .height = SIZE,
-            .planes = {pixels + i * SIZE * SIZE * 3},
-            .strides = {SIZE * 3},
-        };
-    g_autofree float *together = g_new(float, N *TINY_MODEL_DIM);
-    float alone[TINY_MODEL_DIM];
-    GError *error = NULL;
-    g_assert_true(pe_engine_embed_frames(e, frames, N, together, &error));
-    for (int i = 0; i < N; i++) {
-        g_assert_true(pe_engine_embed_frames(e, &frames[i], 1, alone, &error));
-        for (int j = 0; j < TINY_MODEL_DIM; j++) {
-            float difference =
-                fabsf(alone[j] - together[i * TINY_MODEL_DIM + j]);
-            g_assert_cmpfloat(difference, <, 1e-5f);
-        }
-    }
-    pe_engine_unref(e);
-}
-
-static void
-embeds_texts_and_tells_them_apart(void)
-{
-    PeEngine *e = get_real(PE_PRECISION_FP32);
-    const char *texts[] = {"a dog", "a cat", "a dog"};
-    float out[3][TINY_MODEL_DIM];
-    GError *error = NULL;
-    g_assert_true(
-        pe_engine_embed_texts(e, tokenizer, texts, 3, out[0], &error));
-    float same = 0, other = 0;
-    for (int j = 0; j < TINY_MODEL_DIM; j++) {
-        same = MAX(same, fabsf(out[0][j] - out[2][j]));
-        other = MAX(other, fabsf(out[0][j] - out[1][j]));
-    }
-    g_assert_cmpfloat(same, <, 1e-6f);
-    g_assert_cmpfloat(other, >, 1e-3f);
-    pe_engine_unref(e);
-}
-
-static void
-passes_its_own_known_answers(void)
-{
-    const PePrecision precisions[] = {PE_PRECISION_FP32, PE_PRECISION_BF16};
-    for (size_t i = 0; i < G_N_ELEMENTS(precisions); i++) {
-        PeDeviceReport report;
-        GError *error = NULL;
-        bool ok = pe_device_check(model, "cpu", precisions[i], &report, &error);
-        g_assert_no_error(error);
-        g_assert_true(ok);
-        g_test_message("%s %s: image %.8f, text %.8f, max %.2e", report.device,
-                       report.precision, report.cosine_image,
-                       report.cosine_text, report.max_abs);
-    }
-}
-
-static void
-names_a_device_that_is_not_there(void)
-{
-    PeEngineParams params = {.model = model, .device = "abacus"};
-    g_autoptr(GError) error = NULL;
-    g_assert_null(pe_engine_get(&params, &error));
-    g_assert_error(error, PE_ERROR, PE_ERROR_DEVICE);
-    g_assert_nonnull(strstr(error->message, "abacus"));
-}
-
 typedef struct {
     const char *path;
     void (*func)(void);
@@ -624,10 +528,6 @@ static const Row rows[] = {
     {"/engine/leave", lets_a_client_leave_in_its_callback},
     {"/engine/texts", takes_texts_between_image_batches},
     {"/engine/gemm", measures_on_the_worker},
-    {"/engine/cpu/frames", embeds_frames_alike_alone_and_in_batches},
-    {"/engine/cpu/texts", embeds_texts_and_tells_them_apart},
-    {"/engine/cpu/known-answers", passes_its_own_known_answers},
-    {"/engine/cpu/absent", names_a_device_that_is_not_there},
 };
 
 static void

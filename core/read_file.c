@@ -79,46 +79,48 @@ pe_read_file(const char *path, size_t max_size, size_t *size, GError **error)
     return (char *)g_byte_array_free(content, FALSE);
 }
 
-static int
-measure_depth(const char *text)
+// What is wrong with `text` before the parser sees it, or NULL. Outside of
+// strings only the characters of strict JSON pass, so that the parser, which
+// also takes comments, cannot disagree about where strings and lists begin.
+static const char *
+find_fault(const char *text, size_t size)
 {
-    int depth = 0, deepest = 0;
+    static const char others[] = " \t\r\n:,-+.0123456789eEtrufalsn";
+    int depth = 0;
     bool in_string = false;
-    for (const char *p = text; *p; p++) {
-        if (in_string && *p == '\\' && p[1])
+    for (const char *p = text; p < text + size; p++) {
+        if (in_string && *p == '\\')
             p++;
         else if (*p == '"')
             in_string = !in_string;
-        else if (!in_string && (*p == '[' || *p == '{'))
-            deepest = MAX(deepest, ++depth);
-        else if (!in_string && (*p == ']' || *p == '}'))
+        else if (in_string)
+            continue;
+        else if (*p == '[' || *p == '{')
+            depth++;
+        else if (*p == ']' || *p == '}')
             depth--;
+        else if (!*p || !strchr(others, *p))
+            return "not JSON: a character outside of strings that has no place";
+        if (depth > MAX_JSON_DEPTH)
+            return "JSON nested too deeply";
     }
-    return deepest;
+    return in_string || depth != 0 ? "not JSON: it ends too early" : NULL;
 }
 
 JsonNode *
 pe_parse_json(const char *path, const char *text, size_t size, GError **error)
 {
-    if (strlen(text) != size) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: not text: zero byte at offset %zu", path,
-                    strlen(text));
+    const char *fault = find_fault(text, size);
+    if (fault) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: %s", path, fault);
         return NULL;
     }
-    int depth = measure_depth(text);
-    if (depth > MAX_JSON_DEPTH) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: JSON nested %d levels deep, expected at most %d", path,
-                    depth, MAX_JSON_DEPTH);
-        return NULL;
-    }
-
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
     g_autoptr(GError) reason = NULL;
     if (!json_parser_load_from_data(parser, text, (gssize)size, &reason)) {
+        g_autofree char *message = g_utf8_make_valid(reason->message, -1);
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: not JSON: %s", path,
-                    reason->message);
+                    message);
         return NULL;
     }
     JsonNode *root = json_parser_steal_root(parser);
@@ -161,10 +163,12 @@ pe_json_get_string(JsonNode *node)
 char *
 pe_quote(const char *text)
 {
-    static const int max_chars = 40;
-    const char *end = text;
-    for (int i = 0; i < max_chars && *end; i++)
-        end = g_utf8_next_char(end);
-    return g_strdup_printf("\"%.*s%s\"", (int)(end - text), text,
-                           *end ? "..." : "");
+    static const int max_chars = 40, max_char_size = 4;
+    // JSON's escapes can smuggle in what is not UTF-8.
+    g_autofree char *start = g_strndup(text, (gsize)max_chars * max_char_size);
+    g_autofree char *valid = g_utf8_make_valid(start, -1);
+    if (g_utf8_strlen(valid, -1) <= max_chars)
+        return g_strdup_printf("\"%s\"", valid);
+    g_autofree char *first = g_utf8_substring(valid, 0, max_chars);
+    return g_strdup_printf("\"%s...\"", first);
 }

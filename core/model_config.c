@@ -155,19 +155,18 @@ pe_layout_find(const PeCheckpoint *ckpt, GError **error)
     }
     GString *seen = g_string_new(NULL);
     int n = pe_checkpoint_count(ckpt);
+    g_string_append_printf(seen, "it has %d tensors%s", n, n ? ": " : "");
     for (int i = 0; i < MIN(n, 3); i++) {
         g_autofree char *name =
             g_strescape(pe_checkpoint_get_name(ckpt, i), NULL);
         g_string_append_printf(seen, "%s'%.80s'", i ? ", " : "", name);
     }
     g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                "%s: is not a Perception Encoder: it has neither "
-                "'visual.conv1.weight' or 'conv1.weight' (Meta) nor "
-                "'patch_embed.proj.weight' (timm) nor "
-                "'visual.trunk.patch_embed.proj.weight' (open_clip); its %d "
-                "tensors are %s%s",
-                pe_checkpoint_get_path(ckpt), n, n ? seen->str : "none",
-                n > 3 ? ", ..." : "");
+                "%s: is not a Perception Encoder: there is no "
+                "'visual.conv1.weight' or 'conv1.weight' (Meta's names), no "
+                "'patch_embed.proj.weight' (timm), no "
+                "'visual.trunk.patch_embed.proj.weight' (open_clip); %s%s",
+                pe_checkpoint_get_path(ckpt), seen->str, n > 3 ? ", ..." : "");
     g_string_free(seen, TRUE);
     return NULL;
 }

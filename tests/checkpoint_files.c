@@ -5,6 +5,7 @@
 #include "checkpoint_files.h"
 
 #include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -51,8 +52,10 @@ char *
 file_write(const char *name, const void *data, size_t size)
 {
     char *path = g_build_filename(file_folder(), name, NULL);
-    g_assert_true(g_file_set_contents_full(
-        path, data, (gssize)size, G_FILE_SET_CONTENTS_NONE, 0644, NULL));
+    FILE *file = fopen(path, "wb");
+    g_assert_nonnull(file);
+    g_assert_cmpuint(fwrite(data, 1, size, file), ==, size);
+    g_assert_cmpint(fclose(file), ==, 0);
     return path;
 }
 

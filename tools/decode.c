@@ -8,6 +8,7 @@
 #include <gst/app/gstappsink.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
+#include <string.h>
 
 static const struct {
     GstVideoFormat gst;
@@ -90,8 +91,8 @@ new_pipeline(const char *path, GstAppSink **sink, GError **error)
     if (!uri)
         return NULL;
     GstElement *pipeline = gst_parse_launch(
-        "uridecodebin name=source caps=video/x-raw expose-all-streams=false ! "
-        "videoconvert ! appsink name=sink sync=false max-buffers=4",
+        "uridecodebin name=source caps=video/x-raw ! videoconvert ! appsink "
+        "name=sink sync=false max-buffers=4",
         error);
     if (!pipeline)
         return NULL;
@@ -134,8 +135,13 @@ find_bus_error(GstElement *pipeline, const char *path, GError **error)
     if (!message)
         return false;
     g_autoptr(GError) cause = NULL;
-    gst_message_parse_error(message, &cause, NULL);
-    g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: %s", path, cause->message);
+    g_autofree char *debug = NULL;
+    gst_message_parse_error(message, &cause, &debug);
+    // The last line says what it was; the others where in GStreamer.
+    const char *line = debug ? strrchr(g_strchomp(debug), '\n') : NULL;
+    g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: %s%s%.200s%s", path,
+                cause->message, line ? " (" : "", line ? line + 1 : "",
+                line ? ")" : "");
     return true;
 }
 

@@ -4,6 +4,7 @@
 // and is overwritten by the best variants that the machine has, its memory and
 // its threads. Knows no operation from the inside.
 
+#include "onednn.h"
 #include "ops.h"
 
 #include <errno.h>
@@ -109,7 +110,7 @@ cpu_count(void)
     return 1;
 }
 
-static PeBackend *
+static PeCpu *
 cpu_new(PeRung rung, PePrecision precision, int n_threads)
 {
     PeCpu *cpu = g_new0(PeCpu, 1);
@@ -120,9 +121,48 @@ cpu_new(PeRung rung, PePrecision precision, int n_threads)
     cpu->be.precision = precision;
     cpu->be.act = precision == PE_PRECISION_BF16 ? PE_DTYPE_BF16 : PE_DTYPE_F32;
     cpu->be.k_align = 1;
-    cpu->description = g_strdup_printf("%s, %d thread%s", rung_names[rung],
-                                       n_threads, n_threads == 1 ? "" : "s");
-    return &cpu->be;
+    cpu->rope = pe_rope_c;
+    return cpu;
+}
+
+static void
+use_rung(PeCpu *cpu)
+{
+#ifdef PE_HAVE_X86
+    switch (cpu->rung) {
+    case PE_RUNG_C:
+        break;
+    case PE_RUNG_AVX2:
+        pe_linear_init_avx2(cpu);
+        pe_attention_init_avx2(cpu);
+        pe_norm_init_avx2(cpu);
+        break;
+    case PE_RUNG_AVX512:
+        pe_linear_init_avx512(cpu);
+        pe_attention_init_avx512(cpu);
+        pe_norm_init_avx512(cpu);
+        break;
+    case PE_RUNG_AVX512BF16:
+        pe_linear_init_avx512bf16(cpu);
+        pe_attention_init_avx512bf16(cpu);
+        pe_norm_init_avx512bf16(cpu);
+        break;
+    }
+#endif
+}
+
+static void
+describe(PeCpu *cpu)
+{
+    GString *s = g_string_new(rung_names[cpu->rung]);
+    g_string_append_printf(s, ", %d thread%s", cpu->n_threads,
+                           cpu->n_threads == 1 ? "" : "s");
+#ifdef PE_HAVE_ONEDNN
+    g_autofree char *version = pe_onednn_version();
+    if (cpu->onednn)
+        g_string_append_printf(s, ", %s", version);
+#endif
+    cpu->description = g_string_free(s, FALSE);
 }
 
 static PeBackend *
@@ -135,19 +175,31 @@ cpu_open(const PeBackendParams *params, GError **error)
         !resolve_precision(&precision, rung, error))
         return NULL;
     int n_threads = params->n_threads > 0 ? params->n_threads : count_cores();
-    return cpu_new(rung, precision, n_threads);
+    PeCpu *cpu = cpu_new(rung, precision, n_threads);
+    use_rung(cpu);
+#ifdef PE_HAVE_ONEDNN
+    if (!limited)
+        pe_onednn_init(cpu);
+#endif
+    describe(cpu);
+    return &cpu->be;
 }
 
 PeBackend *
 pe_backend_open_reference(void)
 {
-    return cpu_new(PE_RUNG_C, PE_PRECISION_FP32, 1);
+    PeCpu *cpu = cpu_new(PE_RUNG_C, PE_PRECISION_FP32, 1);
+    describe(cpu);
+    return &cpu->be;
 }
 
 static void
 cpu_close(PeBackend *be)
 {
     PeCpu *cpu = (PeCpu *)be;
+#ifdef PE_HAVE_ONEDNN
+    pe_onednn_clear(cpu);
+#endif
     free(cpu->scratch);
     g_free(cpu->description);
     g_free(cpu);

@@ -29,6 +29,9 @@ typedef struct {
     void *scratch; // n_threads pieces, see pe_cpu_scratch()
     size_t scratch_size;
     struct PeOnednn *onednn; // NULL: our own linears
+
+    // Rotates q and k of [rows, 3 * d], the second half of a ROPE linear.
+    void (*rope)(PeBackend *be, void *y, const PeRope *rope, int rows, int d);
 } PeCpu;
 
 // [rows, k] act or f32 is the input, [rows, n] the output.
@@ -107,3 +110,13 @@ bool pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame,
                  GError **error);
 void pe_patchify_c(PeBackend *be, void *y, PeSlot *const *slots, int b,
                    int patch, int k_padded);
+
+// *_simd.c: put a rung's variants of the entries into the table.
+#define PE_DECLARE_RUNG(isa) \
+    void pe_linear_init_##isa(PeCpu *cpu); \
+    void pe_attention_init_##isa(PeCpu *cpu); \
+    void pe_norm_init_##isa(PeCpu *cpu)
+
+PE_DECLARE_RUNG(avx2);
+PE_DECLARE_RUNG(avx512);
+PE_DECLARE_RUNG(avx512bf16);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/preprocess.h"
+#include "ops.h"
 
 #define PE_PIXEL_LANES 16
 
@@ -37,8 +38,8 @@ size_t pe_pixels_layout(PePixels *p, const PeFrame *frame,
 
 typedef void (*PePixelsFunc)(const PePixels *p);
 
-// What this machine can run, fastest first; ends with NULL.
-const PePixelsFunc *pe_pixels_variants(void);
+// The loops for a rung of the machine.
+PePixelsFunc pe_pixels_func(PeRung rung);
 
 void pe_pixels_squash_c(const PePixels *p);
 void pe_pixels_squash_avx2(const PePixels *p);

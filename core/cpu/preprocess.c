@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 
-#include "ops.h"
 #include "pixels.h"
 
 struct PeSlot {
@@ -14,24 +13,16 @@ struct PeSlot {
     uint8_t *rgb;        // u8 [3, height, width]
 };
 
-const PePixelsFunc *
-pe_pixels_variants(void)
+PePixelsFunc
+pe_pixels_func(PeRung rung)
 {
-    static PePixelsFunc variants[4];
-    static gsize ready = 0;
-    if (g_once_init_enter(&ready)) {
-        int n = 0;
-#ifdef __x86_64__
-        if (__builtin_cpu_supports("avx512bw") &&
-            __builtin_cpu_supports("avx512vl"))
-            variants[n++] = pe_pixels_squash_avx512;
-        if (__builtin_cpu_supports("avx2"))
-            variants[n++] = pe_pixels_squash_avx2;
+#ifdef PE_HAVE_X86
+    if (rung >= PE_RUNG_AVX512)
+        return pe_pixels_squash_avx512;
+    if (rung >= PE_RUNG_AVX2)
+        return pe_pixels_squash_avx2;
 #endif
-        variants[n] = pe_pixels_squash_c;
-        g_once_init_leave(&ready, 1);
-    }
-    return variants;
+    return pe_pixels_squash_c;
 }
 
 static int
@@ -127,7 +118,7 @@ pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame, GError **error)
         return false;
     }
     pe_pixels_layout(&p, frame, slot->x, slot->y, scratch);
-    pe_pixels_variants()[0](&p);
+    pe_pixels_func(((PeCpu *)be)->rung)(&p);
     free(scratch);
     return true;
 }

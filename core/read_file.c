@@ -79,41 +79,42 @@ pe_read_file(const char *path, size_t max_size, size_t *size, GError **error)
     return (char *)g_byte_array_free(content, FALSE);
 }
 
-static int
-measure_depth(const char *text)
+// What is wrong with `text` before the parser sees it, or NULL. Outside of
+// strings only the characters of strict JSON pass, so that the parser, which
+// also takes comments, cannot disagree about where strings and lists begin.
+static const char *
+find_fault(const char *text, size_t size)
 {
-    int depth = 0, deepest = 0;
+    static const char others[] = " \t\r\n:,-+.0123456789eEtrufalsn";
+    int depth = 0;
     bool in_string = false;
-    for (const char *p = text; *p; p++) {
-        if (in_string && *p == '\\' && p[1])
+    for (const char *p = text; p < text + size; p++) {
+        if (in_string && *p == '\\')
             p++;
         else if (*p == '"')
             in_string = !in_string;
-        else if (!in_string && (*p == '[' || *p == '{'))
-            deepest = MAX(deepest, ++depth);
-        else if (!in_string && (*p == ']' || *p == '}'))
+        else if (in_string)
+            continue;
+        else if (*p == '[' || *p == '{')
+            depth++;
+        else if (*p == ']' || *p == '}')
             depth--;
+        else if (!*p || !strchr(others, *p))
+            return "not JSON: a character outside of strings that has no place";
+        if (depth > MAX_JSON_DEPTH)
+            return "JSON nested too deeply";
     }
-    return deepest;
+    return in_string || depth != 0 ? "not JSON: it ends too early" : NULL;
 }
 
 JsonNode *
 pe_parse_json(const char *path, const char *text, size_t size, GError **error)
 {
-    if (strlen(text) != size) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: not text: zero byte at offset %zu", path,
-                    strlen(text));
+    const char *fault = find_fault(text, size);
+    if (fault) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: %s", path, fault);
         return NULL;
     }
-    int depth = measure_depth(text);
-    if (depth > MAX_JSON_DEPTH) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: JSON nested %d levels deep, expected at most %d", path,
-                    depth, MAX_JSON_DEPTH);
-        return NULL;
-    }
-
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
     g_autoptr(GError) reason = NULL;
     if (!json_parser_load_from_data(parser, text, (gssize)size, &reason)) {

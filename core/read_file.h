@@ -13,8 +13,8 @@
 char *pe_read_file(const char *path, size_t max_size, size_t *size,
                    GError **error);
 
-// Parse `text` (borrowed), which came from `path`. Refuses NUL bytes and deep
-// nesting, which would exhaust the parser's stack. Returns the root or NULL.
+// Parse `text` (borrowed), which came from `path`. Refuses deep nesting, which
+// would exhaust the parser's stack. Returns the root or NULL.
 JsonNode *pe_parse_json(const char *path, const char *text, size_t size,
                         GError **error);
 

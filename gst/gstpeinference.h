@@ -7,6 +7,7 @@
 #pragma once
 
 #include "gst/gstpeclips.h"
+#include "gst/gstpeenums.h"
 #include "gst/gstpelabels.h"
 #include "gst/gstpequeue.h"
 #include "gst/gstpestats.h"
@@ -15,21 +16,6 @@
 #include <gst/video/video.h>
 
 G_BEGIN_DECLS
-
-/**
- * GstPeInferenceMode:
- * @GST_PE_INFERENCE_MODE_AUTO: latest behind a live source, else exact
- * @GST_PE_INFERENCE_MODE_EXACT: the last frame of a clip waits for its result
- * @GST_PE_INFERENCE_MODE_LATEST: no frame waits; each carries the most recent
- *     result and its age
- *
- * Since: 0.1
- */
-typedef enum {
-    GST_PE_INFERENCE_MODE_AUTO,
-    GST_PE_INFERENCE_MODE_EXACT,
-    GST_PE_INFERENCE_MODE_LATEST,
-} GstPeInferenceMode;
 
 // What the data flow reads of the properties, copied under the object lock.
 typedef struct {

@@ -4,21 +4,8 @@
 
 #pragma once
 
+#include "gst/gstpeenums.h"
 #include "gst/meta/gstpemeta.h"
-
-/**
- * GstPeEmbeddingFormat:
- * @GST_PE_EMBEDDING_NONE: leave the embedding out
- * @GST_PE_EMBEDDING_BASE64: little-endian float32 in base64
- * @GST_PE_EMBEDDING_ARRAY: a list of numbers
- *
- * Since: 0.1
- */
-typedef enum {
-    GST_PE_EMBEDDING_NONE,
-    GST_PE_EMBEDDING_BASE64,
-    GST_PE_EMBEDDING_ARRAY,
-} GstPeEmbeddingFormat;
 
 // Of the frame that carries the result; GST_CLOCK_TIME_NONE where not known.
 typedef struct {

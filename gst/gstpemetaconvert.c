@@ -43,6 +43,7 @@
 
 #include "gst/gstpemetaconvert.h"
 
+#include "gst/gstpeenums.h"
 #include "gst/gstpejson.h"
 
 #include <gst/video/video.h>
@@ -90,25 +91,6 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
 G_DEFINE_TYPE(GstPeMetaConvert, gst_pe_meta_convert, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE(pemetaconvert, "pemetaconvert", GST_RANK_NONE,
                             GST_TYPE_PE_META_CONVERT)
-
-#define GST_TYPE_PE_EMBEDDING_FORMAT (gst_pe_embedding_format_get_type())
-static GType
-gst_pe_embedding_format_get_type(void)
-{
-    static GType type;
-    static const GEnumValue values[] = {
-        {GST_PE_EMBEDDING_NONE, "Leave the embedding out", "none"},
-        {GST_PE_EMBEDDING_BASE64, "Little-endian float32 in base64", "base64"},
-        {GST_PE_EMBEDDING_ARRAY, "A list of numbers", "array"},
-        {0, NULL, NULL},
-    };
-
-    if (g_once_init_enter(&type)) {
-        GType t = g_enum_register_static("GstPeEmbeddingFormat", values);
-        g_once_init_leave(&type, t);
-    }
-    return type;
-}
 
 // ---- Times ----------------------------------------------------------------
 

@@ -52,14 +52,13 @@ read_prompts(PeLabel *label, JsonNode *node, const char *where, GError **error)
     for (guint i = 0; i < json_array_get_length(list); i++) {
         JsonNode *element = json_array_get_element(list, i);
         const char *text = pe_json_get_string(element);
-        char *prompt = text ? g_strstrip(g_strdup(text)) : NULL;
-        if (!prompt || !*prompt) {
-            g_autofree char *position = g_strdup_printf("%s[%u]", where, i);
-            g_free(prompt);
-            return fail_type(error, position, "a prompt",
-                             text ? NULL : element);
-        }
-        g_ptr_array_add(label->prompts, prompt);
+        g_autofree char *position = g_strdup_printf("%s[%u]", where, i);
+        if (!text)
+            return fail_type(error, position, "a prompt", element);
+        g_autofree char *prompt = g_strstrip(g_strdup(text));
+        if (!pe_label_check_text(prompt, position, error))
+            return false;
+        g_ptr_array_add(label->prompts, g_steal_pointer(&prompt));
     }
     return true;
 }

@@ -68,17 +68,20 @@ fail(GError **error, const char *where, const char *reason)
 }
 
 bool
+pe_label_check_text(const char *text, const char *where, GError **error)
+{
+    if (!g_utf8_validate(text, -1, NULL))
+        return fail(error, where, "not UTF-8 text");
+    return *text ? true : fail(error, where, "empty");
+}
+
+bool
 pe_label_list_add(GPtrArray *list, PeLabel *label, const char *where,
                   GError **error)
 {
-    const char *reason = NULL;
-    if (!g_utf8_validate(label->name, -1, NULL))
-        reason = "not UTF-8 text";
-    else if (!label->name[0])
-        reason = "empty";
-    if (reason) {
+    if (!pe_label_check_text(label->name, where, error)) {
         pe_label_free(label);
-        return fail(error, where, reason);
+        return false;
     }
     g_ptr_array_add(list, label);
     return true;
@@ -89,8 +92,8 @@ pe_template_list_add(GPtrArray *templates, const char *text, const char *where,
                      GError **error)
 {
     g_autofree char *stripped = g_strstrip(g_strdup(text));
-    if (!g_utf8_validate(stripped, -1, NULL))
-        return fail(error, where, "not UTF-8 text");
+    if (!pe_label_check_text(stripped, where, error))
+        return false;
     if (!strstr(stripped, PLACE)) {
         g_autofree char *quoted = pe_quote(stripped);
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,

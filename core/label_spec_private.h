@@ -15,8 +15,10 @@ PeLabelSpec *pe_label_spec_new(void);
 PeLabel *pe_label_new(const char *name);
 void pe_label_free(PeLabel *label);
 
-// Add a label (taken) to a list of them. Fails when its name is empty or not
-// UTF-8; `where` begins the message.
+// Fails when the text is empty or not UTF-8; `where` begins the message.
+bool pe_label_check_text(const char *text, const char *where, GError **error);
+
+// Add a label (taken) to a list of them, after a check of its name.
 bool pe_label_list_add(GPtrArray *list, PeLabel *label, const char *where,
                        GError **error);
 

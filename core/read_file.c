@@ -118,8 +118,9 @@ pe_parse_json(const char *path, const char *text, size_t size, GError **error)
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
     g_autoptr(GError) reason = NULL;
     if (!json_parser_load_from_data(parser, text, (gssize)size, &reason)) {
+        g_autofree char *message = g_utf8_make_valid(reason->message, -1);
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: not JSON: %s", path,
-                    reason->message);
+                    message);
         return NULL;
     }
     JsonNode *root = json_parser_steal_root(parser);
@@ -162,10 +163,12 @@ pe_json_get_string(JsonNode *node)
 char *
 pe_quote(const char *text)
 {
-    static const int max_chars = 40;
-    const char *end = text;
-    for (int i = 0; i < max_chars && *end; i++)
-        end = g_utf8_next_char(end);
-    return g_strdup_printf("\"%.*s%s\"", (int)(end - text), text,
-                           *end ? "..." : "");
+    static const int max_chars = 40, max_char_size = 4;
+    // JSON's escapes can smuggle in what is not UTF-8.
+    g_autofree char *start = g_strndup(text, (gsize)max_chars * max_char_size);
+    g_autofree char *valid = g_utf8_make_valid(start, -1);
+    if (g_utf8_strlen(valid, -1) <= max_chars)
+        return g_strdup_printf("\"%s\"", valid);
+    g_autofree char *first = g_utf8_substring(valid, 0, max_chars);
+    return g_strdup_printf("\"%s...\"", first);
 }

@@ -103,6 +103,14 @@ void pe_gather_c(PeBackend *be, float *y, const float *x, const int *rows,
                  int n, int d);
 void pe_convert_c(PeBackend *be, void *y, const float *x, size_t n);
 
+// preprocess.c
+PeSlot *pe_slot_new_c(PeBackend *be, int width, int height);
+void pe_slot_free_c(PeBackend *be, PeSlot *slot);
+bool pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame,
+                 GError **error);
+void pe_patchify_c(PeBackend *be, void *y, PeSlot *const *slots, int b,
+                   int patch, int k_padded);
+
 // *_simd.c: put a rung's variants of the entries into the table.
 #define PE_DECLARE_RUNG(isa) \
     void pe_linear_init_##isa(PeCpu *cpu); \

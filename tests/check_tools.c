@@ -87,7 +87,7 @@ parse_lines(const char *text)
     GPtrArray *objects =
         g_ptr_array_new_with_free_func((GDestroyNotify)json_node_unref);
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    for (char **line = lines; **line; line++) {
+    for (char **line = lines; *line && **line; line++) {
         GError *error = NULL;
         JsonNode *node = json_from_string(*line, &error);
         g_assert_no_error(error);
@@ -290,14 +290,22 @@ static void
 measures_and_ends_with_json(void)
 {
     Run r = RUN("pe-bench", "-m", model, "-d", "cpu", "-b", "2", "-s", "0.1",
-                "--texts", "3", "--json");
+                "--texts", "3", "--pipeline", "--json");
     g_assert_cmpint(r.status, ==, 0);
     g_strchomp(r.out);
     g_autoptr(GPtrArray) lines = parse_lines(strrchr(r.out, '\n') + 1);
     JsonObject *o = nth(lines, 0);
     static const char *const numbers[] = {
-        "images_per_s", "p50_ms",      "p95_ms",           "p99_ms",
-        "gflops",       "gemm_gflops", "fraction_of_gemm", "texts_per_s",
+        "images_per_s",
+        "p50_ms",
+        "p95_ms",
+        "p99_ms",
+        "gflops",
+        "gemm_gflops",
+        "fraction_of_gemm",
+        "texts_per_s",
+        "pipeline_images_per_s",
+        "pipeline_fraction",
     };
     for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
         g_test_message("%s", numbers[i]);

@@ -90,10 +90,10 @@ new_pipeline(const char *path, GstAppSink **sink, GError **error)
     g_autofree char *uri = gst_filename_to_uri(path, error);
     if (!uri)
         return NULL;
-    GstElement *pipeline = gst_parse_launch(
+    GstElement *pipeline = gst_parse_launch_full(
         "uridecodebin name=source caps=video/x-raw ! videoconvert ! appsink "
         "name=sink sync=false max-buffers=4",
-        error);
+        NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
     if (!pipeline)
         return NULL;
     GstElement *source = gst_bin_get_by_name(GST_BIN(pipeline), "source");

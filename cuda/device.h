@@ -216,12 +216,25 @@ pe_store(T *p, float v)
     p->bits = pe_bits(T(), v);
 }
 
+PE_DEVICE void
+pe_store4(float *p, float a, float b, float c, float d)
+{
+    *(float4 *)p = make_float4(a, b, c, d);
+}
+
 // Two neighbours in one 32-bit word, the first in the low half.
 template <typename T>
 PE_DEVICE uint32_t
 pe_pack(float a, float b)
 {
     return (uint32_t)pe_bits(T(), a) | (uint32_t)pe_bits(T(), b) << 16;
+}
+
+template <typename T>
+PE_DEVICE void
+pe_store4(T *p, float a, float b, float c, float d)
+{
+    *(uint2 *)p = make_uint2(pe_pack<T>(a, b), pe_pack<T>(c, d));
 }
 
 template <typename T>
@@ -242,6 +255,37 @@ pe_high(uint32_t v)
     return pe_to_float(t);
 }
 
+// Two neighbours, `p` aligned to both.
+template <typename T>
+PE_DEVICE void
+pe_load2(const T *p, float *a, float *b)
+{
+    uint32_t v = *(const uint32_t *)p;
+    *a = pe_low<T>(v);
+    *b = pe_high<T>(v);
+}
+
+PE_DEVICE void
+pe_load2(const float *p, float *a, float *b)
+{
+    *a = p[0];
+    *b = p[1];
+}
+
+template <typename T>
+PE_DEVICE void
+pe_store2(T *p, float a, float b)
+{
+    *(uint32_t *)p = pe_pack<T>(a, b);
+}
+
+PE_DEVICE void
+pe_store2(float *p, float a, float b)
+{
+    p[0] = a;
+    p[1] = b;
+}
+
 PE_DEVICE float
 pe_warp_sum(float v)
 {
@@ -257,3 +301,23 @@ pe_warp_max(float v)
         v = fmaxf(v, pe_shuffle_xor(v, mask));
     return v;
 }
+
+// Run a statement with T standing for the C++ type of a PeDtype.
+#define PE_FOR_TYPE(dtype, T, ...) \
+    switch (dtype) { \
+    case PE_DTYPE_BF16: { \
+        typedef PeBf16 T; \
+        __VA_ARGS__; \
+        break; \
+    } \
+    case PE_DTYPE_F16: { \
+        typedef PeHalf T; \
+        __VA_ARGS__; \
+        break; \
+    } \
+    default: { \
+        typedef float T; \
+        __VA_ARGS__; \
+        break; \
+    } \
+    }

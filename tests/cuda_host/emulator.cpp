@@ -53,6 +53,7 @@ struct Block {
     int live = 0, at_barrier = 0;
     unsigned generation = 0;
     bool progress = false; // anything has happened in this round
+    const char *error = nullptr;
     ucontext_t scheduler;
     void *scheduler_fake = nullptr;
     const void *scheduler_stack = nullptr;
@@ -77,6 +78,15 @@ switch_to_scheduler(bool last)
     __sanitizer_finish_switch_fiber(self->fake_stack, nullptr, nullptr);
 #endif
     (void)last;
+}
+
+// A fiber cannot throw: it has no caller. The scheduler does it instead.
+void
+fail(const char *what)
+{
+    block->error = what;
+    for (;;)
+        switch_to_scheduler(false);
 }
 
 void
@@ -135,6 +145,8 @@ run_block()
         for (Fiber *f : order) {
             if (!f->done)
                 resume(f);
+            if (block->error)
+                throw PeEmulatorError{block->error};
         }
         if (!block->progress)
             throw PeEmulatorError{"deadlock: a barrier or a warp operation "
@@ -303,7 +315,7 @@ pe_emulator_warp(const void *in, void *out,
     Warp *w = &block->warps[current->thread.warp];
     unsigned lane = current->thread.lane, generation = w->generation;
     if (w->lanes != max_lanes)
-        throw PeEmulatorError{"a warp operation in a partial warp"};
+        fail("a warp operation in a partial warp");
     w->in[lane] = in;
     w->out[lane] = out;
     block->progress = true;
@@ -336,7 +348,7 @@ void
 pe_cp_async16(PeSharedAddress dst, const void *src, bool ok)
 {
     if (((uintptr_t)dst | (uintptr_t)src) & 15)
-        throw PeEmulatorError{"cp.async of 16 bytes is not aligned"};
+        fail("cp.async of 16 bytes is not aligned");
     memset(dst, 0xff, 16);
     current->open.push_back({dst, src, ok});
 }
@@ -367,7 +379,7 @@ void
 pe_emulator_ldmatrix_x4(uint32_t (&r)[4], PeSharedAddress a, bool transpose)
 {
     if ((uintptr_t)a & 15)
-        throw PeEmulatorError{"an ldmatrix row is not aligned"};
+        fail("an ldmatrix row is not aligned");
     pe_emulator_warp(a, r, ldmatrix_x4, transpose);
 }
 

@@ -34,6 +34,25 @@ struct dim3 {
     }
 };
 
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+struct alignas(8) uint2 {
+    uint32_t x, y;
+};
+
+static inline float4
+make_float4(float x, float y, float z, float w)
+{
+    return {x, y, z, w};
+}
+
+static inline uint2
+make_uint2(uint32_t x, uint32_t y)
+{
+    return {x, y};
+}
+
 #define __global__ static
 #define __launch_bounds__(...)
 #define __restrict__ __restrict

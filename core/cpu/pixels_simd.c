@@ -53,7 +53,7 @@ convert_yuv(const PePixels *p, const PeYuvCoefficients *k, uint8_t *restrict r,
     const uint16_t *restrict u = p->cb;
     const uint16_t *restrict v = p->cr;
     PeYuvCoefficients c = *k;
-    for (int x = 0; x < p->width; x++) {
+    for (int x = 0; x < p->frame->width; x++) {
         int luma = c.y_mul * (y[x] - c.y_off) + (1 << 15);
         int cu = u[x] - c.c_off, cv = v[x] - c.c_off;
         r[x] = clip((luma + c.r_v * cv) >> 16);

@@ -97,7 +97,8 @@ find_weight(const PeModel *model, const char *name, const int64_t *shape,
         return fail(model, error, "'%s' is missing", name);
     *view = drop_leading_ones(found, n_dims);
     if (view->n_dims != n_dims ||
-        memcmp(view->shape, shape, (size_t)n_dims * sizeof *shape) != 0) {
+        (n_dims > 0 &&
+         memcmp(view->shape, shape, (size_t)n_dims * sizeof *shape) != 0)) {
         g_autofree char *is = pe_shape_to_string(found->shape, found->n_dims);
         g_autofree char *wants = pe_shape_to_string(shape, n_dims);
         return fail(model, error, "'%s' is %s, expected %s", name, is, wants);

@@ -435,13 +435,14 @@ refuses_frames_that_do_not_hold_together(void)
 {
     Picture p = new_picture(PE_FORMAT_NV12, 32, 32, 0, 1);
     const PeFrame good = p.frame;
-    PeFrame bad[6] = {good, good, good, good, good, good};
+    PeFrame bad[7] = {good, good, good, good, good, good, good};
     bad[0].planes[1] = NULL;
     bad[1].strides[1] = 31;
     bad[2].width = 0;
     bad[3].height = PE_MAX_FRAME_SIZE + 1;
     bad[4].strides[0] = -32;
     bad[5].format = (PeFormat)99;
+    bad[6].matrix = (PeMatrix)3;
     g_assert_true(pe_frame_check(&good, NULL));
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(GError) error = NULL;

@@ -13,6 +13,18 @@ static PeModel *model;
 static int dim; // E
 static int end; // id of the end token
 
+static PeModel *
+open_model(const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    const char *dir = g_getenv("PE_TEST_DATA");
+    g_autofree char *path =
+        g_build_filename(dir ? dir : "tests/data", name, NULL);
+    PeModel *m = pe_model_open(path, &error);
+    g_assert_no_error(error);
+    return m;
+}
+
 static PeText *
 new_text(int max_batch)
 {
@@ -106,24 +118,47 @@ refuses_ids_outside_the_vocabulary(void)
     pe_text_free(t);
 }
 
+static void
+gives_equal_bits_from_every_format_of_weights(void)
+{
+    static const char *const names[] = {"meta.safetensors", "meta.pt",
+                                        "open_clip.safetensors"};
+    static const int ids[8] = {510, 5, 7, 511};
+    float out[2][48];
+    PeModel *own = model;
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *name =
+            g_strconcat("checkpoints/tiny_core_cls.", names[i], NULL);
+        model = open_model(name);
+        g_assert_cmpint(pe_model_get_text(model)->output_dim, ==, 48);
+        PeText *t = new_text(1);
+        g_assert_true(pe_text_embed(t, ids, 1, 8, out[i > 0], &error));
+        g_test_message("%s", names[i]);
+        if (i > 0)
+            g_assert_cmpmem(out[0], sizeof out[0], out[1], sizeof out[1]);
+        pe_text_free(t);
+        pe_model_unref(model);
+    }
+    model = own;
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    const char *dir = g_getenv("PE_TEST_DATA");
-    g_autofree char *path = g_build_filename(dir ? dir : "tests/data",
-                                             "tiny_core_cls.safetensors", NULL);
     g_autoptr(GError) error = NULL;
     be = pe_backend_open("cpu", PE_PRECISION_FP32, 0, &error);
     g_assert_no_error(error);
-    model = pe_model_open(path, &error);
-    g_assert_no_error(error);
+    model = open_model("tiny_core_cls.safetensors");
     dim = pe_model_get_text(model)->output_dim;
     end = pe_model_get_text(model)->vocab_size - 1;
     g_test_add_func("/text/chunks", embeds_a_list_alike_in_any_chunks);
     g_test_add_func("/text/end", ignores_what_follows_the_first_end);
     g_test_add_func("/text/context", takes_a_full_context_and_no_texts);
     g_test_add_func("/text/ids", refuses_ids_outside_the_vocabulary);
+    g_test_add_func("/text/formats",
+                    gives_equal_bits_from_every_format_of_weights);
     int failed = g_test_run();
     pe_model_unref(model);
     be->ops->close(be);

@@ -184,34 +184,60 @@ open_model(const char *name)
     dim = pe_model_get_vision(model)->output_dim;
 }
 
+// The embedding of one picture by a checkpoint; out [dim].
+static void
+embed_with(const char *name, float *out)
+{
+    g_autoptr(GError) error = NULL;
+    open_model(name);
+    size_t n = (size_t)(3 * size * size);
+    g_autofree uint8_t *rgb = g_malloc(n);
+    g_autofree float *pixels = g_new(float, n);
+    fill_picture(1, rgb, pixels);
+    PeVision *v = new_vision(1, 0);
+    g_assert_true(
+        pe_vision_embed_pixels(v, pixels, 1, size, size, out, &error));
+    pe_vision_free(v);
+}
+
+#define CHECKPOINT "checkpoints/tiny_core_cls."
+#define DIM 48 // of that model
+
 static void
 gives_equal_bits_from_every_format_of_weights(void)
 {
     static const char *const names[] = {
-        "checkpoints/tiny_core_cls.meta.safetensors",
-        "checkpoints/tiny_core_cls.meta.pt",
-        "checkpoints/tiny_core_cls.meta_nested.pt",
-        "checkpoints/tiny_core_cls.timm.safetensors",
-        "checkpoints/tiny_core_cls.open_clip.safetensors",
+        CHECKPOINT "meta.pt",
+        CHECKPOINT "meta_nested.pt",
+        CHECKPOINT "timm.safetensors",
+        CHECKPOINT "open_clip.safetensors",
     };
-    g_autoptr(GError) error = NULL;
-    float out[2][256];
+    float want[DIM], got[DIM];
+    embed_with(CHECKPOINT "meta.safetensors", want);
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        open_model(names[i]);
-        g_assert_cmpint(dim, <=, 256);
-        size_t n = (size_t)(3 * size * size);
-        g_autofree uint8_t *rgb = g_malloc(n);
-        g_autofree float *pixels = g_new(float, n);
-        fill_picture(1, rgb, pixels);
-        PeVision *v = new_vision(1, 0);
-        float *to = out[i > 0];
-        g_assert_true(
-            pe_vision_embed_pixels(v, pixels, 1, size, size, to, &error));
-        pe_vision_free(v);
+        embed_with(names[i], got);
         g_test_message("%s", names[i]);
-        if (i > 0)
-            g_assert_cmpmem(out[0], (size_t)dim * sizeof **out, out[1],
-                            (size_t)dim * sizeof **out);
+        g_assert_cmpmem(got, sizeof got, want, sizeof want);
+    }
+}
+
+static void
+stays_close_with_16_bit_weights(void)
+{
+    static const char *const names[] = {CHECKPOINT "meta_fp16.pt",
+                                        CHECKPOINT "meta_bf16.pt"};
+    float want[DIM], got[DIM];
+    embed_with(CHECKPOINT "meta.safetensors", want);
+    pe_embedding_normalize(want, DIM);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        embed_with(names[i], got);
+        pe_embedding_normalize(got, DIM);
+        double cosine = 0;
+        for (int j = 0; j < DIM; j++)
+            cosine += (double)got[j] * want[j];
+        g_test_message("%s: cosine %.7f (limit 0.9995)", names[i], cosine);
+        g_assert_cmpfloat(cosine, >=, 0.9995);
+        g_assert_cmpfloat(cosine, <, 1 - 1e-9);
     }
 }
 
@@ -231,6 +257,7 @@ main(int argc, char **argv)
     g_test_add_func("/vision/limits", refuses_images_that_do_not_fit);
     g_test_add_func("/vision/formats",
                     gives_equal_bits_from_every_format_of_weights);
+    g_test_add_func("/vision/16bit", stays_close_with_16_bit_weights);
     int failed = g_test_run();
     pe_model_unref(model);
     be->ops->close(be);

@@ -81,7 +81,7 @@ struct PeBackendOps {
     PeBackend *(*open)(const PeBackendParams *params, GError **error);
     void (*close)(PeBackend *be);
 
-    // "NVIDIA H100 80GB", "x86-64 avx512-bf16, 2 threads". Any thread.
+    // "NVIDIA H100 80GB", "x86_64 avx512bf16, 2 threads". Any thread.
     const char *(*describe)(PeBackend *be);
 
     // Device memory, 64-byte aligned, not cleared. NULL when there is none
@@ -112,7 +112,8 @@ struct PeBackendOps {
     // Pixels become ((v / 255) - 0.5) / 0.5.
     void (*patchify)(PeBackend *be, void *y, PeSlot *const *slots, int b,
                      int patch, int k_padded);
-    // The same from pixels f32 [B, 3, h, w] already in [-1, 1].
+    // The same from pixels f32 [B, 3, h, w] in backend memory, already in
+    // [-1, 1].
     void (*patchify_f32)(PeBackend *be, void *y, const float *pixels, int b,
                          int h, int w, int patch, int k_padded);
 

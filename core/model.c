@@ -97,7 +97,8 @@ find_weight(const PeModel *model, const char *name, const int64_t *shape,
         return fail(model, error, "'%s' is missing", name);
     *view = drop_leading_ones(found, n_dims);
     if (view->n_dims != n_dims ||
-        memcmp(view->shape, shape, (size_t)n_dims * sizeof *shape) != 0) {
+        (n_dims > 0 &&
+         memcmp(view->shape, shape, (size_t)n_dims * sizeof *shape) != 0)) {
         g_autofree char *is = pe_shape_to_string(found->shape, found->n_dims);
         g_autofree char *wants = pe_shape_to_string(shape, n_dims);
         return fail(model, error, "'%s' is %s, expected %s", name, is, wants);
@@ -216,12 +217,16 @@ straighten_conv(PeModel *model, GError **error)
 }
 
 static void
-log_ignored(const PeModel *model)
+log_ignored(const PeModel *model, PeNames names)
 {
-    int ignored = pe_checkpoint_count(model->ckpt) - (int)model->places->len;
+    int used = (int)model->places->len + (model->log_scale.data ? 1 : 0);
+    // Meta keeps what is two places of the pool in one tensor.
+    if (names == PE_NAMES_META && model->vision.pool_heads > 0)
+        used -= 2;
+    int ignored = pe_checkpoint_count(model->ckpt) - used;
     if (ignored > 0)
-        pe_log(PE_LOG_DEBUG, "%s: at least %d tensors are not the model's",
-               model->path, ignored);
+        pe_log(PE_LOG_DEBUG, "%s: %d tensors are not the model's", model->path,
+               ignored);
 }
 
 PeModel *
@@ -248,7 +253,7 @@ pe_model_new_from_checkpoint(PeCheckpoint *ckpt, GError **error)
                     : pickled                           ? "meta-pt"
                                                         : "meta-safetensors";
     model->name = pe_model_make_name(&model->vision);
-    log_ignored(model);
+    log_ignored(model, layout->names);
     return model;
 }
 

@@ -11,6 +11,8 @@
 // setting that silently does nothing.
 
 #include "label_spec_private.h"
+
+#include "json.h"
 #include "read_file.h"
 
 static bool

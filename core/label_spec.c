@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "json.h"
 #include "read_file.h"
 
 #define MAX_FILE_SIZE ((size_t)16 << 20)
@@ -273,7 +274,7 @@ read_file(PeLabelSpec *spec, const char *path, GError **error)
     char first = text[strspn(text, " \t\r\n")];
     if (first != '[' && first != '{')
         return read_lines(spec->labels, path, text, error);
-    g_autoptr(JsonNode) root = pe_parse_json(path, text, size, error);
+    g_autoptr(JsonNode) root = pe_json_parse(text, size, path, error);
     return root && pe_label_spec_read_json(spec, path, root, error);
 }
 

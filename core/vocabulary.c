@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "json.h"
 #include "pe.h"
 #include "read_file.h"
 
@@ -198,7 +199,7 @@ find_special(Builder *b, const char *name, const char *alias, int *id,
 static bool
 read_json(Builder *b, const char *text, size_t size, GError **error)
 {
-    g_autoptr(JsonNode) root = pe_parse_json(b->path, text, size, error);
+    g_autoptr(JsonNode) root = pe_json_parse(text, size, b->path, error);
     if (!root)
         return false;
     JsonNode *model =

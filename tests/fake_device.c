@@ -40,18 +40,26 @@ fake_close(PeDevice *device)
     g_atomic_int_inc(&fake.n_closed);
 }
 
+// What every piece of work does first.
+static void
+begin(char letter)
+{
+    g_usleep((gulong)fake.batch_ms * 1000);
+    g_mutex_lock(&fake.lock);
+    g_string_append_c(fake.log, letter);
+    g_cond_broadcast(&fake.changed);
+    while (fake.held)
+        g_cond_wait(&fake.changed, &fake.lock);
+    g_mutex_unlock(&fake.lock);
+}
+
 static bool
 fake_embed_images(PeDevice *device, PeSlot *const *slots, int n, float *out,
                   GError **error)
 {
-    g_usleep((gulong)fake.batch_ms * 1000);
-    g_mutex_lock(&fake.lock);
-    while (fake.held)
-        g_cond_wait(&fake.changed, &fake.lock);
+    begin('i');
     bool fails = fake.fail_batches > 0;
     fake.fail_batches -= fails;
-    g_string_append_c(fake.log, 'i');
-    g_mutex_unlock(&fake.lock);
     for (int i = 0; i < n; i++)
         out[i * TINY_MODEL_DIM] = *(float *)slots[i];
     if (fails)
@@ -64,10 +72,7 @@ fake_embed_texts(PeDevice *device, const int *ids, int n, int context,
                  float *out, GError **error)
 {
     g_assert_cmpint(n, <=, PE_TEXT_CHUNK);
-    g_mutex_lock(&fake.lock);
-    g_string_append_c(fake.log, 't');
-    g_mutex_unlock(&fake.lock);
-    g_usleep((gulong)fake.batch_ms * 1000);
+    begin('t');
     for (int i = 0; i < n; i++)
         out[i * TINY_MODEL_DIM] = (float)ids[i * context + 1];
     return true;
@@ -132,5 +137,14 @@ fake_hold(bool held)
     g_mutex_lock(&fake.lock);
     fake.held = held;
     g_cond_broadcast(&fake.changed);
+    g_mutex_unlock(&fake.lock);
+}
+
+void
+fake_wait_for_work(gsize n)
+{
+    g_mutex_lock(&fake.lock);
+    while (fake.log->len < n)
+        g_cond_wait(&fake.changed, &fake.lock);
     g_mutex_unlock(&fake.lock);
 }

@@ -25,5 +25,7 @@ extern FakeState fake;
 extern const PeDeviceOps fake_device_ops;
 
 void fake_reset(void);
-// While held, no batch ends.
+// While held, nothing that was begun ends.
 void fake_hold(bool held);
+// Until the log has n letters: that many pieces of work have begun.
+void fake_wait_for_work(gsize n);

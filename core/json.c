@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // json.c - a guard before json-glib's parser. Called for headers and metadata
-// of checkpoints.
+// of checkpoints, tokenizers and label files.
 
 #include "json.h"
 
@@ -58,8 +58,7 @@ note_member(JsonParser *parser, JsonObject *object, const char *name,
 }
 
 JsonNode *
-pe_json_parse_object(const char *text, size_t size, const char *what,
-                     GError **error)
+pe_json_parse(const char *text, size_t size, const char *what, GError **error)
 {
     const char *fault = find_fault(text, size);
     if (fault) {
@@ -76,14 +75,9 @@ pe_json_parse_object(const char *text, size_t size, const char *what,
     bool ok = json_parser_load_from_data(parser, text, (gssize)size, &cause);
     g_autofree char *duplicate = duplicates.duplicate;
     if (!ok) {
+        g_autofree char *message = g_utf8_make_valid(cause->message, -1);
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s is not JSON: %s",
-                    what, cause->message);
-        return NULL;
-    }
-    JsonNode *root = json_parser_get_root(parser);
-    if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s is not a JSON object",
-                    what);
+                    what, message);
         return NULL;
     }
     if (duplicate) {
@@ -91,5 +85,52 @@ pe_json_parse_object(const char *text, size_t size, const char *what,
                     duplicate);
         return NULL;
     }
-    return json_parser_steal_root(parser);
+    JsonNode *root = json_parser_steal_root(parser);
+    if (!root)
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s is empty", what);
+    return root;
+}
+
+JsonNode *
+pe_json_parse_object(const char *text, size_t size, const char *what,
+                     GError **error)
+{
+    JsonNode *root = pe_json_parse(text, size, what, error);
+    if (root && !JSON_NODE_HOLDS_OBJECT(root)) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s is not a JSON object",
+                    what);
+        g_clear_pointer(&root, json_node_unref);
+    }
+    return root;
+}
+
+const char *
+pe_json_get_string(JsonNode *node)
+{
+    return JSON_NODE_HOLDS_VALUE(node) ? json_node_get_string(node) : NULL;
+}
+
+const char *
+pe_json_describe(JsonNode *node)
+{
+    if (!node)
+        return "nothing";
+    switch (json_node_get_node_type(node)) {
+    case JSON_NODE_OBJECT:
+        return "an object";
+    case JSON_NODE_ARRAY:
+        return "a list";
+    case JSON_NODE_NULL:
+        return "null";
+    default:
+        break;
+    }
+    switch (json_node_get_value_type(node)) {
+    case G_TYPE_STRING:
+        return "a string";
+    case G_TYPE_BOOLEAN:
+        return "a truth value";
+    default:
+        return "a number";
+    }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// read_file.c - see read_file.h. Knows gzip and JSON, not what the files mean.
+// read_file.c - see read_file.h. Knows gzip, not what the files mean.
 
 #include "read_file.h"
 
@@ -11,9 +11,6 @@
 #include <zlib.h>
 
 #include "pe.h"
-
-// Deeper than any file we understand; json-glib recurses once a level.
-#define MAX_JSON_DEPTH 16
 
 // Read until the end or until more than `max_size` bytes came.
 static bool
@@ -79,92 +76,15 @@ pe_read_file(const char *path, size_t max_size, size_t *size, GError **error)
     return (char *)g_byte_array_free(content, FALSE);
 }
 
-static int
-measure_depth(const char *text)
-{
-    int depth = 0, deepest = 0;
-    bool in_string = false;
-    for (const char *p = text; *p; p++) {
-        if (in_string && *p == '\\' && p[1])
-            p++;
-        else if (*p == '"')
-            in_string = !in_string;
-        else if (!in_string && (*p == '[' || *p == '{'))
-            deepest = MAX(deepest, ++depth);
-        else if (!in_string && (*p == ']' || *p == '}'))
-            depth--;
-    }
-    return deepest;
-}
-
-JsonNode *
-pe_parse_json(const char *path, const char *text, size_t size, GError **error)
-{
-    if (strlen(text) != size) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: not text: zero byte at offset %zu", path,
-                    strlen(text));
-        return NULL;
-    }
-    int depth = measure_depth(text);
-    if (depth > MAX_JSON_DEPTH) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: JSON nested %d levels deep, expected at most %d", path,
-                    depth, MAX_JSON_DEPTH);
-        return NULL;
-    }
-
-    g_autoptr(JsonParser) parser = json_parser_new_immutable();
-    g_autoptr(GError) reason = NULL;
-    if (!json_parser_load_from_data(parser, text, (gssize)size, &reason)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: not JSON: %s", path,
-                    reason->message);
-        return NULL;
-    }
-    JsonNode *root = json_parser_steal_root(parser);
-    if (!root)
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: empty", path);
-    return root;
-}
-
-const char *
-pe_json_describe(JsonNode *node)
-{
-    if (!node)
-        return "nothing";
-    switch (json_node_get_node_type(node)) {
-    case JSON_NODE_OBJECT:
-        return "an object";
-    case JSON_NODE_ARRAY:
-        return "a list";
-    case JSON_NODE_NULL:
-        return "null";
-    default:
-        break;
-    }
-    switch (json_node_get_value_type(node)) {
-    case G_TYPE_STRING:
-        return "a string";
-    case G_TYPE_BOOLEAN:
-        return "a truth value";
-    default:
-        return "a number";
-    }
-}
-
-const char *
-pe_json_get_string(JsonNode *node)
-{
-    return JSON_NODE_HOLDS_VALUE(node) ? json_node_get_string(node) : NULL;
-}
-
 char *
 pe_quote(const char *text)
 {
-    static const int max_chars = 40;
-    const char *end = text;
-    for (int i = 0; i < max_chars && *end; i++)
-        end = g_utf8_next_char(end);
-    return g_strdup_printf("\"%.*s%s\"", (int)(end - text), text,
-                           *end ? "..." : "");
+    static const int max_chars = 40, max_char_size = 4;
+    // JSON's escapes can smuggle in what is not UTF-8.
+    g_autofree char *start = g_strndup(text, (gsize)max_chars * max_char_size);
+    g_autofree char *valid = g_utf8_make_valid(start, -1);
+    if (g_utf8_strlen(valid, -1) <= max_chars)
+        return g_strdup_printf("\"%s\"", valid);
+    g_autofree char *first = g_utf8_substring(valid, 0, max_chars);
+    return g_strdup_printf("\"%s...\"", first);
 }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "json.h"
 #include "pe.h"
 #include "read_file.h"
 
@@ -141,18 +142,20 @@ read_json_ids(Builder *b, JsonObject *vocab, GError **error)
     JsonObjectIter iter;
     const char *symbol;
     JsonNode *node;
-    json_object_iter_init(&iter, vocab);
-    while (json_object_iter_next(&iter, &symbol, &node)) {
+    json_object_iter_init_ordered(&iter, vocab);
+    while (json_object_iter_next_ordered(&iter, &symbol, &node)) {
         bool is_int = JSON_NODE_HOLDS_VALUE(node) &&
                       json_node_get_value_type(node) == G_TYPE_INT64;
         int64_t id = is_int ? json_node_get_int(node) : -1;
         if (id < 0 || id >= size || seen[id]) {
             g_autofree char *quoted = pe_quote(symbol);
+            g_autofree char *found =
+                is_int ? g_strdup_printf("%" G_GINT64_FORMAT, id)
+                       : g_strdup(pe_json_describe(node));
             g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
                         "%s: model.vocab: the id of %s must be an unused "
                         "integer from 0 to %d, found %s",
-                        b->path, quoted, size - 1,
-                        is_int ? "another" : pe_json_describe(node));
+                        b->path, quoted, size - 1, found);
             return false;
         }
         seen[id] = true;
@@ -196,7 +199,7 @@ find_special(Builder *b, const char *name, const char *alias, int *id,
 static bool
 read_json(Builder *b, const char *text, size_t size, GError **error)
 {
-    g_autoptr(JsonNode) root = pe_parse_json(b->path, text, size, error);
+    g_autoptr(JsonNode) root = pe_json_parse(text, size, b->path, error);
     if (!root)
         return false;
     JsonNode *model =

@@ -216,12 +216,16 @@ straighten_conv(PeModel *model, GError **error)
 }
 
 static void
-log_ignored(const PeModel *model)
+log_ignored(const PeModel *model, PeNames names)
 {
-    int ignored = pe_checkpoint_count(model->ckpt) - (int)model->places->len;
+    int used = (int)model->places->len + (model->log_scale.data ? 1 : 0);
+    // Meta keeps what is two places of the pool in one tensor.
+    if (names == PE_NAMES_META && model->vision.pool_heads > 0)
+        used -= 2;
+    int ignored = pe_checkpoint_count(model->ckpt) - used;
     if (ignored > 0)
-        pe_log(PE_LOG_DEBUG, "%s: at least %d tensors are not the model's",
-               model->path, ignored);
+        pe_log(PE_LOG_DEBUG, "%s: %d tensors are not the model's", model->path,
+               ignored);
 }
 
 PeModel *
@@ -248,7 +252,7 @@ pe_model_new_from_checkpoint(PeCheckpoint *ckpt, GError **error)
                     : pickled                           ? "meta-pt"
                                                         : "meta-safetensors";
     model->name = pe_model_make_name(&model->vision);
-    log_ignored(model);
+    log_ignored(model, layout->names);
     return model;
 }
 

@@ -155,19 +155,18 @@ pe_layout_find(const PeCheckpoint *ckpt, GError **error)
     }
     GString *seen = g_string_new(NULL);
     int n = pe_checkpoint_count(ckpt);
+    g_string_append_printf(seen, "it has %d tensors%s", n, n ? ": " : "");
     for (int i = 0; i < MIN(n, 3); i++) {
         g_autofree char *name =
             g_strescape(pe_checkpoint_get_name(ckpt, i), NULL);
         g_string_append_printf(seen, "%s'%.80s'", i ? ", " : "", name);
     }
     g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                "%s: is not a Perception Encoder: it has neither "
-                "'visual.conv1.weight' or 'conv1.weight' (Meta) nor "
-                "'patch_embed.proj.weight' (timm) nor "
-                "'visual.trunk.patch_embed.proj.weight' (open_clip); its %d "
-                "tensors are %s%s",
-                pe_checkpoint_get_path(ckpt), n, n ? seen->str : "none",
-                n > 3 ? ", ..." : "");
+                "%s: is not a Perception Encoder: there is no "
+                "'visual.conv1.weight' or 'conv1.weight' (Meta's names), no "
+                "'patch_embed.proj.weight' (timm), no "
+                "'visual.trunk.patch_embed.proj.weight' (open_clip); %s%s",
+                pe_checkpoint_get_path(ckpt), seen->str, n > 3 ? ", ..." : "");
     g_string_free(seen, TRUE);
     return NULL;
 }
@@ -226,17 +225,25 @@ guess_heads(int width)
 }
 
 static bool
-read_grid(PeModel *model, const PeTensor *pos, GError **error)
+read_grid(PeModel *model, const PeLayout *layout, GError **error)
+
 {
     PeVisionConfig *c = &model->vision;
-    int cells = get_axis(pos, 2, 0) - (c->cls_token ? 1 : 0);
-    int grid = cells > 0 ? (int)lround(sqrt(cells)) : 0;
+    const PeTensor *pos =
+        get_vision(model->ckpt, layout, "positional_embedding", "pos_embed");
+    int rows = get_axis(pos, 2, 0);
+    if (rows < 1)
+        return fail(model, error,
+                    "the position embedding below '%s' is missing or not "
+                    "[positions, width]",
+                    layout->vision);
+    int cells = rows - (c->cls_token ? 1 : 0);
+    int grid = (int)lround(sqrt(cells));
     if (grid < 1 || grid * grid != cells)
         return fail(model, error,
                     "the position embedding has %d rows, which is no square "
                     "grid%s",
-                    get_axis(pos, 2, 0),
-                    c->cls_token ? " and a class token" : "");
+                    rows, c->cls_token ? " and a class token" : "");
     c->image_size = grid * c->patch_size;
     return true;
 }
@@ -306,9 +313,7 @@ read_vision(PeModel *model, const PeLayout *layout, GError **error)
     c->layer_scale = get_vision(
         ckpt, layout, "transformer.resblocks.0.ls_1.gamma", "blocks.0.gamma_1");
     c->heads = guess_heads(c->width);
-    const PeTensor *pos =
-        get_vision(ckpt, layout, "positional_embedding", "pos_embed");
-    return read_grid(model, pos, error) && read_head(model, layout, error);
+    return read_grid(model, layout, error) && read_head(model, layout, error);
 }
 
 static bool

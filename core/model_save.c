@@ -196,10 +196,12 @@ write_tensor(const Writer *w, const char *name, const PeTensor *t,
 static bool
 write_place(const Writer *w, const PePlace *place, GError **error)
 {
+    PeLayout layout = get_layout(w->model);
+    g_autofree char *name = pe_place_get_name(place, &layout);
     PeTensor t = *place->tensor;
     if (place->slot->stored == PE_STORED_TRANSPOSED)
         t = pe_tensor_transposed(&t);
-    bool ok = write_tensor(w, place->slot->meta, &t, error);
+    bool ok = write_tensor(w, name, &t, error);
     pe_model_release(w->model, place->tensor);
     return ok;
 }

@@ -59,6 +59,13 @@ json_line_int(JsonLine *j, const char *key, gint64 value)
 }
 
 void
+json_line_bool(JsonLine *j, const char *key, gboolean value)
+{
+    append_key(j, key);
+    g_string_append(j->text, value ? "true" : "false");
+}
+
+void
 json_line_number(JsonLine *j, const char *key, double value)
 {
     append_key(j, key);

@@ -14,6 +14,7 @@ typedef struct {
 void json_line_begin(JsonLine *j);
 void json_line_string(JsonLine *j, const char *key, const char *value);
 void json_line_int(JsonLine *j, const char *key, gint64 value);
+void json_line_bool(JsonLine *j, const char *key, gboolean value);
 // Enough digits to give the same f32 again; null unless finite.
 void json_line_number(JsonLine *j, const char *key, double value);
 void json_line_floats(JsonLine *j, const char *key, const float *values, int n);

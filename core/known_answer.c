@@ -16,8 +16,9 @@
 #define GRID 4 // patches along a side
 #define N_TEXTS 2
 
-// What rounding of the activations may cost. bf16 keeps 8 bits: two layers and
-// the pool lose about 1e-4 of the cosine, a wrong operation 1e-1 or more.
+// What rounding of the activations may cost. With bf16, two layers and the pool
+// of the published shapes lose 1e-5 of the cosine (measured with random
+// weights); a hundred times that is allowed.
 static double
 limit_for(PePrecision precision)
 {
@@ -28,7 +29,7 @@ limit_for(PePrecision precision)
     case PE_PRECISION_FP8:
         return 0.98;
     default:
-        return 0.995;
+        return 0.999;
     }
 }
 

@@ -1,156 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// check_engine.c - sharing, order, failure and the end of engines. Most tests
-// put a device of their own below the engine, which answers with the frame's
-// width and can be held, slowed down or broken; the last ones run a tiny model.
+// check_engine.c - sharing, order, failure and the end of engines. All
+// of it over the fake device.
 
 #include "core/engine_private.h"
 #include "core/pe.h"
-#include "tiny_model.h"
-
-#include <math.h>
-
-// ---- The device of the tests -----------------------------------------------
-
-static struct {
-    GMutex lock;
-    GCond changed;
-    bool held; // batches wait
-    int n_opened, n_loaded, n_closed;
-    int n_slots; // alive
-    int load_ms, batch_ms;
-    PeError batch_error; // with fail_batches
-    int fail_batches;    // this many from now on
-    bool fail_load;
-    GString *log; // 'i' an image batch, 't' a chunk of texts
-} fake;
+#include "tests/fake_device.h"
+#include "tests/tiny_model.h"
 
 static PeModel *model; // of every test
 static PeTokenizer *tokenizer;
 
-static PeDevice *
-fake_open(const PeEngineParams *params, GError **error)
-{
-    PeDevice *d = g_new0(PeDevice, 1);
-    d->name = g_strdup("cpu");
-    d->description = g_strdup("imagined");
-    d->precision = params->precision == PE_PRECISION_AUTO ? PE_PRECISION_BF16
-                                                          : params->precision;
-    d->batch_size = params->batch_size ? params->batch_size : 4;
-    g_atomic_int_inc(&fake.n_opened);
-    return d;
-}
-
-static bool
-fake_load(PeDevice *device, GError **error)
-{
-    g_usleep((gulong)fake.load_ms * 1000);
-    g_atomic_int_inc(&fake.n_loaded);
-    if (fake.fail_load)
-        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM, "too little of it");
-    return !fake.fail_load;
-}
-
-static void
-fake_close(PeDevice *device)
-{
-    g_free(device->name);
-    g_free(device->description);
-    g_free(device);
-    g_atomic_int_inc(&fake.n_closed);
-}
-
-static bool
-fake_embed_images(PeDevice *device, PeSlot *const *slots, int n, float *out,
-                  GError **error)
-{
-    g_usleep((gulong)fake.batch_ms * 1000);
-    g_mutex_lock(&fake.lock);
-    while (fake.held)
-        g_cond_wait(&fake.changed, &fake.lock);
-    bool fails = fake.fail_batches > 0;
-    fake.fail_batches -= fails;
-    g_string_append_c(fake.log, 'i');
-    g_mutex_unlock(&fake.lock);
-    for (int i = 0; i < n; i++)
-        out[i * TINY_MODEL_DIM] = *(float *)slots[i];
-    if (fails)
-        g_set_error(error, PE_ERROR, (int)fake.batch_error, "it broke");
-    return !fails;
-}
-
-static bool
-fake_embed_texts(PeDevice *device, const int *ids, int n, int context,
-                 float *out, GError **error)
-{
-    g_assert_cmpint(n, <=, PE_TEXT_CHUNK);
-    g_mutex_lock(&fake.lock);
-    g_string_append_c(fake.log, 't');
-    g_mutex_unlock(&fake.lock);
-    g_usleep((gulong)fake.batch_ms * 1000);
-    for (int i = 0; i < n; i++)
-        out[i * TINY_MODEL_DIM] = (float)ids[i * context + 1];
-    return true;
-}
-
-static double
-fake_measure_gemm(PeDevice *device, int batch)
-{
-    return batch;
-}
-
-static PeSlot *
-fake_slot_new(PeDevice *device)
-{
-    g_atomic_int_inc(&fake.n_slots);
-    return (PeSlot *)g_new0(float, 1);
-}
-
-static void
-fake_slot_free(PeDevice *device, PeSlot *slot)
-{
-    g_free(slot);
-    g_atomic_int_add(&fake.n_slots, -1);
-}
-
-static bool
-fake_ingest(PeDevice *device, PeSlot *slot, const PeFrame *frame,
-            GError **error)
-{
-    if (frame->width == 0) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "an empty frame");
-        return false;
-    }
-    *(float *)slot = (float)frame->width;
-    return true;
-}
-
-static const PeDeviceOps fake_ops = {
-    .open = fake_open,
-    .load = fake_load,
-    .close = fake_close,
-    .embed_images = fake_embed_images,
-    .embed_texts = fake_embed_texts,
-    .measure_gemm = fake_measure_gemm,
-    .slot_new = fake_slot_new,
-    .slot_free = fake_slot_free,
-    .ingest = fake_ingest,
-};
-
-static void
-hold(bool held)
-{
-    g_mutex_lock(&fake.lock);
-    fake.held = held;
-    g_cond_broadcast(&fake.changed);
-    g_mutex_unlock(&fake.lock);
-}
-
 static void
 setup(void)
 {
-    memset(&fake, 0, sizeof fake);
-    fake.log = g_string_new(NULL);
+    fake_reset();
 }
 
 static void
@@ -159,7 +23,6 @@ teardown(void)
     // Whatever a test did, every engine is gone and nothing is left behind.
     g_assert_cmpint(fake.n_opened, ==, fake.n_closed);
     g_assert_cmpint(fake.n_slots, ==, 0);
-    g_string_free(fake.log, TRUE);
 }
 
 static PeEngine *
@@ -173,7 +36,7 @@ get(const char *device, PePrecision precision, int batch, int timeout)
         .batch_timeout = timeout,
     };
     GError *error = NULL;
-    PeEngine *e = pe_engine_get_with(&params, &fake_ops, &error);
+    PeEngine *e = pe_engine_get_with(&params, &fake_device_ops, &error);
     g_assert_no_error(error);
     return e;
 }
@@ -192,13 +55,6 @@ submit(PeClient *client, int width)
     PeJob *job = pe_client_submit(client, &frame, &error);
     g_assert_no_error(error);
     return job;
-}
-
-static void
-wait_for_start(void)
-{
-    // The worker takes one job, then is held.
-    g_usleep(20000);
 }
 
 // ---- Sharing ---------------------------------------------------------------
@@ -268,7 +124,7 @@ fail_in_thread(void *unused)
 {
     PeEngineParams params = {.model = model, .device = "cpu"};
     GError *error = NULL;
-    g_assert_null(pe_engine_get_with(&params, &fake_ops, &error));
+    g_assert_null(pe_engine_get_with(&params, &fake_device_ops, &error));
     return error;
 }
 
@@ -296,7 +152,7 @@ refuses_models_without_an_embedding(void)
     PeModel *lang = pe_model_new_random("PE-Lang-L14-448", 1, &error);
     g_assert_no_error(error);
     PeEngineParams params = {.model = lang};
-    g_assert_null(pe_engine_get_with(&params, &fake_ops, &error));
+    g_assert_null(pe_engine_get_with(&params, &fake_device_ops, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_SHAPE);
     g_assert_nonnull(strstr(error->message, "PE-Lang-L14-448"));
     pe_model_unref(lang);
@@ -394,13 +250,13 @@ does_not_starve_a_quiet_client(void)
     Quiet quiet = {&busy, 0};
     PeClient *a = pe_client_new(e, listen_done, &busy);
     PeClient *b = pe_client_new(e, quiet_done, &quiet);
-    hold(true);
+    fake_hold(true);
     for (int i = 1; i <= 100; i++)
         pe_job_unref(submit(a, i));
-    wait_for_start();
+    fake_wait_for_work(1);
     pe_job_unref(submit(b, 1));
     fake.batch_ms = 5;
-    hold(false);
+    fake_hold(false);
     while (g_atomic_int_get(&quiet.n_before) == 0)
         g_usleep(1000);
     // The batch that was running, and the one that b is in.
@@ -503,14 +359,14 @@ cancels_what_has_not_started(void)
     PeEngine *e = get("cpu", PE_PRECISION_FP32, 1, 0);
     Listener l = {0};
     PeClient *client = pe_client_new(e, listen_done, &l);
-    hold(true);
+    fake_hold(true);
     pe_job_unref(submit(client, 1));
-    wait_for_start();
+    fake_wait_for_work(1);
     PeJob *job = submit(client, 2);
     pe_job_unref(submit(client, 3));
     pe_job_cancel(job);
     g_assert_true(pe_job_is_done(job));
-    hold(false);
+    fake_hold(false);
     wait_for_calls(&l, 2);
     g_assert_cmpfloat(l.last, ==, 3);
     pe_client_free(client);
@@ -574,11 +430,11 @@ lets_a_client_leave_in_its_callback(void)
     PeEngine *e = get_default();
     PeClient *client = NULL;
     client = pe_client_new(e, free_client, &client);
-    hold(true);
+    fake_hold(true);
     PeJob *first = submit(client, 1);
     PeJob *second = submit(client, 2);
     pe_engine_unref(e); // the client's is the last reference
-    hold(false);
+    fake_hold(false);
     while (g_atomic_int_get(&fake.n_closed) == 0)
         g_usleep(1000);
     g_assert_null(g_atomic_pointer_get(&client));
@@ -615,17 +471,17 @@ takes_texts_between_image_batches(void)
     PeEngine *e = get_default();
     Listener l = {0};
     PeClient *client = pe_client_new(e, listen_done, &l);
-    hold(true);
+    fake_hold(true);
+    GThread *thread = g_thread_new("texts", embed_many_texts, e);
+    fake_wait_for_work(1);
     for (int i = 1; i <= 40; i++)
         pe_job_unref(submit(client, i));
-    wait_for_start();
-    GThread *thread = g_thread_new("texts", embed_many_texts, e);
-    g_usleep(20000);
-    hold(false);
+    fake_hold(false);
     g_thread_join(thread);
     wait_for_calls(&l, 40);
-    g_assert_true(g_str_has_prefix(fake.log->str, "itititititit"));
-    g_assert_null(strchr(fake.log->str + 12, 't'));
+    g_assert_cmpstr(fake.log->str, ==,
+                    "tititititit"
+                    "iiiii");
     PeEngineStats stats;
     pe_engine_get_stats(e, &stats);
     g_assert_cmpuint(stats.texts, ==, 163);
@@ -639,100 +495,6 @@ measures_on_the_worker(void)
     PeEngine *e = get_default();
     g_assert_cmpfloat(pe_engine_measure_gemm(e, 3), ==, 3);
     pe_engine_unref(e);
-}
-
-// ---- A tiny model on the CPU -----------------------------------------------
-
-static PeEngine *
-get_real(PePrecision precision)
-{
-    PeEngineParams params = {
-        .model = model,
-        .device = "cpu",
-        .precision = precision,
-        .batch_size = 3,
-    };
-    GError *error = NULL;
-    PeEngine *e = pe_engine_get(&params, &error);
-    g_assert_no_error(error);
-    return e;
-}
-
-static void
-embeds_frames_alike_alone_and_in_batches(void)
-{
-    enum { N = 7, SIZE = TINY_MODEL_SIZE };
-    PeEngine *e = get_real(PE_PRECISION_FP32);
-    g_autofree uint8_t *pixels = g_malloc(N * SIZE * SIZE * 3);
-    for (int i = 0; i < N * SIZE * SIZE * 3; i++)
-        pixels[i] = (uint8_t)(i * 31 % 251 + i / 9973);
-    PeFrame frames[N];
-    for (int i = 0; i < N; i++)
-        frames[i] = (PeFrame){
-            .format = PE_FORMAT_RGB,
-            .width = SIZE,
-            .height = SIZE,
-            .planes = {pixels + i * SIZE * SIZE * 3},
-            .strides = {SIZE * 3},
-        };
-    g_autofree float *together = g_new(float, N *TINY_MODEL_DIM);
-    float alone[TINY_MODEL_DIM];
-    GError *error = NULL;
-    g_assert_true(pe_engine_embed_frames(e, frames, N, together, &error));
-    for (int i = 0; i < N; i++) {
-        g_assert_true(pe_engine_embed_frames(e, &frames[i], 1, alone, &error));
-        for (int j = 0; j < TINY_MODEL_DIM; j++) {
-            float difference =
-                fabsf(alone[j] - together[i * TINY_MODEL_DIM + j]);
-            g_assert_cmpfloat(difference, <, 1e-5f);
-        }
-    }
-    pe_engine_unref(e);
-}
-
-static void
-embeds_texts_and_tells_them_apart(void)
-{
-    PeEngine *e = get_real(PE_PRECISION_FP32);
-    const char *texts[] = {"a dog", "a cat", "a dog"};
-    float out[3][TINY_MODEL_DIM];
-    GError *error = NULL;
-    g_assert_true(
-        pe_engine_embed_texts(e, tokenizer, texts, 3, out[0], &error));
-    float same = 0, other = 0;
-    for (int j = 0; j < TINY_MODEL_DIM; j++) {
-        same = MAX(same, fabsf(out[0][j] - out[2][j]));
-        other = MAX(other, fabsf(out[0][j] - out[1][j]));
-    }
-    g_assert_cmpfloat(same, <, 1e-6f);
-    g_assert_cmpfloat(other, >, 1e-3f);
-    pe_engine_unref(e);
-}
-
-static void
-passes_its_own_known_answers(void)
-{
-    const PePrecision precisions[] = {PE_PRECISION_FP32, PE_PRECISION_BF16};
-    for (size_t i = 0; i < G_N_ELEMENTS(precisions); i++) {
-        PeDeviceReport report;
-        GError *error = NULL;
-        bool ok = pe_device_check(model, "cpu", precisions[i], &report, &error);
-        g_assert_no_error(error);
-        g_assert_true(ok);
-        g_test_message("%s %s: image %.8f, text %.8f, max %.2e", report.device,
-                       report.precision, report.cosine_image,
-                       report.cosine_text, report.max_abs);
-    }
-}
-
-static void
-names_a_device_that_is_not_there(void)
-{
-    PeEngineParams params = {.model = model, .device = "abacus"};
-    g_autoptr(GError) error = NULL;
-    g_assert_null(pe_engine_get(&params, &error));
-    g_assert_error(error, PE_ERROR, PE_ERROR_DEVICE);
-    g_assert_nonnull(strstr(error->message, "abacus"));
 }
 
 typedef struct {
@@ -758,10 +520,6 @@ static const Row rows[] = {
     {"/engine/leave", lets_a_client_leave_in_its_callback},
     {"/engine/texts", takes_texts_between_image_batches},
     {"/engine/gemm", measures_on_the_worker},
-    {"/engine/cpu/frames", embeds_frames_alike_alone_and_in_batches},
-    {"/engine/cpu/texts", embeds_texts_and_tells_them_apart},
-    {"/engine/cpu/known-answers", passes_its_own_known_answers},
-    {"/engine/cpu/absent", names_a_device_that_is_not_there},
 };
 
 static void
@@ -779,9 +537,12 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     GError *error = NULL;
     char *path = tiny_model_new(1);
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *vocab =
+        g_build_filename(dir, "bpe_simple_vocab_16e6.txt", NULL);
     model = pe_model_open(path, &error);
     g_assert_no_error(error);
-    tokenizer = pe_tokenizer_open_for_model(NULL, model, &error);
+    tokenizer = pe_tokenizer_open(vocab, &error);
     g_assert_no_error(error);
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
         g_test_add_data_func(rows[i].path, &rows[i], run_row);

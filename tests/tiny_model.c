@@ -133,7 +133,7 @@ add_towers(Writer *w)
 static void
 write_vocabulary(const char *dir)
 {
-    static const char text[] = "\"bpe_simple_vocab: tiny\"\n"
+    static const char text[] = "\"tiny.txt#version: 0.2\n"
                                "o g</w>\n"
                                "d og</w>\n"
                                "a t</w>\n"

@@ -154,8 +154,9 @@ use_rung(PeCpu *cpu)
 static void
 describe(PeCpu *cpu)
 {
-    GString *s = g_string_new(rung_names[cpu->rung]);
-    g_string_append_printf(s, ", %d thread%s", cpu->n_threads,
+    GString *s = g_string_new(NULL);
+    g_string_append_printf(s, "%s %s, %d thread%s", PE_CPU_FAMILY,
+                           rung_names[cpu->rung], cpu->n_threads,
                            cpu->n_threads == 1 ? "" : "s");
 #ifdef PE_HAVE_ONEDNN
     g_autofree char *version = pe_onednn_version();

@@ -162,17 +162,28 @@ store_act(PeDtype type, void *p, size_t i, Vec v)
 INLINE Vec
 load_act_n(PeDtype type, const void *p, size_t i, int n)
 {
-    float x[VF] = {0};
-    for (int j = 0; j < n; j++)
-        x[j] = pe_act_get(type, p, i + j);
-    return load(x);
+    if (type == PE_DTYPE_F32) {
+        float x[VF] = {0};
+        memcpy(x, (const float *)p + i, (size_t)n * sizeof *x);
+        return load(x);
+    }
+    uint16_t x[VF] = {0};
+    memcpy(x, (const uint16_t *)p + i, (size_t)n * sizeof *x);
+    return load_bf16(x);
 }
 
 INLINE void
 store_act_n(PeDtype type, void *p, size_t i, int n, Vec v)
 {
-    for (int j = 0; j < n; j++)
-        pe_act_set(type, p, i + j, v[j]);
+    float x[VF];
+    uint16_t h[VF];
+    if (type == PE_DTYPE_F32) {
+        store(x, v);
+        memcpy((float *)p + i, x, (size_t)n * sizeof *x);
+    } else {
+        store_bf16(h, v);
+        memcpy((uint16_t *)p + i, h, (size_t)n * sizeof *h);
+    }
 }
 
 // sum + the products of the word pair.

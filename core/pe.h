@@ -370,7 +370,8 @@ bool pe_label_spec_add_negatives(PeLabelSpec *spec, const char *text,
 typedef struct PeLabels PeLabels;
 
 // Embed every prompt (templates averaged, then unit length) on the engine, or
-// take the vectors from the cache under $XDG_CACHE_HOME/gst-pe. Blocks.
+// take the vectors from the cache under $XDG_CACHE_HOME/gst-pe (not with
+// GST_PE_CACHE=off in the environment). Blocks.
 // Warns about labels that hardly differ (cosine > 0.95). Returns a reference.
 PeLabels *pe_labels_new(PeEngine *engine, const PeTokenizer *tokenizer,
                         const PeLabelSpec *spec,

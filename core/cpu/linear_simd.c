@@ -104,9 +104,8 @@ align_rows(const uint16_t *x, int rows, int k, char *copy, size_t stride)
 }
 
 static void
-run_block(PeCpu *cpu, PeDtype act, const PeLinear *l, PeEpilogue epilogue,
-          void *y, const char *x, size_t x_stride, int first, int rows,
-          int panel)
+run_block(PeDtype act, const PeLinear *l, PeEpilogue epilogue, void *y,
+          const char *x, size_t x_stride, int first, int rows, int panel)
 {
     float c[BLOCK_ROWS * TILE_COLS];
     int n_words = words_of(act, l->k), col = panel * TILE_COLS;
@@ -143,7 +142,7 @@ linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
 #pragma omp parallel for num_threads(cpu->n_threads) schedule(dynamic)
     for (int panel = 0; panel < n_panels; panel++) {
         for (int first = 0; first < rows; first += BLOCK_ROWS)
-            run_block(cpu, act, l, epilogue, y,
+            run_block(act, l, epilogue, y,
                       (const char *)x + (size_t)first * x_stride, x_stride,
                       first, MIN(BLOCK_ROWS, rows - first), panel);
     }

@@ -108,7 +108,7 @@ linear_matches(const LinearRow *row, PePrecision precision)
 static void
 linears_match_for_any_rows(const void *data)
 {
-    for (int rows = 1; rows <= 300; rows += rows < 150 ? 1 : 37) {
+    for (int rows = 1; rows <= 300; rows += rows < 80 ? 1 : 37) {
         LinearRow row = {rows, 64, 64, 96, PE_EPILOGUE_GELU, true};
         linear_matches(&row, (PePrecision)GPOINTER_TO_INT(data));
     }

@@ -139,7 +139,8 @@ linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
             return;
         x = align_rows(x, rows, l->k, copies, x_stride);
     }
-#pragma omp parallel for num_threads(cpu->n_threads) schedule(dynamic)
+    int n_threads = pe_cpu_threads(be, (double)rows * l->n * l->k / VF);
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (int panel = 0; panel < n_panels; panel++) {
         for (int first = 0; first < rows; first += BLOCK_ROWS)
             run_block(act, l, epilogue, y,
@@ -186,7 +187,8 @@ rope_rows(PeBackend *be, void *y, const PeRope *rope, int rows, int d)
     enum { MAX_PAIRS = 256 };
     int pairs = rope->head_dim / 2;
     g_assert(pairs <= MAX_PAIRS);
-#pragma omp parallel for num_threads(((PeCpu *)be)->n_threads)
+    int n_threads = pe_cpu_threads(be, 2.0 * rows * d);
+#pragma omp parallel for num_threads(n_threads)
     for (int r = 0; r < rows; r++) {
         float c[MAX_PAIRS], s[MAX_PAIRS];
         const float *cs =

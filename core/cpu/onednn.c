@@ -15,7 +15,7 @@
 
 #include "onednn_versions.h"
 
-#define MAX_PRIMITIVES 128
+#define MAX_PRIMITIVES 64
 // Rows for which the weight layout is chosen.
 #define TYPICAL_ROWS 256
 

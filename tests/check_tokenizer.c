@@ -16,6 +16,7 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <zlib.h>
 
 // Texts that were decoded in a wrong encoding before they reached us. ftfy
@@ -325,7 +326,7 @@ repairs_invalid_utf8(void)
 static void
 encodes_megabytes_quickly(void)
 {
-    static const double limit = 2.0; // seconds, with sanitizers on slow disks
+    static const double limit = 2.0; // seconds of the processor
     static const size_t size = 1 << 20;
     PeTokenizer *tokenizer = open_tiny();
     g_autofree char *letters = g_strnfill(size, 'o');
@@ -335,9 +336,9 @@ encodes_megabytes_quickly(void)
     const char *texts[] = {letters, entities};
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         int ids[72];
-        g_test_timer_start();
+        clock_t start = clock();
         int n = pe_tokenizer_encode(tokenizer, texts[i], 72, ids, NULL);
-        double seconds = g_test_timer_elapsed();
+        double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
         g_test_message("%.3f s, limit %.1f s", seconds, limit);
         g_assert_cmpint(n, ==, 72);
         g_assert_cmpfloat(seconds, <, limit);
@@ -382,6 +383,14 @@ main(int argc, char **argv)
     g_test_add_func("/tokenizer/utf8", repairs_invalid_utf8);
     g_test_add_func("/tokenizer/speed", encodes_megabytes_quickly);
     int status = g_test_run();
+    GDir *dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        g_remove(path);
+    }
+    g_dir_close(dir);
+    g_rmdir(folder);
     g_free(folder);
     return status;
 }

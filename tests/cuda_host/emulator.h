@@ -27,6 +27,8 @@
 
 #include "core/tensor.h"
 
+#define PE_CUDA_HOST 1
+
 struct dim3 {
     unsigned x, y, z;
     dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c)

@@ -76,3 +76,12 @@ def test_pattern(pattern: str, height: int, width: int, n: int, extra: str = "")
         "videoconvert ! video/x-raw,format=RGB ! fdsink sync=false"
     )
     return as_frames(raw, height, width)
+
+
+def read_mp4(path: str | Path, height: int, width: int) -> np.ndarray:
+    """All frames of an H.264 file as RGB [n, h, w, 3]."""
+    raw = launch(
+        f"filesrc location={path} ! qtdemux ! h264parse ! avdec_h264 ! videoconvert ! "
+        "video/x-raw,format=RGB ! fdsink sync=false"
+    )
+    return as_frames(raw, height, width)

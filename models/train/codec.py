@@ -41,7 +41,7 @@ def source(frames: np.ndarray, fps: int) -> str:
 def encoder(quantizer: int, key_int: int, colorimetry: str, layout: str) -> str:
     return (
         f"videoconvert ! video/x-raw,format={layout},colorimetry={colorimetry} ! "
-        f"x264enc pass=quant quantizer={quantizer} key-int-max={key_int} speed-preset=veryfast threads=1"
+        f"x264enc pass=quant quantizer={quantizer} key-int-max={key_int} speed-preset=veryfast bframes=0 threads=1"
     )
 
 
@@ -72,7 +72,7 @@ def test_pattern(pattern: str, height: int, width: int, n: int, extra: str = "")
     raw = launch(
         f"videotestsrc num-buffers={n} pattern={pattern} {extra} ! "
         f"video/x-raw,format=I420,width={width},height={height},framerate=5/1 ! "
-        "x264enc pass=quant quantizer=26 speed-preset=veryfast threads=1 ! avdec_h264 max-threads=1 ! "
+        "x264enc pass=quant quantizer=26 speed-preset=veryfast bframes=0 threads=1 ! avdec_h264 max-threads=1 ! "
         "videoconvert ! video/x-raw,format=RGB ! fdsink sync=false"
     )
     return as_frames(raw, height, width)

@@ -81,7 +81,7 @@ struct PeBackendOps {
     PeBackend *(*open)(const PeBackendParams *params, GError **error);
     void (*close)(PeBackend *be);
 
-    // "NVIDIA H100 80GB", "x86-64 avx512-bf16, 2 threads". Any thread.
+    // "NVIDIA H100 80GB", "x86_64 avx512bf16, 2 threads". Any thread.
     const char *(*describe)(PeBackend *be);
 
     // Device memory, 64-byte aligned, not cleared. NULL when there is none

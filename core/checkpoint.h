@@ -17,6 +17,8 @@ typedef struct PeCheckpoint PeCheckpoint;
 PeCheckpoint *pe_checkpoint_open(const char *path, GError **error);
 void pe_checkpoint_free(PeCheckpoint *ckpt);
 
+const char *pe_checkpoint_get_path(const PeCheckpoint *ckpt);
+
 // "safetensors" or "torch-zip".
 const char *pe_checkpoint_get_container(const PeCheckpoint *ckpt);
 

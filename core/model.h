@@ -50,6 +50,9 @@ typedef struct {
     PeTensor projection; // [E, W]
 } PeTextWeights;
 
+// A model of an open checkpoint, as pe_model_open() makes one; takes `ckpt`.
+PeModel *pe_model_new_from_checkpoint(PeCheckpoint *ckpt, GError **error);
+
 const PeVisionWeights *pe_model_get_vision_weights(const PeModel *model);
 // NULL when there is no text tower.
 const PeTextWeights *pe_model_get_text_weights(const PeModel *model);

@@ -128,16 +128,18 @@ void pe_model_unref(PeModel *model);
 // "PE-Core-L14-336", or a description of an unpublished shape such as
 // "PE 64x64 patch 16 width 64 depth 2".
 const char *pe_model_get_name(const PeModel *model);
-const char *pe_model_get_path(const PeModel *model);   // "" for random weights
-const char *pe_model_get_format(const PeModel *model); // "meta-pt", "timm", ...
+const char *pe_model_get_path(const PeModel *model); // "" for random weights
+// "meta-pt", "meta-safetensors", "timm", "open_clip", "perception-lm", "random"
+const char *pe_model_get_format(const PeModel *model);
 const PeVisionConfig *pe_model_get_vision(const PeModel *model);
 // NULL when the checkpoint has no text tower.
 const PeTextConfig *pe_model_get_text(const PeModel *model);
 // exp() of the stored value; 100 when the checkpoint has none.
 float pe_model_get_logit_scale(const PeModel *model);
-// 16 hexadecimal digits that change with any weight or shape.
+// 16 hexadecimal digits over every shape and over values sampled from every
+// weight; the same for the same weights in another container.
 const char *pe_model_get_fingerprint(const PeModel *model);
-// Parameters in both towers, and the bytes of the largest stored type.
+// Parameters in both towers, or in the vision tower alone.
 int64_t pe_model_count_parameters(const PeModel *model, bool vision_only);
 // "f32", "bf16", "f16" or "mixed".
 const char *pe_model_get_dtype(const PeModel *model);
@@ -257,9 +259,11 @@ typedef struct {
     uint64_t images; // embedded since the engine was made
     uint64_t batches;
     uint64_t texts;
-    double batch_fill;    // mean images of a batch / batch_size
-    double wait_ms[3];    // p50, p95, p99 from submit to start, recent images
-    double compute_ms[3]; // p50, p95, p99 of a batch, recent batches
+    int batch_size;         // as it was chosen
+    double compute_seconds; // in batches, together
+    double batch_fill;      // mean images of a batch / batch_size
+    double wait_ms[3];      // p50, p95, p99 from submit to start, recent images
+    double compute_ms[3];   // p50, p95, p99 of a batch, recent batches
 } PeEngineStats;
 void pe_engine_get_stats(PeEngine *engine, PeEngineStats *stats);
 
@@ -282,6 +286,23 @@ bool pe_engine_embed_texts(PeEngine *engine, const PeTokenizer *tokenizer,
 // Seconds that the device's own library takes for the matrix products of one
 // batch of images (all layers), without anything between; 0 when it cannot say.
 double pe_engine_measure_gemm(PeEngine *engine, int batch);
+
+typedef struct {
+    double cosine_image; // to the plain C operations, of the worst vector
+    double cosine_text;  // NaN: no text tower
+    double max_abs;      // largest difference between the unit vectors
+    const char *device;  // static
+    const char *precision;
+} PeDeviceReport;
+
+// Known answers: a built-in picture and two built-in texts go through the first
+// layers of the model on the device (NULL: "auto") and on the plain C
+// operations. False with PE_ERROR_BACKEND, and a full report, when the device
+// answers wrongly; pe_engine_get() runs the picture's part by itself.
+// `report` may be NULL.
+bool pe_device_check(PeModel *model, const char *device, PePrecision precision,
+                     PeDeviceReport *report,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 // Called on the worker thread when a job has ended, without any lock held; must
 // not block and must not call into the engine.
@@ -402,7 +423,8 @@ void pe_sampler_free(PeSampler *sampler);
 // Decide about the next frame from its timestamp alone (ns, PE_TIME_NONE: not
 // known, then frames are counted). A timestamp that runs backwards restarts the
 // clip. At a low frame rate the frame nearest after each sampling point is
-// taken, never the same frame twice.
+// taken (up to 1 ms early, for containers that round to milliseconds), never
+// the same frame twice.
 PeSample pe_sampler_push(PeSampler *sampler, uint64_t timestamp);
 
 // How many sampled frames wait for a clip to be completed: after the last

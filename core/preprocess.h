@@ -23,20 +23,26 @@ typedef struct {
 PeResizeAxis *pe_resize_axis_new(int in_size, int out_size);
 void pe_resize_axis_free(PeResizeAxis *axis);
 
-// RGB from 8-bit YUV in 16-bit fixed point (16 fractional bits):
-//   r = clip((y_mul * (y - y_off) + r_v * (v - 128) + 2^15) >> 16)
-//   g = clip((y_mul * (y - y_off) + g_u * (u - 128) + g_v * (v - 128) + ...))
-//   b = clip((y_mul * (y - y_off) + b_u * (u - 128) + ...))
-// Chroma of a subsampled format is taken from the sample that covers the pixel.
+// 8-bit RGB from YUV of any depth, in fixed point with 16 fractional bits:
+//   l = y_mul * (y - y_off) + 2^15
+//   r = clip((l + r_v * (v - c_off)) >> 16)
+//   g = clip((l + g_u * (u - c_off) + g_v * (v - c_off)) >> 16)
+//   b = clip((l + b_u * (u - c_off)) >> 16)
+// A grey picture is the luma alone. Chroma of a subsampled format is taken from
+// the sample that covers the pixel.
 typedef struct {
-    int y_off;
+    int y_off, c_off;
     int y_mul, r_v, g_u, g_v, b_u;
 } PeYuvCoefficients;
 
-PeYuvCoefficients pe_yuv_coefficients(PeMatrix matrix, bool full_range);
+// `bits` of a sample: 8, or 10 for P010.
+PeYuvCoefficients pe_yuv_coefficients(PeMatrix matrix, bool full_range,
+                                      int bits);
 
 // ((v / 255) - 0.5) / 0.5 in f32 for every byte: the model's pixel values.
 const float *pe_pixel_table(void); // [256]
+
+#define PE_MAX_FRAME_SIZE 16384 // pixels of a side
 
 // Checks plane pointers, strides and sizes; false with PE_ERROR_FORMAT.
 bool pe_frame_check(const PeFrame *frame, GError **error);

@@ -5,6 +5,7 @@
 #include "tensor.h"
 
 #include <glib.h>
+#include <math.h>
 
 static const struct {
     const char *name;
@@ -96,21 +97,39 @@ pe_tensor_as_matrix(const PeTensor *t, int64_t rows)
     return pe_tensor_new(t->dtype, 2, (int64_t[]){rows, n / rows}, t->data);
 }
 
+// By hand because clang 14 has no _Float16 without AVX-512.
 uint16_t
 pe_f16_from_f32(float f)
 {
-    _Float16 h = (_Float16)f;
-    uint16_t u;
-    memcpy(&u, &h, sizeof u);
-    return u;
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    uint32_t sign = u >> 16 & 0x8000;
+    u &= 0x7fffffff;
+    if (u > 0x7f800000) // NaN, kept quiet
+        return sign | 0x7e00 | (u >> 13 & 0x3ff);
+    if (u >= 0x477ff000) // 65520 and more round to infinity
+        return sign | 0x7c00;
+    if (u < 0x38800000) // below 2^-14: steps of 2^-24, ties to even
+        return sign | (uint16_t)lrintf(fabsf(f) * 0x1p24f);
+    u += 0xfff + (u >> 13 & 1); // ties to even
+    return sign | ((u - 0x38000000) >> 13);
 }
 
 float
-pe_f16_to_f32(uint16_t u)
+pe_f16_to_f32(uint16_t h)
 {
-    _Float16 h;
-    memcpy(&h, &u, sizeof h);
-    return (float)h;
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
+    uint32_t rest = (uint32_t)(h & 0x7fff) << 13;
+    if (rest >= 0x0f800000) // infinity or NaN
+        rest |= 0x7f800000;
+    else if (rest >= 0x00800000)
+        rest += 0x38000000; // exponent bias 15 to 127
+    else
+        return copysignf((float)(h & 0x3ff) * 0x1p-24f, sign ? -1.0f : 1.0f);
+    uint32_t u = sign | rest;
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
 }
 
 // One line of `n` elements, `stride` apart.

@@ -58,6 +58,19 @@ keeps_every_f16(void)
     }
 }
 
+static void
+rounds_f16_to_nearest_even(void)
+{
+    g_assert_cmpint(pe_f16_from_f32(0x1.002p0f), ==, 0x3c00);  // tie, down
+    g_assert_cmpint(pe_f16_from_f32(0x1.006p0f), ==, 0x3c02);  // tie, up
+    g_assert_cmpint(pe_f16_from_f32(65519.0f), ==, 0x7bff);    // largest
+    g_assert_cmpint(pe_f16_from_f32(-65520.0f), ==, 0xfc00);   // -infinity
+    g_assert_cmpint(pe_f16_from_f32(0x1p-25f), ==, 0);         // tie, down
+    g_assert_cmpint(pe_f16_from_f32(-0x1.8p-24f), ==, 0x8002); // tie, up
+    g_assert_cmpint(pe_f16_from_f32(0x1.ffep-15f), ==, 0x400); // to normal
+    g_assert_true(isnan(pe_f16_to_f32(pe_f16_from_f32(NAN))));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -66,5 +79,6 @@ main(int argc, char **argv)
     g_test_add_func("/tensor/scalar", reads_a_scalar);
     g_test_add_func("/tensor/bf16", rounds_bf16_to_nearest_even);
     g_test_add_func("/tensor/f16", keeps_every_f16);
+    g_test_add_func("/tensor/f16-rounding", rounds_f16_to_nearest_even);
     return g_test_run();
 }

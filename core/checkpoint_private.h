@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// checkpoint_private.h - what checkpoint.c shares with the readers of the two
+// containers. Nobody else includes it.
+
+#pragma once
+
+#include "checkpoint.h"
+
+struct PeCheckpoint {
+    char *path;
+    const uint8_t *map;
+    size_t size; // bytes of the map
+    const char *container;
+    GArray *entries;      // of PeNamedTensor, in file order
+    GHashTable *index;    // name -> position in `entries`
+    GHashTable *metadata; // name -> value
+    GPtrArray *copies;    // data of tensors that lay misaligned in the file
+    size_t copied;        // bytes of `copies`
+};
+
+typedef struct {
+    char *name;
+    PeTensor tensor;
+} PeNamedTensor;
+
+// Set PE_ERROR_FORMAT, "PATH: ...". Always returns false.
+bool pe_checkpoint_fail(const PeCheckpoint *ckpt, GError **error,
+                        const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+// The number of elements, and how far the view reaches from its first element
+// to behind its last one. False when either overflows.
+bool pe_tensor_measure(const PeTensor *t, int64_t *size, int64_t *span);
+
+// Enter a tensor whose whole span lies inside the map. Fails when there is one
+// of that name already.
+bool pe_checkpoint_add(PeCheckpoint *ckpt, const char *name,
+                       const PeTensor *tensor, GError **error);
+
+bool pe_checkpoint_read_safetensors(PeCheckpoint *ckpt, GError **error);
+bool pe_checkpoint_read_torch_zip(PeCheckpoint *ckpt, GError **error);

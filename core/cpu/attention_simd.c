@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// attention_simd.c - self attention and attention pooling; see attention.c for
+// the definitions.
+//
+// A task is one head of one sequence and a range of its queries. It packs the
+// head's keys and values into panels, then takes BLOCK queries at a time:
+// scores [BLOCK, n] f32 (at most 200 KB, they stay in the second cache),
+// softmax in place, which leaves probabilities as act, and their product with
+// the values. The sum of a row divides the result, not the row.
+
+#include "product_simd.h"
+
+#include <glib.h>
+#include <omp.h>
+
+#define BLOCK (4 * TILE_ROWS)
+
+typedef struct {
+    PeDtype act;
+    int head_dim, dims; // dims: head_dim rounded up to panels
+    int n_keys;         // of the longest sequence, rounded up to panels
+    size_t qkv_stride;  // elements
+    bool causal;
+    float scale;
+    // Offsets into a thread's scratch.
+    size_t values, scores, sums, out, size;
+} Plan;
+
+static Plan
+plan_new(PeDtype act, int n, int heads, int head_dim, bool causal)
+{
+    Plan p = {.act = act,
+              .head_dim = head_dim,
+              .dims = round_up(head_dim, TILE_COLS),
+              .n_keys = round_up(n, TILE_COLS),
+              .qkv_stride = (size_t)3 * heads * head_dim,
+              .causal = causal,
+              .scale = 1 / sqrtf((float)head_dim)};
+    size_t keys = (size_t)words_of(act, head_dim) * p.n_keys;
+    size_t values = (size_t)words_of(act, p.n_keys) * p.dims;
+    p.values = keys * 4;
+    p.scores = p.values + values * 4;
+    p.sums = p.scores + (size_t)BLOCK * p.n_keys * 4;
+    p.out = p.sums + BLOCK * 4;
+    p.size = p.out + (size_t)BLOCK * TILE_COLS * 4;
+    return p;
+}
+
+// Keys [n, head_dim] to panels of TILE_COLS keys: words change places only.
+INLINE void
+pack_keys(const Plan *p, uint32_t *panels, const char *keys, int n)
+{
+    size_t stride = p->qkv_stride * pe_dtype_size(p->act);
+    int n_words = words_of(p->act, p->head_dim);
+    for (int i = 0; i < round_up(n, TILE_COLS); i++) {
+        uint32_t *to = panels + (size_t)(i / TILE_COLS) * n_words * TILE_COLS +
+                       i % TILE_COLS;
+        for (int w = 0; w < n_words; w++) {
+            uint32_t word = 0;
+            if (i < n)
+                memcpy(&word, keys + i * stride + (size_t)w * 4, sizeof word);
+            to[(size_t)w * TILE_COLS] = word;
+        }
+    }
+}
+
+// One row of words [TILE_COLS] of a values panel, from two rows of bf16.
+INLINE void
+interleave(uint32_t *to, const uint16_t *even, const uint16_t *odd, int n)
+{
+    for (int i = 0; i < n; i++)
+        to[i] = even[i] | (odd ? (uint32_t)odd[i] << 16 : 0);
+}
+
+// Values [n, head_dim] to panels of TILE_COLS channels.
+INLINE void
+pack_values(const Plan *p, uint32_t *panels, const char *values, int n)
+{
+    int n_words = words_of(p->act, p->n_keys), used = words_of(p->act, n);
+    size_t stride = p->qkv_stride;
+    for (int first = 0; first < p->head_dim; first += TILE_COLS) {
+        uint32_t *to = panels + (size_t)first * n_words;
+        int cols = MIN(TILE_COLS, p->head_dim - first);
+        for (int w = 0; w < used; w++, to += TILE_COLS) {
+            if (cols < TILE_COLS)
+                memset(to, 0, TILE_COLS * 4);
+            if (p->act == PE_DTYPE_F32) {
+                memcpy(to, (const float *)values + w * stride + first,
+                       (size_t)cols * 4);
+                continue;
+            }
+            const uint16_t *even =
+                (const uint16_t *)values + 2 * w * stride + first;
+            interleave(to, even, 2 * w + 1 < n ? even + stride : NULL, cols);
+        }
+    }
+}
+
+// Scores [n] to unnormalised probabilities [words of n] in place; returns
+// 1 / their sum. Every read is ahead of the write that lands on it.
+INLINE float
+softmax_row(const Plan *p, float *row, int n, int n_padded)
+{
+    for (int i = n; i < round_up(n, VF); i++)
+        row[i] = -INFINITY;
+    Vec max = load(row);
+    for (int i = VF; i < n; i += VF)
+        max = vmax(max, load(row + i));
+    Vec top = splat(max_of(max) * p->scale), sum = splat(0);
+    int i = 0;
+    for (; i < n; i += VF) {
+        Vec e = exp_of(load(row + i) * p->scale - top);
+        sum += e;
+        store_act(p->act, row, i, e);
+    }
+    size_t element = p->act == PE_DTYPE_BF16 ? 2 : 4;
+    memset((char *)row + i * element, 0, (size_t)(n_padded - i) * element);
+    return 1 / sum_of(sum);
+}
+
+INLINE void
+write_out(const Plan *p, void *y, size_t at, const float *out, float scale,
+          int cols)
+{
+    int i = 0;
+    for (; i + VF <= cols; i += VF)
+        store_act(p->act, y, at + i, load(out + i) * scale);
+    for (; i < cols; i++)
+        pe_act_set(p->act, y, at + i, out[i] * scale);
+}
+
+// `rows` queries, the first of which may see n keys, or n in all when causal.
+INLINE void
+attend_block(const Plan *p, char *scratch, void *y, size_t at, size_t y_stride,
+             const char *q, int first, int rows, int n)
+{
+    size_t q_stride = p->qkv_stride * pe_dtype_size(p->act);
+    uint32_t *keys = (uint32_t *)scratch;
+    uint32_t *values = (uint32_t *)(scratch + p->values);
+    float *scores = (float *)(scratch + p->scores);
+    float *scales = (float *)(scratch + p->sums);
+    float *out = (float *)(scratch + p->out);
+    int seen = p->causal ? first + rows : n;
+    int n_padded = round_up(seen, TILE_COLS);
+    int n_words = words_of(p->act, p->head_dim);
+    for (int i = 0; i < seen; i += TILE_COLS)
+        multiply_panel(p->act, rows, scores + i, p->n_keys, q, q_stride,
+                       keys + (size_t)i * n_words, n_words);
+    for (int r = 0; r < rows; r++)
+        scales[r] = softmax_row(p, scores + (size_t)r * p->n_keys,
+                                p->causal ? first + r + 1 : n, n_padded);
+    size_t panel = (size_t)words_of(p->act, p->n_keys) * TILE_COLS;
+    for (int c = 0; c < p->head_dim; c += TILE_COLS) {
+        multiply_panel(p->act, rows, out, TILE_COLS, (const char *)scores,
+                       (size_t)p->n_keys * 4, values + c / TILE_COLS * panel,
+                       words_of(p->act, seen));
+        for (int r = 0; r < rows; r++)
+            write_out(p, y, at + r * y_stride + c, out + r * TILE_COLS,
+                      scales[r], MIN(TILE_COLS, p->head_dim - c));
+    }
+}
+
+// Queries from..to-1 of head `head` of the sequence of n rows at `start`.
+INLINE void
+attend(const Plan *p, char *scratch, void *y, const char *qkv, size_t start,
+       int n, int head, int from, int to)
+{
+    size_t d = p->qkv_stride / 3, element = pe_dtype_size(p->act);
+    size_t q = start * p->qkv_stride + (size_t)head * p->head_dim;
+    int n_seen = p->causal ? to : n;
+    pack_keys(p, (uint32_t *)scratch, qkv + (q + d) * element, n_seen);
+    pack_values(p, (uint32_t *)(scratch + p->values),
+                qkv + (q + 2 * d) * element, n_seen);
+    for (int i = from; i < to; i += BLOCK)
+        attend_block(p, scratch, y,
+                     (start + i) * d + (size_t)head * p->head_dim, d,
+                     qkv + (q + (size_t)i * p->qkv_stride) * element, i,
+                     MIN(BLOCK, to - i), n);
+}
+
+// Ranges of queries that a head is cut into: one, unless that leaves threads
+// without work, because every range packs the keys and values again.
+static int
+count_ranges(int n_threads, int tasks, int n)
+{
+    int wanted = (4 * n_threads + tasks - 1) / tasks;
+    int most = (n + BLOCK - 1) / BLOCK;
+    return tasks >= 2 * n_threads ? 1 : MAX(1, MIN(wanted, most));
+}
+
+static void
+attention(PeBackend *be, void *y, const void *qkv, const int *offsets, int b,
+          int n, int heads, int head_dim, bool causal)
+{
+    PeCpu *cpu = (PeCpu *)be;
+    Plan plan = plan_new(be->act, n, heads, head_dim, causal);
+    size_t stride;
+    char *scratch = pe_cpu_scratch(cpu, plan.size, &stride);
+    if (!scratch)
+        return;
+    int ranges = count_ranges(cpu->n_threads, b * heads, n);
+    int length = round_up((n + ranges - 1) / ranges, BLOCK);
+#pragma omp parallel for num_threads(cpu->n_threads) schedule(dynamic)
+    for (int task = 0; task < b * heads * ranges; task++) {
+        char *mine = scratch + stride * (size_t)omp_get_thread_num();
+        int s = task / ranges / heads, head = task / ranges % heads;
+        size_t start = offsets ? (size_t)offsets[s] : (size_t)s * (size_t)n;
+        int len = offsets ? offsets[s + 1] - offsets[s] : n;
+        int from = task % ranges * length, to = MIN(len, from + length);
+        if (from >= to)
+            continue;
+        // The type is a constant in each, so that no inner loop asks for it.
+        Plan p = plan;
+        if (p.act == PE_DTYPE_BF16) {
+            p.act = PE_DTYPE_BF16;
+            attend(&p, mine, y, qkv, start, len, head, from, to);
+        } else {
+            p.act = PE_DTYPE_F32;
+            attend(&p, mine, y, qkv, start, len, head, from, to);
+        }
+    }
+}
+
+// ---- Pooling --------------------------------------------------------------
+
+INLINE Vec
+load_channels(PeDtype act, const void *kv, size_t at, int left)
+{
+    return left < VF ? load_act_n(act, kv, at, left) : load_act(act, kv, at);
+}
+
+// One head of one image; p [n rounded up to VF] is scratch.
+INLINE void
+pool(PeDtype act, void *y, size_t out, const float *q, const void *kv,
+     size_t key, size_t d, int n, int head_dim, float *p)
+{
+    Plan plain = {.act = PE_DTYPE_F32, .scale = 1};
+    for (int i = 0; i < n; i++) {
+        Vec sum = splat(0);
+        for (int c = 0; c < head_dim; c += VF)
+            sum += load_channels(PE_DTYPE_F32, q, c, head_dim - c) *
+                   load_channels(act, kv, key + i * 2 * d + c, head_dim - c);
+        p[i] = sum_of(sum);
+    }
+    float scale = softmax_row(&plain, p, n, round_up(n, VF));
+    for (int c = 0; c < head_dim; c += VF) {
+        Vec sum = splat(0);
+        for (int i = 0; i < n; i++)
+            sum += p[i] * load_channels(act, kv, key + d + i * 2 * d + c,
+                                        head_dim - c);
+        if (head_dim - c < VF)
+            store_act_n(act, y, out + c, head_dim - c, sum * scale);
+        else
+            store_act(act, y, out + c, sum * scale);
+    }
+}
+
+static void
+attention_pool(PeBackend *be, void *y, const float *q, const void *kv, int b,
+               int n, int heads, int head_dim)
+{
+    PeCpu *cpu = (PeCpu *)be;
+    size_t stride, d = (size_t)heads * (size_t)head_dim;
+    char *scratch =
+        pe_cpu_scratch(cpu, (size_t)round_up(n, VF) * sizeof(float), &stride);
+    if (!scratch)
+        return;
+#pragma omp parallel for num_threads(cpu->n_threads)
+    for (int task = 0; task < b * heads; task++) {
+        float *p = (float *)(scratch + stride * (size_t)omp_get_thread_num());
+        size_t head = (size_t)(task % heads * head_dim);
+        size_t image = (size_t)(task / heads);
+        size_t key = image * (size_t)n * 2 * d + head;
+        if (be->act == PE_DTYPE_BF16)
+            pool(PE_DTYPE_BF16, y, image * d + head, q + head, kv, key, d, n,
+                 head_dim, p);
+        else
+            pool(PE_DTYPE_F32, y, image * d + head, q + head, kv, key, d, n,
+                 head_dim, p);
+    }
+}
+
+void
+PE_SIMD(pe_attention_init)(PeCpu *cpu)
+{
+    cpu->ops.attention = attention;
+    cpu->ops.attention_pool = attention_pool;
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// cpu.c - the CPU backend: its table, which starts as the plain C definitions
+// and is overwritten by the best variants that the machine has, its memory and
+// its threads. Knows no operation from the inside.
+
+#include "onednn.h"
+#include "ops.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <sched.h>
+#include <stdlib.h>
+
+static const char *const rung_names[] = {
+    [PE_RUNG_C] = "c",
+    [PE_RUNG_AVX2] = "avx2",
+    [PE_RUNG_AVX512] = "avx512",
+    [PE_RUNG_AVX512BF16] = "avx512bf16",
+};
+
+// The highest rung of this machine.
+static PeRung
+machine_rung(void)
+{
+#ifdef PE_HAVE_X86
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return PE_RUNG_C;
+    if (!__builtin_cpu_supports("avx512f") ||
+        !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vl"))
+        return PE_RUNG_AVX2;
+    return __builtin_cpu_supports("avx512bf16") ? PE_RUNG_AVX512BF16
+                                                : PE_RUNG_AVX512;
+#else
+    return PE_RUNG_C;
+#endif
+}
+
+// PE_CPU names the highest rung to use, with our own kernels alone; for tests
+// and for hunting a wrong answer.
+static bool
+choose_rung(PeRung *rung, bool *limited, GError **error)
+{
+    *rung = machine_rung();
+    const char *name = g_getenv("PE_CPU");
+    *limited = name && *name;
+    if (!*limited)
+        return true;
+    for (size_t i = 0; i < G_N_ELEMENTS(rung_names); i++) {
+        if (strcmp(name, rung_names[i]) == 0) {
+            *rung = MIN(*rung, (PeRung)i);
+            return true;
+        }
+    }
+    g_set_error(error, PE_ERROR, PE_ERROR_DEVICE,
+                "PE_CPU is \"%s\", expected c, avx2, avx512 or avx512bf16",
+                name);
+    return false;
+}
+
+static void
+warn_of_emulation(void)
+{
+    static gsize warned;
+    if (!g_once_init_enter(&warned))
+        return;
+    pe_log(PE_LOG_WARNING, "precision bf16 is emulated on this CPU, which has "
+                           "no AVX512-BF16: fp32 is likely to be faster");
+    g_once_init_leave(&warned, 1);
+}
+
+static bool
+resolve_precision(PePrecision *precision, PeRung rung, GError **error)
+{
+    switch (*precision) {
+    case PE_PRECISION_AUTO:
+        *precision =
+            rung == PE_RUNG_AVX512BF16 ? PE_PRECISION_BF16 : PE_PRECISION_FP32;
+        return true;
+    case PE_PRECISION_FP32:
+        return true;
+    case PE_PRECISION_BF16:
+        if (rung < PE_RUNG_AVX512BF16)
+            warn_of_emulation();
+        return true;
+    default:
+        g_set_error(error, PE_ERROR, PE_ERROR_DEVICE,
+                    "precision %s is not available on cpu (available: fp32, "
+                    "bf16)",
+                    pe_precision_nick(*precision));
+        return false;
+    }
+}
+
+// Cores that this process may use, which may be fewer than the machine has.
+static int
+count_cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+    return (int)g_get_num_processors();
+}
+
+static int
+cpu_count(void)
+{
+    return 1;
+}
+
+static PeCpu *
+cpu_new(PeRung rung, PePrecision precision, int n_threads)
+{
+    PeCpu *cpu = g_new0(PeCpu, 1);
+    cpu->ops = pe_backend_cpu;
+    cpu->rung = rung;
+    cpu->n_threads = n_threads;
+    cpu->be.ops = &cpu->ops;
+    cpu->be.precision = precision;
+    cpu->be.act = precision == PE_PRECISION_BF16 ? PE_DTYPE_BF16 : PE_DTYPE_F32;
+    cpu->be.k_align = 1;
+    cpu->rope = pe_rope_c;
+    return cpu;
+}
+
+static void
+use_rung(PeCpu *cpu)
+{
+#ifdef PE_HAVE_X86
+    switch (cpu->rung) {
+    case PE_RUNG_C:
+        break;
+    case PE_RUNG_AVX2:
+        pe_linear_init_avx2(cpu);
+        pe_attention_init_avx2(cpu);
+        pe_norm_init_avx2(cpu);
+        break;
+    case PE_RUNG_AVX512:
+        pe_linear_init_avx512(cpu);
+        pe_attention_init_avx512(cpu);
+        pe_norm_init_avx512(cpu);
+        break;
+    case PE_RUNG_AVX512BF16:
+        pe_linear_init_avx512bf16(cpu);
+        pe_attention_init_avx512bf16(cpu);
+        pe_norm_init_avx512bf16(cpu);
+        break;
+    }
+#endif
+}
+
+static void
+describe(PeCpu *cpu)
+{
+    GString *s = g_string_new(NULL);
+    g_string_append_printf(s, "%s %s, %d thread%s", PE_CPU_FAMILY,
+                           rung_names[cpu->rung], cpu->n_threads,
+                           cpu->n_threads == 1 ? "" : "s");
+#ifdef PE_HAVE_ONEDNN
+    g_autofree char *version = pe_onednn_version();
+    if (cpu->onednn)
+        g_string_append_printf(s, ", %s", version);
+#endif
+    cpu->description = g_string_free(s, FALSE);
+}
+
+static PeBackend *
+cpu_open(const PeBackendParams *params, GError **error)
+{
+    PeRung rung;
+    bool limited;
+    PePrecision precision = params->precision;
+    if (!choose_rung(&rung, &limited, error) ||
+        !resolve_precision(&precision, rung, error))
+        return NULL;
+    int n_threads = params->n_threads > 0 ? params->n_threads : count_cores();
+    PeCpu *cpu = cpu_new(rung, precision, n_threads);
+    use_rung(cpu);
+#ifdef PE_HAVE_ONEDNN
+    if (!limited)
+        pe_onednn_init(cpu);
+#endif
+    describe(cpu);
+    return &cpu->be;
+}
+
+PeBackend *
+pe_backend_open_reference(void)
+{
+    PeCpu *cpu = cpu_new(PE_RUNG_C, PE_PRECISION_FP32, 1);
+    describe(cpu);
+    return &cpu->be;
+}
+
+static void
+cpu_close(PeBackend *be)
+{
+    PeCpu *cpu = (PeCpu *)be;
+#ifdef PE_HAVE_ONEDNN
+    pe_onednn_clear(cpu);
+#endif
+    free(cpu->scratch);
+    g_free(cpu->description);
+    g_free(cpu);
+}
+
+static const char *
+cpu_describe(PeBackend *be)
+{
+    return ((PeCpu *)be)->description;
+}
+
+void *
+pe_cpu_alloc(size_t size)
+{
+    void *p = NULL;
+    if (posix_memalign(&p, 64, MAX(size, 64)) != 0)
+        return NULL;
+    return p;
+}
+
+static void *
+cpu_alloc(PeBackend *be, size_t size)
+{
+    return pe_cpu_alloc(size);
+}
+
+static void
+cpu_free(PeBackend *be, void *p)
+{
+    free(p);
+}
+
+static void
+cpu_copy(PeBackend *be, void *dst, const void *src, size_t size)
+{
+    memcpy(dst, src, size);
+}
+
+static const char *
+cpu_sync(PeBackend *be)
+{
+    return ((PeCpu *)be)->error;
+}
+
+void
+pe_cpu_fail(PeCpu *cpu, const char *error)
+{
+    if (!cpu->error)
+        cpu->error = error;
+}
+
+char *
+pe_cpu_scratch(PeCpu *cpu, size_t size, size_t *stride)
+{
+    *stride = (size + 63) & ~(size_t)63;
+    size_t total = *stride * (size_t)cpu->n_threads;
+    if (total > cpu->scratch_size) {
+        free(cpu->scratch);
+        cpu->scratch = pe_cpu_alloc(total);
+        cpu->scratch_size = cpu->scratch ? total : 0;
+        if (!cpu->scratch)
+            pe_cpu_fail(cpu, "out of memory for scratch space");
+    }
+    return cpu->scratch;
+}
+
+const PeBackendOps pe_backend_cpu = {
+    .name = "cpu",
+    .count = cpu_count,
+    .open = cpu_open,
+    .close = cpu_close,
+    .describe = cpu_describe,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .upload = cpu_copy,
+    .download = cpu_copy,
+    .sync = cpu_sync,
+    .linear_new = pe_linear_new_c,
+    .linear_free = pe_linear_free_c,
+    .slot_new = pe_slot_new_c,
+    .slot_free = pe_slot_free_c,
+    .ingest = pe_ingest_c,
+    .patchify = pe_patchify_c,
+    .patchify_f32 = pe_patchify_f32_c,
+    .tokens = pe_tokens_c,
+    .layernorm = pe_layernorm_c,
+    .linear = pe_linear_c,
+    .attention = pe_attention_c,
+    .attention_pool = pe_attention_pool_c,
+    .gather = pe_gather_c,
+    .convert = pe_convert_c,
+};

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// norm.c - layer norm in plain C.
+
+#include "ops.h"
+
+#include <math.h>
+
+// Layer norm over the last axis.
+//
+//   x  [rows, d] f32      y  [rows, d] of `type`; f32 y may be x
+//   w, b  [d] f32
+//
+//   y = (x - E[x]) / sqrt(Var[x] + eps) * w + b     (Ba et al. 2016, eq. 4)
+//
+// Two passes over the row: the one-pass E[x^2] - E[x]^2 loses the variance to
+// cancellation on channels with a large mean.
+void
+pe_layernorm_c(PeBackend *be, void *y, PeDtype type, const float *x,
+               const float *w, const float *b, int rows, int d, float eps)
+{
+    for (int r = 0; r < rows; r++) {
+        const float *row = x + (size_t)r * d;
+        double sum = 0, squares = 0;
+        for (int i = 0; i < d; i++)
+            sum += row[i];
+        float mean = (float)(sum / d);
+        for (int i = 0; i < d; i++)
+            squares += (double)(row[i] - mean) * (row[i] - mean);
+        float scale = 1 / sqrtf((float)(squares / d) + eps);
+        for (int i = 0; i < d; i++)
+            pe_act_set(type, y, (size_t)r * d + i,
+                       (row[i] - mean) * scale * w[i] + b[i]);
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// norm_simd.c - layer norm and conversion; see norm.c and tokens.c for the
+// definitions. Both are bound by memory: a row is read once from there and
+// stays in the first cache for the other passes.
+
+#include "simd.h"
+
+#include <glib.h>
+
+INLINE Vec
+load_n(const float *p, int n)
+{
+    return n < VF ? load_act_n(PE_DTYPE_F32, p, 0, n) : load(p);
+}
+
+INLINE void
+layernorm_row(PeDtype type, void *y, size_t at, const float *x, const float *w,
+              const float *b, int d, float eps)
+{
+    Vec sum = splat(0), squares = splat(0);
+    for (int i = 0; i < d; i += VF)
+        sum += load_n(x + i, d - i);
+    float mean = sum_of(sum) / (float)d;
+    int i = 0;
+    for (; i + VF <= d; i += VF) {
+        Vec v = load(x + i) - mean;
+        squares += v * v;
+    }
+    float rest = 0;
+    for (; i < d; i++)
+        rest += (x[i] - mean) * (x[i] - mean);
+    float scale = 1 / sqrtf((sum_of(squares) + rest) / (float)d + eps);
+    for (i = 0; i + VF <= d; i += VF)
+        store_act(type, y, at + i,
+                  (load(x + i) - mean) * scale * load(w + i) + load(b + i));
+    for (; i < d; i++)
+        pe_act_set(type, y, at + i, (x[i] - mean) * scale * w[i] + b[i]);
+}
+
+static void
+layernorm(PeBackend *be, void *y, PeDtype type, const float *x, const float *w,
+          const float *b, int rows, int d, float eps)
+{
+#pragma omp parallel for num_threads(((PeCpu *)be)->n_threads)
+    for (int r = 0; r < rows; r++) {
+        size_t at = (size_t)r * (size_t)d;
+        if (type == PE_DTYPE_BF16)
+            layernorm_row(PE_DTYPE_BF16, y, at, x + at, w, b, d, eps);
+        else
+            layernorm_row(PE_DTYPE_F32, y, at, x + at, w, b, d, eps);
+    }
+}
+
+static void
+convert(PeBackend *be, void *y, const float *x, size_t n)
+{
+    if (be->act == PE_DTYPE_F32) {
+        memcpy(y, x, n * sizeof *x);
+        return;
+    }
+    size_t i = 0;
+    for (; i + VF <= n; i += VF)
+        store_bf16((uint16_t *)y + i, load(x + i));
+    for (; i < n; i++)
+        pe_act_set(PE_DTYPE_BF16, y, i, x[i]);
+}
+
+void
+PE_SIMD(pe_norm_init)(PeCpu *cpu)
+{
+    cpu->ops.layernorm = layernorm;
+    cpu->ops.convert = convert;
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// preprocess.c - slots: pictures that have been converted and squashed by the
+// loops of pixels_simd.c and wait to be cut into patches.
+
+#include <stdlib.h>
+
+#include "pixels.h"
+
+struct PeSlot {
+    int width, height;
+    PeResizeAxis *x, *y; // of the last frame's size; NULL before the first
+    uint8_t *rgb;        // u8 [3, height, width]
+};
+
+PePixelsFunc
+pe_pixels_func(PeRung rung)
+{
+#ifdef PE_HAVE_X86
+    if (rung >= PE_RUNG_AVX512)
+        return pe_pixels_squash_avx512;
+    if (rung >= PE_RUNG_AVX2)
+        return pe_pixels_squash_avx2;
+#endif
+    return pe_pixels_squash_c;
+}
+
+static int
+pad(int n)
+{
+    return (n + PE_PIXEL_LANES - 1) / PE_PIXEL_LANES * PE_PIXEL_LANES;
+}
+
+size_t
+pe_pixels_layout(PePixels *p, const PeFrame *frame, const PeResizeAxis *x,
+                 const PeResizeAxis *y, uint8_t *scratch)
+{
+    p->frame = frame;
+    p->x = x;
+    p->y = y;
+    p->channels = frame->format == PE_FORMAT_GRAY8 ? 1 : 3;
+    p->width = pad(frame->width);
+    p->out_width = pad(x->out_size);
+    p->ring_rows = y->taps + PE_PIXEL_LANES;
+
+    size_t width = (size_t)p->width, c = (size_t)p->channels;
+    size_t block = c * PE_PIXEL_LANES * width;
+    size_t ring = (size_t)p->ring_rows * c * (size_t)p->out_width;
+    size_t line = 2 * width; // of 16 bits
+    if (scratch) {
+        p->rows = scratch;
+        p->columns = p->rows + block;
+        p->ring = p->columns + block;
+        p->line = p->ring + ring;
+        p->luma = (uint16_t *)(void *)(p->line + p->out_width);
+        p->cb = p->luma + width;
+        p->cr = p->cb + width;
+    }
+    return 2 * block + ring + (size_t)p->out_width + 3 * line;
+}
+
+PeSlot *
+pe_slot_new_c(PeBackend *be, int width, int height)
+{
+    uint8_t *rgb = pe_cpu_alloc((size_t)width * (size_t)height * 3);
+    if (!rgb)
+        return NULL;
+    PeSlot *slot = g_new0(PeSlot, 1);
+    slot->width = width;
+    slot->height = height;
+    slot->rgb = rgb;
+    return slot;
+}
+
+void
+pe_slot_free_c(PeBackend *be, PeSlot *slot)
+{
+    if (!slot)
+        return;
+    pe_resize_axis_free(slot->x);
+    pe_resize_axis_free(slot->y);
+    free(slot->rgb);
+    g_free(slot);
+}
+
+// Streams seldom change their size, so a slot keeps the tables it had.
+static void
+update_axis(PeResizeAxis **axis, int in_size, int out_size)
+{
+    if (*axis && (*axis)->in_size == in_size)
+        return;
+    pe_resize_axis_free(*axis);
+    *axis = pe_resize_axis_new(in_size, out_size);
+}
+
+bool
+pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame, GError **error)
+{
+    if (frame->memory != PE_MEMORY_HOST) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "the frame lies in device memory, which the cpu backend "
+                    "cannot read");
+        return false;
+    }
+    if (!pe_frame_check(frame, error))
+        return false;
+    update_axis(&slot->x, frame->width, slot->width);
+    update_axis(&slot->y, frame->height, slot->height);
+
+    PePixels p = {.rgb = slot->rgb};
+    size_t size = pe_pixels_layout(&p, frame, slot->x, slot->y, NULL);
+    uint8_t *scratch = pe_cpu_alloc(size);
+    if (!scratch) {
+        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
+                    "no memory left to resize a frame of %dx%d pixels "
+                    "(%zu KiB)",
+                    frame->width, frame->height, size >> 10);
+        return false;
+    }
+    pe_pixels_layout(&p, frame, slot->x, slot->y, scratch);
+    pe_pixels_func(((PeCpu *)be)->rung)(&p);
+    free(scratch);
+    return true;
+}
+
+// Cut slots into patches.
+//
+//   slots  [B] of u8 [3, h, w]      y  [B * gh * gw, k_padded] act
+//
+//   y[b, gy * gw + gx, (c * P + py) * P + px] =
+//       table(slots[b][c, gy * P + py, gx * P + px])
+//
+// Source: torchvision ToTensor and Normalize(0.5, 0.5), then pe.py, conv1.
+void
+pe_patchify_c(PeBackend *be, void *y, PeSlot *const *slots, int b, int patch,
+              int k_padded)
+{
+    const float *table = pe_pixel_table();
+    int w = slots[0]->width, h = slots[0]->height;
+    int gh = h / patch, gw = w / patch, k = 3 * patch * patch;
+    for (int row = 0; row < b * gh * gw; row++) {
+        const uint8_t *rgb = slots[row / (gh * gw)]->rgb;
+        int gy = row / gw % gh, gx = row % gw;
+        size_t out = (size_t)row * (size_t)k_padded;
+        for (int line = 0; line < 3 * patch; line++) {
+            int c = line / patch, py = line % patch;
+            const uint8_t *in =
+                rgb + (size_t)((c * h + gy * patch + py) * w + gx * patch);
+            for (int px = 0; px < patch; px++)
+                pe_act_set(be->act, y, out++, table[in[px]]);
+        }
+        for (int i = k; i < k_padded; i++)
+            pe_act_set(be->act, y, out++, 0);
+    }
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// simd.h - vectors of one instruction set, for the *_simd.c files only. Those
+// are compiled once per rung, with its compiler flags and with PE_ISA set to
+// its name, and are written in the compiler's vector types; intrinsics appear
+// here alone.
+//
+// Matrix products work on words of four bytes: one f32, or two bf16 of
+// neighbouring k. dot() adds the products of one word pair, so that both types
+// share every loop.
+
+#pragma once
+
+#include "ops.h"
+
+#include <immintrin.h>
+#include <math.h>
+
+#ifdef __AVX512F__
+#define VF 16 // floats in a vector
+#define TILE_ROWS 12
+#else
+#define VF 8
+#define TILE_ROWS 6
+#endif
+// Columns of a tile and of a packed panel: two vectors, so that a tile's sums
+// and operands fill the 32 (16) registers.
+#define TILE_COLS (2 * VF)
+
+#define PE_CONCAT2(a, b) a##_##b
+#define PE_CONCAT(a, b) PE_CONCAT2(a, b)
+#define PE_SIMD(name) PE_CONCAT(name, PE_ISA)
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float Vec __attribute__((vector_size(4 * VF)));
+typedef uint32_t VecWord __attribute__((vector_size(4 * VF)));
+typedef int32_t VecInt __attribute__((vector_size(4 * VF)));
+typedef uint16_t VecHalf __attribute__((vector_size(2 * VF)));
+
+INLINE Vec
+load(const float *p)
+{
+    Vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void
+store(float *p, Vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+INLINE Vec
+splat(float x)
+{
+#ifdef __AVX512F__
+    return (Vec)_mm512_set1_ps(x);
+#else
+    return (Vec)_mm256_set1_ps(x);
+#endif
+}
+
+INLINE VecWord
+splat_word(uint32_t x)
+{
+#ifdef __AVX512F__
+    return (VecWord)_mm512_set1_epi32((int)x);
+#else
+    return (VecWord)_mm256_set1_epi32((int)x);
+#endif
+}
+
+INLINE Vec
+vmax(Vec a, Vec b)
+{
+#ifdef __AVX512F__
+    return (Vec)_mm512_max_ps((__m512)a, (__m512)b);
+#else
+    return (Vec)_mm256_max_ps((__m256)a, (__m256)b);
+#endif
+}
+
+INLINE float
+sum_of(Vec v)
+{
+    float s = 0;
+    for (int i = 0; i < VF; i++)
+        s += v[i];
+    return s;
+}
+
+INLINE float
+max_of(Vec v)
+{
+    float m = v[0];
+    for (int i = 1; i < VF; i++)
+        m = v[i] > m ? v[i] : m;
+    return m;
+}
+
+// Both halves of words as f32.
+INLINE Vec
+low_half(VecWord w)
+{
+    return (Vec)(w << 16);
+}
+
+INLINE Vec
+high_half(VecWord w)
+{
+    return (Vec)(w & 0xffff0000u);
+}
+
+INLINE Vec
+load_bf16(const uint16_t *p)
+{
+    VecHalf h;
+    memcpy(&h, p, sizeof h);
+    return (Vec)(__builtin_convertvector(h, VecWord) << 16);
+}
+
+// bf16 in the low halves of words; nearest, ties to even, NaN stays NaN.
+INLINE VecWord
+round_bf16(Vec v)
+{
+    VecWord u = (VecWord)v;
+    VecWord rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
+    VecWord nan = (VecWord)(v != v);
+    return (rounded & ~nan) | (((u >> 16) | 0x40) & nan);
+}
+
+INLINE void
+store_bf16(uint16_t *p, Vec v)
+{
+#ifdef __AVX512BF16__
+    __m256bh h = _mm512_cvtneps_pbh((__m512)v);
+#else
+    VecHalf h = __builtin_convertvector(round_bf16(v), VecHalf);
+#endif
+    memcpy(p, &h, sizeof h);
+}
+
+INLINE Vec
+load_act(PeDtype type, const void *p, size_t i)
+{
+    return type == PE_DTYPE_BF16 ? load_bf16((const uint16_t *)p + i)
+                                 : load((const float *)p + i);
+}
+
+INLINE void
+store_act(PeDtype type, void *p, size_t i, Vec v)
+{
+    if (type == PE_DTYPE_BF16)
+        store_bf16((uint16_t *)p + i, v);
+    else
+        store((float *)p + i, v);
+}
+
+// The first n < VF elements, the rest 0.
+INLINE Vec
+load_act_n(PeDtype type, const void *p, size_t i, int n)
+{
+    if (type == PE_DTYPE_F32) {
+        float x[VF] = {0};
+        memcpy(x, (const float *)p + i, (size_t)n * sizeof *x);
+        return load(x);
+    }
+    uint16_t x[VF] = {0};
+    memcpy(x, (const uint16_t *)p + i, (size_t)n * sizeof *x);
+    return load_bf16(x);
+}
+
+INLINE void
+store_act_n(PeDtype type, void *p, size_t i, int n, Vec v)
+{
+    float x[VF];
+    uint16_t h[VF];
+    if (type == PE_DTYPE_F32) {
+        store(x, v);
+        memcpy((float *)p + i, x, (size_t)n * sizeof *x);
+    } else {
+        store_bf16(h, v);
+        memcpy((uint16_t *)p + i, h, (size_t)n * sizeof *h);
+    }
+}
+
+// sum + the products of the word pair.
+INLINE Vec
+dot(PeDtype type, Vec sum, VecWord a, VecWord b)
+{
+    if (type == PE_DTYPE_F32)
+        return (Vec)a * (Vec)b + sum;
+#ifdef __AVX512BF16__
+    return (Vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+    sum = low_half(a) * low_half(b) + sum;
+    return high_half(a) * high_half(b) + sum;
+#endif
+}
+
+// e^x for x <= 88; exactly 0 below -87, where f32 ends. Relative error 1e-7:
+// x = i ln 2 + r, |r| <= ln 2 / 2, and the Taylor series of e^r up to r^7.
+INLINE Vec
+exp_of(Vec x)
+{
+    Vec i = x * 1.44269504f + 12582912.0f; // 1.5 * 2^23 rounds to an integer
+    VecInt bits = ((VecInt)i - 0x4b400000 + 127) << 23;
+    i -= 12582912.0f;
+    Vec r = x - i * 0.693359375f + i * 2.12194440e-4f;
+    Vec p = r * (1.0f / 5040) + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    VecInt finite = x >= -87.0f;
+    return (Vec)((VecInt)(p * (Vec)bits) & finite);
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// json.c - a guard before json-glib's parser. Called for headers and metadata
+// of checkpoints, tokenizers and label files.
+
+#include "json.h"
+
+#include <string.h>
+
+#define MAX_DEPTH 16
+
+typedef struct {
+    GHashTable *names;
+    char *duplicate;
+} Duplicates;
+
+// Outside of strings nothing but the characters of JSON: then json-glib sees
+// strings begin and end where this does, and the depth counted is its depth.
+static const char *
+find_fault(const char *text, size_t size)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > MAX_DEPTH)
+                return "is nested too deeply";
+        } else if (c == '}' || c == ']') {
+            depth--;
+        } else if (c == '\0' ||
+                   !strchr(" \t\r\n:,-+.0123456789eEtrufalsn", c)) {
+            return "is not JSON";
+        }
+    }
+    return in_string || depth != 0 ? "ends too early" : NULL;
+}
+
+// json-glib lets the last of two members of one name win. Only objects inside
+// the root can be two tensors of one name.
+static void
+note_member(JsonParser *parser, JsonObject *object, const char *name,
+            void *user_data)
+{
+    Duplicates *duplicates = user_data;
+    if (!JSON_NODE_HOLDS_OBJECT(json_object_get_member(object, name)))
+        return;
+    if (!g_hash_table_add(duplicates->names, g_strdup(name)) &&
+        !duplicates->duplicate)
+        duplicates->duplicate = g_strdup(name);
+}
+
+JsonNode *
+pe_json_parse(const char *text, size_t size, const char *what, GError **error)
+{
+    const char *fault = find_fault(text, size);
+    if (fault) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s %s", what, fault);
+        return NULL;
+    }
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(GHashTable) names =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Duplicates duplicates = {names, NULL};
+    g_signal_connect(parser, "object-member", G_CALLBACK(note_member),
+                     &duplicates);
+    g_autoptr(GError) cause = NULL;
+    bool ok = json_parser_load_from_data(parser, text, (gssize)size, &cause);
+    g_autofree char *duplicate = duplicates.duplicate;
+    if (!ok) {
+        g_autofree char *message = g_utf8_make_valid(cause->message, -1);
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s is not JSON: %s",
+                    what, message);
+        return NULL;
+    }
+    if (duplicate) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s has '%s' twice", what,
+                    duplicate);
+        return NULL;
+    }
+    JsonNode *root = json_parser_steal_root(parser);
+    if (!root)
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s is empty", what);
+    return root;
+}
+
+JsonNode *
+pe_json_parse_object(const char *text, size_t size, const char *what,
+                     GError **error)
+{
+    JsonNode *root = pe_json_parse(text, size, what, error);
+    if (root && !JSON_NODE_HOLDS_OBJECT(root)) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s is not a JSON object",
+                    what);
+        g_clear_pointer(&root, json_node_unref);
+    }
+    return root;
+}
+
+const char *
+pe_json_get_string(JsonNode *node)
+{
+    return JSON_NODE_HOLDS_VALUE(node) ? json_node_get_string(node) : NULL;
+}
+
+const char *
+pe_json_describe(JsonNode *node)
+{
+    if (!node)
+        return "nothing";
+    switch (json_node_get_node_type(node)) {
+    case JSON_NODE_OBJECT:
+        return "an object";
+    case JSON_NODE_ARRAY:
+        return "a list";
+    case JSON_NODE_NULL:
+        return "null";
+    default:
+        break;
+    }
+    switch (json_node_get_value_type(node)) {
+    case G_TYPE_STRING:
+        return "a string";
+    case G_TYPE_BOOLEAN:
+        return "a truth value";
+    default:
+        return "a number";
+    }
+}

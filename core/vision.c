@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// vision.c - the image tower: patches, positions, blocks, attention pool.
+//
+// Source: perception_models core/vision_encoder/pe.py, VisionTransformer and
+// AttentionPooling.
+
+#include "vision.h"
+
+#include <math.h>
+
+#include "grid.h"
+#include "tower.h"
+
+// Grids other than the native one that are kept, least recently used out first.
+#define MAX_GRIDS 8
+
+// What depends on the number of patches only; backend memory.
+typedef struct {
+    int gh, gw;
+    float *pos;     // f32 [N, D]
+    float *cos_sin; // f32 [N, head_dim / 2, 2]
+} Grid;
+
+typedef struct {
+    float *q; // f32 [D], the probe's query, scaled by 1 / sqrt(head_dim)
+    PeLinear *kv;
+    PeLinear *out;
+    float *ln_weight, *ln_bias;
+    PeLinear *fc;
+    PeLinear *proj;
+    int mlp_width;
+} Pool;
+
+struct PeVision {
+    PeTower tower;
+    const PeVisionConfig *config;
+    const PeVisionWeights *weights;
+    int max_batch;
+    int max_tokens;
+    int cls_rows; // c: 1 with a class token
+    int k_padded; // columns of a patch, padded for the backend
+
+    PeLinear *conv;
+    float *cls; // f32 [D]
+    float *ln_pre_weight, *ln_pre_bias;
+    float *ln_post_weight, *ln_post_bias;
+    Pool pool;
+    PeLinear *head; // D -> E
+
+    // Buffers behind the blocks, [max_batch, ..].
+    void *pooled;   // act [max_batch, D]
+    float *y;       // f32 [max_batch, D]
+    void *pool_mlp; // act [max_batch, 4D]
+    float *out;     // f32 [max_batch, E]
+
+    GQueue grids;  // of Grid, most recently used first
+    float *pixels; // f32, for pe_vision_embed_pixels() only
+    size_t pixels_size;
+};
+
+// ---- Loading --------------------------------------------------------------
+
+// q = (Wq probe + bq) / sqrt(head_dim): no input takes part in it.
+static void
+load_pool_query(PeVision *v)
+{
+    PeTower *t = &v->tower;
+    const PeVisionWeights *w = v->weights;
+    int d = t->width;
+    double scale = 1 / sqrt((double)d / v->config->pool_heads);
+    g_autofree float *probe = g_new(float, d);
+    g_autofree float *bias = g_new(float, d);
+    g_autofree float *row = g_new(float, d);
+    g_autofree float *q = g_new(float, d);
+
+    pe_tensor_to_f32(&w->probe, probe);
+    pe_tensor_to_f32(&w->pool_q_bias, bias);
+    for (int i = 0; i < d; i++) {
+        PeTensor line = pe_tensor_rows(&w->pool_q_weight, i, 1);
+        pe_tensor_to_f32(&line, row);
+        double sum = bias[i];
+        for (int j = 0; j < d; j++)
+            sum += (double)row[j] * probe[j];
+        q[i] = (float)(sum * scale);
+    }
+    pe_model_release(t->model, &w->pool_q_weight);
+
+    size_t size = (size_t)d * sizeof *q;
+    v->pool.q = pe_tower_alloc(t, size);
+    if (v->pool.q)
+        t->be->ops->upload(t->be, v->pool.q, q, size);
+}
+
+static void
+load_pool(PeVision *v)
+{
+    PeTower *t = &v->tower;
+    const PeVisionWeights *w = v->weights;
+    Pool *p = &v->pool;
+    int d = t->width;
+
+    load_pool_query(v);
+    p->mlp_width = (int)w->pool_fc_weight.shape[0];
+    p->kv =
+        pe_tower_load_linear(t, &w->pool_kv_weight, &w->pool_kv_bias, NULL, d);
+    p->out = pe_tower_load_linear(t, &w->pool_out_weight, &w->pool_out_bias,
+                                  NULL, d);
+    p->ln_weight = pe_tower_load_vector(t, &w->pool_ln_weight);
+    p->ln_bias = pe_tower_load_vector(t, &w->pool_ln_bias);
+    p->fc =
+        pe_tower_load_linear(t, &w->pool_fc_weight, &w->pool_fc_bias, NULL, d);
+    p->proj = pe_tower_load_linear(t, &w->pool_proj_weight, &w->pool_proj_bias,
+                                   NULL, p->mlp_width);
+}
+
+static void
+load_weights(PeVision *v, int n_blocks)
+{
+    PeTower *t = &v->tower;
+    const PeVisionWeights *w = v->weights;
+
+    v->conv = pe_tower_load_linear(t, &w->conv, NULL, NULL, v->k_padded);
+    v->cls = pe_tower_load_vector(t, &w->cls);
+    v->ln_pre_weight = pe_tower_load_vector(t, &w->ln_pre_weight);
+    v->ln_pre_bias = pe_tower_load_vector(t, &w->ln_pre_bias);
+    pe_tower_load_blocks(t, w->blocks, n_blocks);
+    v->ln_post_weight = pe_tower_load_vector(t, &w->ln_post_weight);
+    v->ln_post_bias = pe_tower_load_vector(t, &w->ln_post_bias);
+    if (v->config->output_dim == 0)
+        return;
+    load_pool(v);
+    v->head =
+        pe_tower_load_linear(t, &w->proj_weight, &w->proj_bias, NULL, t->width);
+}
+
+// Patches act [max_batch * Np, k_padded] and their embedding f32
+// [max_batch * Np, D] share `wide`, which nothing else needs by then.
+static size_t
+patches_size(const PeVision *v)
+{
+    size_t size = (size_t)v->max_batch * (size_t)v->max_tokens *
+                  (size_t)v->k_padded * pe_dtype_size(v->tower.be->act);
+    return (size + 63) & ~(size_t)63;
+}
+
+static void
+new_arena(PeVision *v)
+{
+    PeTower *t = &v->tower;
+    size_t act = pe_dtype_size(t->be->act);
+    size_t b = (size_t)v->max_batch;
+    size_t d = (size_t)t->width;
+    size_t rows = b * (size_t)v->max_tokens;
+
+    pe_tower_new_arena(t, (int)rows,
+                       patches_size(v) + rows * d * sizeof(float));
+    if (v->config->output_dim > 0) {
+        v->pooled = pe_tower_alloc(t, b * d * act);
+        v->y = pe_tower_alloc(t, b * d * sizeof(float));
+        v->pool_mlp = pe_tower_alloc(t, b * (size_t)v->pool.mlp_width * act);
+        v->out = pe_tower_alloc(t, b * (size_t)v->config->output_dim *
+                                       sizeof(float));
+    }
+}
+
+// ---- Grids ----------------------------------------------------------------
+
+// Positions f32 [N, D] for a grid, on the host.
+static void
+fill_positions(const PeVision *v, int gh, int gw, float *out)
+{
+    const PeTensor *pos = &v->weights->pos;
+    int g = v->config->image_size / v->config->patch_size;
+    int c = v->cls_rows;
+    int d = v->tower.width;
+    if (gh == g && gw == g) {
+        pe_tensor_to_f32(pos, out);
+        return;
+    }
+    // The class token's row is not part of the picture and stays as it is.
+    g_autofree float *native = g_new(float, pe_tensor_size(pos));
+    pe_tensor_to_f32(pos, native);
+    memcpy(out, native, (size_t)(c * d) * sizeof *out);
+    pe_positions_resize(native + c * d, g, d, gh, gw, out + c * d);
+}
+
+static void
+free_grid(PeVision *v, Grid *grid)
+{
+    PeBackend *be = v->tower.be;
+    be->ops->free(be, grid->pos);
+    be->ops->free(be, grid->cos_sin);
+    g_free(grid);
+}
+
+static Grid *
+new_grid(PeVision *v, int gh, int gw, GError **error)
+{
+    PeBackend *be = v->tower.be;
+    int head_dim = v->tower.width / v->tower.heads;
+    size_t n = (size_t)(v->cls_rows + gh * gw);
+    size_t pos_size = n * (size_t)v->tower.width * sizeof(float);
+    size_t rope_size = n * (size_t)head_dim * sizeof(float);
+    g_autofree float *host = g_malloc(MAX(pos_size, rope_size));
+
+    Grid *grid = g_new0(Grid, 1);
+    grid->gh = gh;
+    grid->gw = gw;
+    grid->pos = be->ops->alloc(be, pos_size);
+    grid->cos_sin = be->ops->alloc(be, rope_size);
+    if (!grid->pos || !grid->cos_sin) {
+        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
+                    "%s: no memory left for a grid of %dx%d patches",
+                    be->ops->describe(be), gw, gh);
+        free_grid(v, grid);
+        return NULL;
+    }
+    fill_positions(v, gh, gw, host);
+    be->ops->upload(be, grid->pos, host, pos_size);
+    pe_rope_table(gh, gw, v->config->cls_token, head_dim, host);
+    be->ops->upload(be, grid->cos_sin, host, rope_size);
+    return grid;
+}
+
+static const Grid *
+get_grid(PeVision *v, int gh, int gw, GError **error)
+{
+    for (GList *l = v->grids.head; l; l = l->next) {
+        const Grid *grid = l->data;
+        if (grid->gh == gh && grid->gw == gw) {
+            g_queue_unlink(&v->grids, l);
+            g_queue_push_head_link(&v->grids, l);
+            return grid;
+        }
+    }
+    Grid *grid = new_grid(v, gh, gw, error);
+    if (!grid)
+        return NULL;
+    g_queue_push_head(&v->grids, grid);
+    if (v->grids.length > MAX_GRIDS)
+        free_grid(v, g_queue_pop_tail(&v->grids));
+    return grid;
+}
+
+// ---- Making one -----------------------------------------------------------
+
+PeVision *
+pe_vision_new(PeBackend *be, const PeModel *model, const PeTowerParams *params,
+              GError **error)
+{
+    const PeVisionConfig *c = pe_model_get_vision(model);
+    int g = c->image_size / c->patch_size;
+    int k = 3 * c->patch_size * c->patch_size;
+    int layers =
+        params->max_layers > 0 ? MIN(params->max_layers, c->layers) : c->layers;
+    g_return_val_if_fail(params->max_batch > 0, NULL);
+
+    PeVision *v = g_new0(PeVision, 1);
+    pe_tower_init(&v->tower, be, model, c->width, c->heads, c->mlp_width);
+    v->config = c;
+    v->weights = pe_model_get_vision_weights(model);
+    v->cls_rows = c->cls_token ? 1 : 0;
+    v->max_batch = params->max_batch;
+    v->max_tokens =
+        params->max_tokens > 0 ? params->max_tokens : v->cls_rows + g * g;
+    v->k_padded = (k + be->k_align - 1) / be->k_align * be->k_align;
+    g_queue_init(&v->grids);
+
+    if (c->output_dim > 0 && (c->pool_heads == 0 || !c->ln_post)) {
+        g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
+                    "%s: a projection without the attention pool and the norm "
+                    "before it is no tower of this family",
+                    pe_model_get_name(model));
+        pe_vision_free(v);
+        return NULL;
+    }
+    if ((int64_t)v->max_batch * v->max_tokens > G_MAXINT / 2) {
+        g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
+                    "a batch of %d images of %d tokens is too large",
+                    v->max_batch, v->max_tokens);
+        pe_vision_free(v);
+        return NULL;
+    }
+    load_weights(v, layers);
+    new_arena(v);
+    if (!pe_tower_check(&v->tower, error) ||
+        (v->max_tokens >= v->cls_rows + g * g && !get_grid(v, g, g, error))) {
+        pe_vision_free(v);
+        return NULL;
+    }
+    return v;
+}
+
+void
+pe_vision_free(PeVision *v)
+{
+    if (!v)
+        return;
+    PeBackend *be = v->tower.be;
+    Grid *grid;
+    while ((grid = g_queue_pop_head(&v->grids)))
+        free_grid(v, grid);
+    be->ops->free(be, v->pixels);
+    pe_tower_clear(&v->tower);
+    g_free(v);
+}
+
+void
+pe_vision_set_trace(PeVision *v, PeTraceFunc func, void *user_data)
+{
+    v->tower.trace = func;
+    v->tower.trace_data = user_data;
+}
+
+// ---- The forward pass -----------------------------------------------------
+
+// y f32 [b, D] from h act [b * n, D]: attention of the one learned probe over
+// all tokens, the class token among them, then an MLP with a residual.
+static void
+run_pool(PeVision *v, int b, int n)
+{
+    PeTower *t = &v->tower;
+    PeBackend *be = t->be;
+    const Pool *p = &v->pool;
+    int heads = v->config->pool_heads;
+
+    be->ops->linear(be, p->kv, PE_EPILOGUE_NONE, NULL, t->wide, t->h,
+                    b * n); // [b * n, 2D]
+    be->ops->attention_pool(be, v->pooled, p->q, t->wide, b, n, heads,
+                            t->width / heads); // [b, D]
+    be->ops->linear(be, p->out, PE_EPILOGUE_F32, NULL, v->y, v->pooled, b);
+    pe_tower_layernorm(t, v->pooled, be->act, v->y, p->ln_weight, p->ln_bias,
+                       b);
+    be->ops->linear(be, p->fc, PE_EPILOGUE_GELU, NULL, v->pool_mlp, v->pooled,
+                    b); // [b, 4D]
+    be->ops->linear(be, p->proj, PE_EPILOGUE_RESIDUAL, NULL, v->y, v->pool_mlp,
+                    b);
+    size_t size = (size_t)b * (size_t)t->width;
+    pe_tower_trace(t, "attn_pool", v->y, PE_DTYPE_F32, size);
+    be->ops->convert(be, v->pooled, v->y, size);
+}
+
+// Everything behind the patch embedding f32 [b * Np, D]; `out` on the host.
+static bool
+run_tower(PeVision *v, const Grid *grid, const float *patches, int b,
+          float *out, GError **error)
+{
+    PeTower *t = &v->tower;
+    PeBackend *be = t->be;
+    int np = grid->gh * grid->gw;
+    int n = v->cls_rows + np;
+    int rows = b * n;
+    size_t size = (size_t)rows * (size_t)t->width;
+    PeRope rope = {.cos_sin = grid->cos_sin,
+                   .n_tokens = n,
+                   .head_dim = t->width / t->heads};
+    PeSequences seq = {.b = b, .n = n, .rows = rows, .rope = &rope};
+
+    be->ops->tokens(be, t->x, patches, v->cls, grid->pos, b, np, t->width);
+    pe_tower_trace(t, "embed", t->x, PE_DTYPE_F32, size);
+    pe_tower_layernorm(t, t->x, PE_DTYPE_F32, t->x, v->ln_pre_weight,
+                       v->ln_pre_bias, rows);
+    pe_tower_trace(t, "ln_pre", t->x, PE_DTYPE_F32, size);
+    pe_tower_run(t, &seq);
+
+    if (v->config->output_dim == 0) {
+        if (v->config->ln_post)
+            pe_tower_layernorm(t, t->x, PE_DTYPE_F32, t->x, v->ln_post_weight,
+                               v->ln_post_bias, rows);
+        return pe_tower_finish(t, out, t->x, size, error);
+    }
+    pe_tower_layernorm(t, t->h, be->act, t->x, v->ln_post_weight,
+                       v->ln_post_bias, rows);
+    pe_tower_trace(t, "ln_post", t->h, be->act, size);
+    run_pool(v, b, n);
+    be->ops->linear(be, v->head, PE_EPILOGUE_F32, NULL, v->out, v->pooled, b);
+    return pe_tower_finish(t, out, v->out,
+                           (size_t)b * (size_t)v->config->output_dim, error);
+}
+
+// Patches act [b * Np, k_padded] at the start of `wide` to f32 [b * Np, D]
+// behind them.
+static const float *
+embed_patches(PeVision *v, int rows)
+{
+    PeTower *t = &v->tower;
+    float *y = (float *)((char *)t->wide + patches_size(v));
+    t->be->ops->linear(t->be, v->conv, PE_EPILOGUE_F32, NULL, y, t->wide, rows);
+    return y;
+}
+
+bool
+pe_vision_embed(PeVision *v, PeSlot *const *slots, int b, float *out,
+                GError **error)
+{
+    PeBackend *be = v->tower.be;
+    int g = v->config->image_size / v->config->patch_size;
+    g_return_val_if_fail(b > 0 && b <= v->max_batch, false);
+    g_return_val_if_fail(v->max_tokens >= v->cls_rows + g * g, false);
+
+    const Grid *grid = get_grid(v, g, g, error);
+    if (!grid)
+        return false;
+    be->ops->patchify(be, v->tower.wide, slots, b, v->config->patch_size,
+                      v->k_padded);
+    return run_tower(v, grid, embed_patches(v, b * g * g), b, out, error);
+}
+
+static bool
+upload_pixels(PeVision *v, const float *pixels, size_t size, GError **error)
+{
+    PeBackend *be = v->tower.be;
+    if (size > v->pixels_size) {
+        be->ops->free(be, v->pixels);
+        v->pixels = be->ops->alloc(be, size);
+        v->pixels_size = v->pixels ? size : 0;
+    }
+    if (!v->pixels) {
+        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
+                    "%s: no memory left for %zu MiB of pixels",
+                    be->ops->describe(be), (size >> 20) + 1);
+        return false;
+    }
+    be->ops->upload(be, v->pixels, pixels, size);
+    return true;
+}
+
+bool
+pe_vision_embed_pixels(PeVision *v, const float *pixels, int b, int h, int w,
+                       float *out, GError **error)
+{
+    PeBackend *be = v->tower.be;
+    int p = v->config->patch_size;
+    int gh = h / p, gw = w / p;
+    g_return_val_if_fail(b > 0 && b <= v->max_batch, false);
+    if (gh < 1 || gw < 1 || v->cls_rows + (int64_t)gh * gw > v->max_tokens) {
+        g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
+                    "an image of %dx%d pixels makes %" G_GINT64_FORMAT
+                    " patches of %dx%d; this tower has room for 1 to %d",
+                    w, h, (int64_t)gh * gw, p, p, v->max_tokens - v->cls_rows);
+        return false;
+    }
+    size_t size = (size_t)b * 3 * (size_t)h * (size_t)w * sizeof *pixels;
+    const Grid *grid = get_grid(v, gh, gw, error);
+    if (!grid || !upload_pixels(v, pixels, size, error))
+        return false;
+    be->ops->patchify_f32(be, v->tower.wide, v->pixels, b, h, w, p,
+                          v->k_padded);
+    return run_tower(v, grid, embed_patches(v, b * gh * gw), b, out, error);
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpeframe.h - a GStreamer video frame as the library sees it.
+
+#pragma once
+
+#include "core/pe.h"
+
+#include <gst/video/video.h>
+
+// The formats that have a PeFormat, for pad templates.
+#define GST_PE_FORMATS \
+    "{ NV12, I420, YUY2, RGB, BGR, RGBx, BGRx, RGBA, BGRA, GRAY8, P010_10LE }"
+
+// Map the buffer for reading and describe its pixels. `frame` borrows the
+// mapping, which the caller ends with gst_video_frame_unmap(); false when the
+// buffer does not hold a frame of this kind.
+bool gst_pe_frame_map(GstVideoFrame *map, PeFrame *frame,
+                      const GstVideoInfo *info, GstBuffer *buffer);

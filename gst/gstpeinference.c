@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpeinference.c - class and states of peinference. Its properties are in
+// gstpeproperties.c, the data flow in gstpeinput.c and gstpeoutput.c, their
+// common queue in gstpequeue.c.
+
+/**
+ * SECTION:element-peinference
+ * @title: peinference
+ * @short_description: embeds clips of video and labels them with any text
+ *
+ * Takes decoded frames, samples clips from them, computes the Perception
+ * Encoder embedding of each clip, compares it with the labels that the user
+ * wrote as plain text, and attaches the result to the frames as #GstPeMeta (and
+ * as GstAnalyticsClsMtd where that exists). Pixels pass through untouched.
+ * All elements of a process with the same model, device and precision share one
+ * copy of the weights, and their frames are computed in common batches.
+ *
+ * ## Which frame carries the result
+ *
+ * In exact mode the last frame of a clip; it waits for the result, frames
+ * between clips do not. In latest mode no frame ever waits, and every frame
+ * carries the most recent result together with its age. In auto mode the
+ * element chooses latest behind a live source and exact otherwise.
+ *
+ * A clip that is cut short by the end of the stream, a new segment or a
+ * timestamp that runs backwards has frames that are already gone; its result,
+ * flagged as partial, is posted as a message and travels downstream as a
+ * serialized event, see gst_event_get_pe_result(). New caps, gaps and the
+ * DISCONT flag do not end a clip: frames of any size and format can be part of
+ * one. Frames without a timestamp are sampled by counting. A flush discards
+ * what is not finished.
+ *
+ * ## Messages
+ *
+ * An element message named `peinference` is posted for every result when
+ * #GstPeInference:post-messages is set, with these fields:
+ *
+ * * #GstClockTime `timestamp`, `stream-time`, `running-time`, `duration`: of
+ *   the clip's last frame
+ * * #GstClockTime `clip-start`, `clip-end`: running time of the clip
+ * * #guint64 `sequence`: number of the result, from 0
+ * * #guint `n-frames`: how many frames were embedded
+ * * #gboolean `partial`: the clip has fewer frames than
+ * #GstPeInference:clip-length
+ * * #gchararray `model`, `model-fingerprint`, `device`
+ * * #guint64 `labels-version`: different for every label set, 0 without labels
+ * * #GstValueArray of #gchararray `labels`: best first
+ * * #GstValueArray of #gdouble `scores`: probabilities, 0 to 1
+ * * #GstValueArray of #gdouble `similarities`: cosines, -1 to 1
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 -m filesrc location=video.mp4 ! decodebin ! videoconvert !
+ * peinference model=PE-Core-B16-224.pt labels="a dog|a cat" frame-rate=2/1 !
+ * fakesink
+ * ]| Prints a message with the most likely label for every four seconds.
+ *
+ * Since: 0.1
+ */
+
+#include "gst/gstpeinference.h"
+
+#include "gst/gstpeframe.h"
+
+GST_DEBUG_CATEGORY(pe_inference_debug);
+#define GST_CAT_DEFAULT pe_inference_debug
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+
+G_DEFINE_TYPE(GstPeInference, gst_pe_inference, GST_TYPE_ELEMENT)
+GST_ELEMENT_REGISTER_DEFINE(peinference, "peinference", GST_RANK_NONE,
+                            GST_TYPE_PE_INFERENCE)
+
+// ---- Errors ---------------------------------------------------------------
+
+void
+gst_pe_inference_post_error(GstPeInference *self, const GError *error)
+{
+    GQuark domain = GST_LIBRARY_ERROR;
+    int code = GST_LIBRARY_ERROR_FAILED;
+
+    if (error->domain == PE_ERROR) {
+        switch ((PeError)error->code) {
+        case PE_ERROR_FILE:
+        case PE_ERROR_DEVICE:
+            domain = GST_RESOURCE_ERROR;
+            code = GST_RESOURCE_ERROR_NOT_FOUND;
+            break;
+        case PE_ERROR_FORMAT:
+        case PE_ERROR_SHAPE:
+            domain = GST_STREAM_ERROR;
+            code = GST_STREAM_ERROR_FORMAT;
+            break;
+        case PE_ERROR_NOMEM:
+            domain = GST_RESOURCE_ERROR;
+            code = GST_RESOURCE_ERROR_NO_SPACE_LEFT;
+            break;
+        case PE_ERROR_BACKEND:
+        case PE_ERROR_CANCELLED:
+            break;
+        }
+    }
+    gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_ERROR, domain, code,
+                             g_strdup(error->message), NULL, __FILE__,
+                             GST_FUNCTION, __LINE__);
+}
+
+// ---- States ---------------------------------------------------------------
+
+// The model that ships with the plugin. Returns a path, g_free(), or NULL.
+static char *
+find_default_model(void)
+{
+    const char *data = g_getenv("GST_PE_DATA_PATH");
+    g_autofree char *path =
+        g_build_filename(data ? data : PE_DATADIR, "gst-perception-encoder",
+                         "demo.safetensors", NULL);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS) ? g_steal_pointer(&path)
+                                                 : NULL;
+}
+
+static PeModel *
+open_model(GstPeInference *self, GError **error)
+{
+    GST_OBJECT_LOCK(self);
+    g_autofree char *path = g_strdup(self->model_path);
+    GST_OBJECT_UNLOCK(self);
+
+    if (!path || !*path) {
+        g_free(path);
+        path = find_default_model();
+    }
+    if (path)
+        return pe_model_open(path, error);
+    g_set_error(error, PE_ERROR, PE_ERROR_FILE,
+                "no model: set the model property to a Perception Encoder "
+                "checkpoint, such as PE-Core-B16-224.pt or a folder with one");
+    return NULL;
+}
+
+static PeEngine *
+open_engine(GstPeInference *self, GError **error)
+{
+    PeModel *model = open_model(self, error);
+    if (!model)
+        return NULL;
+
+    GST_OBJECT_LOCK(self);
+    g_autofree char *device = g_strdup(self->device);
+    PeEngineParams params = {
+        .model = model,
+        .device = device,
+        .precision = self->precision,
+        .batch_size = (int)self->settings.batch_size,
+        .batch_timeout = (int)self->batch_timeout,
+    };
+    GST_OBJECT_UNLOCK(self);
+
+    PeEngine *engine = pe_engine_get(&params, error);
+    pe_model_unref(model);
+    if (engine)
+        GST_INFO_OBJECT(self, "%s on %s (%s), %s",
+                        pe_model_get_name(pe_engine_get_model(engine)),
+                        pe_engine_get_device(engine),
+                        pe_engine_get_description(engine),
+                        pe_precision_nick(pe_engine_get_precision(engine)));
+    return engine;
+}
+
+static void
+job_done(PeJob *job, void *user_data)
+{
+    gst_pe_queue_wake(&((GstPeInference *)user_data)->queue);
+}
+
+static void
+stop(GstPeInference *self)
+{
+    gst_pe_input_reset(self);
+    gst_pe_labels_stop(&self->labels);
+    g_clear_pointer(&self->client, pe_client_free);
+    GST_OBJECT_LOCK(self);
+    PeEngine *engine = g_steal_pointer(&self->engine);
+    GST_OBJECT_UNLOCK(self);
+    g_clear_pointer(&engine, pe_engine_unref);
+    gst_video_info_init(&self->info);
+    g_clear_pointer(&self->stream_id, g_free);
+    self->live_known = false;
+}
+
+static bool
+start(GstPeInference *self)
+{
+    g_autoptr(GError) error = NULL;
+    PeEngine *engine = open_engine(self, &error);
+
+    if (!engine || !gst_pe_labels_start(&self->labels, engine, &error)) {
+        g_clear_pointer(&engine, pe_engine_unref);
+        gst_pe_inference_post_error(self, error);
+        return false;
+    }
+    self->client = pe_client_new(engine, job_done, self);
+    self->sequence = 0;
+    gst_pe_stats_reset(&self->stats);
+    GST_OBJECT_LOCK(self);
+    self->engine = engine;
+    GST_OBJECT_UNLOCK(self);
+    return true;
+}
+
+static GstStateChangeReturn
+change_state(GstElement *element, GstStateChange transition)
+{
+    GstPeInference *self = GST_PE_INFERENCE(element);
+
+    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !start(self))
+        return GST_STATE_CHANGE_FAILURE;
+
+    GstStateChangeReturn ret = GST_ELEMENT_CLASS(gst_pe_inference_parent_class)
+                                   ->change_state(element, transition);
+
+    if (transition == GST_STATE_CHANGE_PAUSED_TO_READY ||
+        (transition == GST_STATE_CHANGE_READY_TO_PAUSED &&
+         ret == GST_STATE_CHANGE_FAILURE))
+        stop(self);
+    return ret;
+}
+
+// ---- Object ---------------------------------------------------------------
+
+static void
+finalize(GObject *object)
+{
+    GstPeInference *self = GST_PE_INFERENCE(object);
+
+    gst_pe_labels_clear(&self->labels);
+    gst_pe_clips_free(self->clips);
+    gst_pe_queue_clear(&self->queue);
+    gst_pe_stats_clear(&self->stats);
+    g_free(self->model_path);
+    g_free(self->device);
+    G_OBJECT_CLASS(gst_pe_inference_parent_class)->finalize(object);
+}
+
+static void
+gst_pe_inference_class_init(GstPeInferenceClass *klass)
+{
+    GstElementClass *element_class = GST_ELEMENT_CLASS(klass);
+
+    GST_DEBUG_CATEGORY_INIT(pe_inference_debug, "peinference", 0,
+                            "Perception Encoder inference");
+    G_OBJECT_CLASS(klass)->finalize = finalize;
+    gst_pe_properties_install(G_OBJECT_CLASS(klass));
+    element_class->change_state = change_state;
+    gst_element_class_add_static_pad_template(element_class, &sink_template);
+    gst_element_class_add_static_pad_template(element_class, &src_template);
+    gst_element_class_set_static_metadata(
+        element_class, "Perception Encoder inference", "Filter/Analyzer/Video",
+        "Embeds clips of video and labels them with any text",
+        "gst-perception-encoder contributors");
+}
+
+static void
+gst_pe_inference_init(GstPeInference *self)
+{
+    GstElement *element = GST_ELEMENT(self);
+
+    self->sinkpad = gst_pad_new_from_static_template(&sink_template, "sink");
+    self->srcpad = gst_pad_new_from_static_template(&src_template, "src");
+    gst_pe_properties_init(self);
+    gst_pe_labels_init(&self->labels, element);
+    gst_pe_stats_init(&self->stats);
+    gst_pe_queue_init(&self->queue, element, self->srcpad, gst_pe_output_send,
+                      gst_pe_output_answer, self);
+    self->clips = gst_pe_clips_new();
+    gst_pe_input_init(self);
+    gst_element_add_pad(element, self->sinkpad);
+    gst_element_add_pad(element, self->srcpad);
+}

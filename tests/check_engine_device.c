@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_engine_device.c - the engine over a tiny model on the CPU.
+
+#include "core/pe.h"
+#include "tests/tiny_model.h"
+
+#include <math.h>
+#include <string.h>
+
+static PeModel *model; // of every test
+static PeTokenizer *tokenizer;
+
+static PeEngine *
+get_real(PePrecision precision)
+{
+    PeEngineParams params = {
+        .model = model,
+        .device = "cpu",
+        .precision = precision,
+        .batch_size = 3,
+    };
+    GError *error = NULL;
+    PeEngine *e = pe_engine_get(&params, &error);
+    g_assert_no_error(error);
+    return e;
+}
+
+static void
+embeds_frames_alike_alone_and_in_batches(void)
+{
+    enum { N = 7, SIZE = TINY_MODEL_SIZE };
+    PeEngine *e = get_real(PE_PRECISION_FP32);
+    g_autofree uint8_t *pixels = g_malloc(N * SIZE * SIZE * 3);
+    for (int i = 0; i < N * SIZE * SIZE * 3; i++)
+        pixels[i] = (uint8_t)(i * 31 % 251 + i / 9973);
+    PeFrame frames[N];
+    for (int i = 0; i < N; i++)
+        frames[i] = (PeFrame){
+            .format = PE_FORMAT_RGB,
+            .width = SIZE,
+            .height = SIZE,
+            .planes = {pixels + i * SIZE * SIZE * 3},
+            .strides = {SIZE * 3},
+        };
+    g_autofree float *together = g_new(float, N *TINY_MODEL_DIM);
+    float alone[TINY_MODEL_DIM];
+    GError *error = NULL;
+    g_assert_true(pe_engine_embed_frames(e, frames, N, together, &error));
+    for (int i = 0; i < N; i++) {
+        g_assert_true(pe_engine_embed_frames(e, &frames[i], 1, alone, &error));
+        for (int j = 0; j < TINY_MODEL_DIM; j++) {
+            float difference =
+                fabsf(alone[j] - together[i * TINY_MODEL_DIM + j]);
+            g_assert_cmpfloat(difference, <, 1e-5f);
+        }
+    }
+    pe_engine_unref(e);
+}
+
+static void
+embeds_texts_and_tells_them_apart(void)
+{
+    PeEngine *e = get_real(PE_PRECISION_FP32);
+    const char *texts[] = {"a dog", "a cat", "a dog"};
+    float out[3][TINY_MODEL_DIM];
+    GError *error = NULL;
+    g_assert_true(
+        pe_engine_embed_texts(e, tokenizer, texts, 3, out[0], &error));
+    float same = 0, other = 0;
+    for (int j = 0; j < TINY_MODEL_DIM; j++) {
+        same = MAX(same, fabsf(out[0][j] - out[2][j]));
+        other = MAX(other, fabsf(out[0][j] - out[1][j]));
+    }
+    g_assert_cmpfloat(same, <, 1e-6f);
+    g_assert_cmpfloat(other, >, 1e-3f);
+    pe_engine_unref(e);
+}
+
+static void
+names_a_device_that_is_not_there(void)
+{
+    PeEngineParams params = {.model = model, .device = "abacus"};
+    g_autoptr(GError) error = NULL;
+    g_assert_null(pe_engine_get(&params, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_DEVICE);
+    g_assert_nonnull(strstr(error->message, "abacus"));
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    GError *error = NULL;
+    char *path = tiny_model_new(1);
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *vocab =
+        g_build_filename(dir, "bpe_simple_vocab_16e6.txt", NULL);
+    model = pe_model_open(path, &error);
+    g_assert_no_error(error);
+    tokenizer = pe_tokenizer_open(vocab, &error);
+    g_assert_no_error(error);
+    g_test_add_func("/engine-device/frames",
+                    embeds_frames_alike_alone_and_in_batches);
+    g_test_add_func("/engine-device/texts", embeds_texts_and_tells_them_apart);
+    g_test_add_func("/engine-device/absent", names_a_device_that_is_not_there);
+    int rc = g_test_run();
+    pe_tokenizer_unref(tokenizer);
+    pe_model_unref(model);
+    tiny_model_remove(path);
+    return rc;
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_tokenizer.c - texts become the ids that CLIP's own tokenizer gives
+// them.
+//
+//     check_tokenizer                         unit tests (TAP)
+//     check_tokenizer --vocab F --cases FILE  compare with any list of
+//                                             {"text", "clean", "ids"}
+//
+// The real vocabulary is not in the tree; what needs it is skipped when it is
+// not in a data folder.
+
+#include "core/pe.h"
+
+#include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+// Texts that were decoded in a wrong encoding before they reached us. ftfy
+// guesses the right one; we do not. They must still be encoded.
+static const char *const known_differences[] = {
+    "schÃ¶n mojibake",
+};
+
+static char *folder; // for the files that the tests write
+
+// ---- Comparison with the reference ----------------------------------------
+
+static bool
+is_known_difference(const char *text)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(known_differences); i++) {
+        if (strcmp(text, known_differences[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+print_ids(const char *what, const int *ids, int n)
+{
+    printf("#   %s", what);
+    for (int i = 0; i < n; i++)
+        printf(" %d", ids[i]);
+    printf("\n");
+}
+
+// False when the case came out differently; says how.
+static bool
+check_case(const PeTokenizer *tokenizer, JsonObject *entry)
+{
+    const char *text = json_object_get_string_member(entry, "text");
+    const char *clean =
+        json_object_get_string_member_with_default(entry, "clean", NULL);
+    JsonArray *list = json_object_get_array_member(entry, "ids");
+    int n = (int)json_array_get_length(list);
+    g_autofree int *expected = g_new(int, n);
+    g_autofree int *ids = g_new(int, n);
+    for (int i = 0; i < n; i++)
+        expected[i] = (int)json_array_get_int_element(list, (guint)i);
+
+    g_autofree char *ours = pe_tokenizer_clean(text);
+    int used = pe_tokenizer_encode(tokenizer, text, n, ids, NULL);
+    bool same_ids = memcmp(ids, expected, sizeof *ids * (size_t)n) == 0;
+    bool same_text = !clean || strcmp(ours, clean) == 0;
+    if (same_ids && same_text)
+        return true;
+    bool known = is_known_difference(text);
+    printf("# %s: \"%s\"\n", known ? "known difference" : "differs", text);
+    if (!same_text)
+        printf("#   clean \"%s\", expected \"%s\"\n", ours, clean);
+    if (!same_ids) {
+        print_ids("ids     ", ids, n);
+        print_ids("expected", expected, n);
+    }
+    return known && used >= 2 && ids[used - 1] == expected[0] + 1;
+}
+
+// The number of cases that differ; -1 when the files cannot be read.
+static int
+compare_cases(const char *vocab, const char *path, int *n_cases)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonParser) parser = json_parser_new();
+    PeTokenizer *tokenizer = pe_tokenizer_open(vocab, &error);
+    if (!tokenizer || !json_parser_load_from_file(parser, path, &error)) {
+        g_printerr("%s\n", error->message);
+        pe_tokenizer_unref(tokenizer);
+        return -1;
+    }
+    JsonArray *cases = json_node_get_array(json_parser_get_root(parser));
+    int differences = 0;
+    *n_cases = (int)json_array_get_length(cases);
+    for (int i = 0; i < *n_cases; i++) {
+        JsonObject *entry = json_array_get_object_element(cases, (guint)i);
+        differences += !check_case(tokenizer, entry);
+    }
+    pe_tokenizer_unref(tokenizer);
+    return differences;
+}
+
+static char *
+find_real_vocabulary(void)
+{
+    static const char name[] =
+        "gst-perception-encoder/bpe_simple_vocab_16e6.txt.gz";
+    char *path = g_build_filename(g_get_user_data_dir(), name, NULL);
+    const char *const *dirs = g_get_system_data_dirs();
+    for (; !g_file_test(path, G_FILE_TEST_EXISTS) && *dirs; dirs++) {
+        g_free(path);
+        path = g_build_filename(*dirs, name, NULL);
+    }
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        g_clear_pointer(&path, g_free);
+    return path;
+}
+
+static void
+agrees_with_the_reference(void)
+{
+    g_autofree char *vocab = find_real_vocabulary();
+    if (!vocab) {
+        g_test_skip("no bpe_simple_vocab_16e6.txt.gz in the data folders");
+        return;
+    }
+    g_autofree char *path = g_build_filename(g_getenv("PE_TEST_DATA"),
+                                             "tokenizer_cases.json", NULL);
+    int n = 0;
+    int differences = compare_cases(vocab, path, &n);
+    g_test_message("%d of %d cases differ, limit 0", differences, n);
+    g_assert_cmpint(n, >, 300);
+    g_assert_cmpint(differences, ==, 0);
+}
+
+// ---- A vocabulary of our own ----------------------------------------------
+
+// "cat", "dog" and parts: enough to see merges at work.
+static const char tiny[] = "\"tiny\"#version: 0.2\n"
+                           "c a\nca t</w>\nd o\ndo g</w>\na t</w>\no o\n";
+enum {
+    TINY_MERGES = 6,
+    TINY_START = 512 + TINY_MERGES,
+    TINY_END,
+    CAT = 513,
+    DOG = 515,
+};
+
+static char *
+write_file(const char *name, const char *content, size_t size)
+{
+    char *path = g_build_filename(folder, name, NULL);
+    g_assert_true(g_file_set_contents(path, content, (gssize)size, NULL));
+    return path;
+}
+
+static PeTokenizer *
+open_tiny(void)
+{
+    g_autofree char *path = write_file("tiny.txt", tiny, strlen(tiny));
+    g_autoptr(GError) error = NULL;
+    PeTokenizer *tokenizer = pe_tokenizer_open(path, &error);
+    g_assert_no_error(error);
+    return tokenizer;
+}
+
+static void
+derives_special_ids_from_the_size(void)
+{
+    PeTokenizer *tokenizer = open_tiny();
+    int ids[6];
+    g_assert_cmpint(pe_tokenizer_get_vocab_size(tokenizer), ==, TINY_END + 1);
+    int n = pe_tokenizer_encode(tokenizer, " Cat  DOG ", 6, ids, NULL);
+    static const int expected[6] = {TINY_START, CAT, DOG, TINY_END, 0, 0};
+    g_assert_cmpint(n, ==, 4);
+    g_assert_cmpmem(ids, sizeof ids, expected, sizeof expected);
+    pe_tokenizer_unref(tokenizer);
+}
+
+static char *
+write_gzip(const char *name, const char *content)
+{
+    char *path = g_build_filename(folder, name, NULL);
+    gzFile file = gzopen(path, "wb");
+    g_assert_cmpint(gzputs(file, content), >, 0);
+    g_assert_cmpint(gzclose(file), ==, Z_OK);
+    return path;
+}
+
+static gunichar
+symbol_of_byte(int byte)
+{
+    if ((byte >= 33 && byte <= 126) || (byte >= 161 && byte != 173))
+        return (gunichar)byte;
+    int below = byte < 33 ? byte : byte < 161 ? byte - 94 : byte - 106;
+    return (gunichar)(256 + below);
+}
+
+// The tiny vocabulary as Hugging Face writes it.
+static char *
+write_json(const char *name, bool pairs)
+{
+    static const char *const merges[TINY_MERGES][2] = {
+        {"c", "a"},      {"ca", "t</w>"}, {"d", "o"},
+        {"do", "g</w>"}, {"a", "t</w>"},  {"o", "o"},
+    };
+    GString *vocab = g_string_new(NULL), *list = g_string_new(NULL);
+    int id = 0;
+    for (int other = 0; other < 2; other++) {
+        for (int b = 0; b < 256; b++) {
+            gunichar c = symbol_of_byte(b);
+            if ((c >= 256) != other)
+                continue;
+            char utf8[8] = {0};
+            g_unichar_to_utf8(c, utf8);
+            g_autofree char *quoted =
+                g_strescape(utf8, utf8[0] < 0 ? utf8 : "");
+            g_string_append_printf(vocab, "\"%s\":%d,\"%s</w>\":%d,", quoted,
+                                   id, quoted, id + 256);
+            id++;
+        }
+    }
+    for (int i = 0; i < TINY_MERGES; i++) {
+        const char *left = merges[i][0], *right = merges[i][1];
+        g_string_append_printf(vocab, "\"%s%s\":%d,", left, right, 512 + i);
+        g_string_append_printf(list,
+                               pairs ? "%s[\"%s\",\"%s\"]" : "%s\"%s %s\"",
+                               i ? "," : "", left, right);
+    }
+    g_autofree char *text = g_strdup_printf(
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{%s\"<|startoftext|>\":%d,"
+        "\"<|endoftext|>\":%d},\"merges\":[%s]}}",
+        vocab->str, TINY_START, TINY_END, list->str);
+    g_string_free(vocab, TRUE);
+    g_string_free(list, TRUE);
+    return write_file(name, text, strlen(text));
+}
+
+static void
+reads_every_format_alike(void)
+{
+    PeTokenizer *reference = open_tiny();
+    char *paths[] = {
+        write_gzip("tiny.txt.gz", tiny),
+        write_json("strings.json", false),
+        write_json("pairs.json", true),
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
+        g_autoptr(GError) error = NULL;
+        PeTokenizer *tokenizer = pe_tokenizer_open(paths[i], &error);
+        g_assert_no_error(error);
+        g_assert_cmpstr(pe_tokenizer_get_path(tokenizer), ==, paths[i]);
+        g_assert_cmpstr(pe_tokenizer_get_fingerprint(tokenizer), ==,
+                        pe_tokenizer_get_fingerprint(reference));
+        g_assert_cmpint(strlen(pe_tokenizer_get_fingerprint(tokenizer)), ==,
+                        16);
+        pe_tokenizer_unref(tokenizer);
+        g_free(paths[i]);
+    }
+    pe_tokenizer_unref(reference);
+}
+
+// ---- Long and odd texts ---------------------------------------------------
+
+static void
+cuts_long_texts_and_says_what_is_lost(void)
+{
+    PeTokenizer *tokenizer = open_tiny();
+    int ids[4];
+    char *cut;
+    int n = pe_tokenizer_encode(tokenizer, "cat dog", 4, ids, &cut);
+    g_assert_cmpint(n, ==, 4);
+    g_assert_null(cut);
+
+    n = pe_tokenizer_encode(tokenizer, "cat dog Cat  dog!", 4, ids, &cut);
+    static const int expected[4] = {TINY_START, CAT, DOG, TINY_END};
+    g_assert_cmpint(n, ==, 4);
+    g_assert_cmpmem(ids, sizeof ids, expected, sizeof expected);
+    g_assert_cmpstr(cut, ==, "cat dog!");
+    g_free(cut);
+
+    // "é" is two tokens here; half of it is lost, so all of it is reported.
+    pe_tokenizer_encode(tokenizer, "catéx", 4, ids, &cut);
+    g_assert_true(g_utf8_validate(cut, -1, NULL));
+    g_free(cut);
+    pe_tokenizer_encode(tokenizer, "é", 3, ids, &cut);
+    g_assert_cmpstr(cut, ==, "é");
+    g_free(cut);
+    pe_tokenizer_unref(tokenizer);
+}
+
+static void
+writes_special_tokens_only_where_they_are_spelled_out(void)
+{
+    PeTokenizer *tokenizer = open_tiny();
+    int ids[8];
+    int n =
+        pe_tokenizer_encode(tokenizer, "cat <END_of_text> dog", 8, ids, NULL);
+    static const int expected[8] = {TINY_START, CAT, TINY_END, DOG, TINY_END};
+    g_assert_cmpint(n, ==, 5);
+    g_assert_cmpmem(ids, sizeof ids, expected, sizeof expected);
+    pe_tokenizer_unref(tokenizer);
+}
+
+static void
+repairs_invalid_utf8(void)
+{
+    static const char *const texts[] = {
+        "cat \xff dog", "\xc3",        "\xed\xa0\x80", "\xf8\x88\x80\x80\x80",
+        "\xe2\x82",     "cat\xc0\x80", "\x80\x80\x80",
+    };
+    PeTokenizer *tokenizer = open_tiny();
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        int ids[32];
+        g_autofree char *clean = pe_tokenizer_clean(texts[i]);
+        int n = pe_tokenizer_encode(tokenizer, texts[i], 32, ids, NULL);
+        g_assert_true(g_utf8_validate(clean, -1, NULL));
+        g_assert_nonnull(strstr(clean, "\xef\xbf\xbd"));
+        g_assert_cmpint(n, >, 2);
+    }
+    pe_tokenizer_unref(tokenizer);
+}
+
+static void
+encodes_megabytes_quickly(void)
+{
+    static const double limit = 2.0; // seconds, with sanitizers on slow disks
+    static const size_t size = 1 << 20;
+    PeTokenizer *tokenizer = open_tiny();
+    g_autofree char *letters = g_strnfill(size, 'o');
+    g_autofree char *entities = g_strnfill(size, 'a');
+    for (size_t i = 0; i + 4 < size; i += 4)
+        memcpy(entities + i, i ? "amp;" : "&ddd", 4);
+    const char *texts[] = {letters, entities};
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        int ids[72];
+        g_test_timer_start();
+        int n = pe_tokenizer_encode(tokenizer, texts[i], 72, ids, NULL);
+        double seconds = g_test_timer_elapsed();
+        g_test_message("%.3f s, limit %.1f s", seconds, limit);
+        g_assert_cmpint(n, ==, 72);
+        g_assert_cmpfloat(seconds, <, limit);
+    }
+    pe_tokenizer_unref(tokenizer);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autofree char *vocab = NULL, *cases = NULL;
+    GOptionEntry options[] = {
+        {"vocab", 0, 0, G_OPTION_ARG_FILENAME, &vocab, "vocabulary", "F"},
+        {"cases", 0, 0, G_OPTION_ARG_FILENAME, &cases, "cases", "FILE"},
+        {NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_option_context_add_main_entries(context, options, NULL);
+    g_option_context_set_ignore_unknown_options(context, TRUE);
+    g_autoptr(GError) error = NULL;
+    if (!g_option_context_parse(context, &argc, &argv, &error) ||
+        !vocab != !cases) {
+        g_printerr("%s\n",
+                   error ? error->message : "--vocab and --cases go together");
+        return 2;
+    }
+    if (cases) {
+        int n = 0;
+        int differences = compare_cases(vocab, cases, &n);
+        printf("%d cases, %d differ, limit 0\n", n, differences);
+        return differences != 0;
+    }
+
+    g_test_init(&argc, &argv, NULL);
+    folder = g_dir_make_tmp("check-tokenizer-XXXXXX", NULL);
+    g_test_add_func("/tokenizer/reference", agrees_with_the_reference);
+    g_test_add_func("/tokenizer/ids", derives_special_ids_from_the_size);
+    g_test_add_func("/tokenizer/formats", reads_every_format_alike);
+    g_test_add_func("/tokenizer/cut", cuts_long_texts_and_says_what_is_lost);
+    g_test_add_func("/tokenizer/special",
+                    writes_special_tokens_only_where_they_are_spelled_out);
+    g_test_add_func("/tokenizer/utf8", repairs_invalid_utf8);
+    g_test_add_func("/tokenizer/speed", encodes_megabytes_quickly);
+    int status = g_test_run();
+    g_free(folder);
+    return status;
+}

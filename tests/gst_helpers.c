@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gst_helpers.c - see gst_helpers.h.
+
+#include "gst_helpers.h"
+
+#include "tiny_model.h"
+
+#define PATIENCE_S 20
+
+static char *model;
+
+int
+run_gst_tests(int argc, char **argv, void (*add_tests)(void))
+{
+    g_test_init(&argc, &argv, NULL);
+    gst_init(&argc, &argv);
+    model = tiny_model_new(1);
+    // Keeps the engine loaded from test to test.
+    GstElement *keeper = make_inference("");
+    g_assert_cmpint(gst_element_set_state(keeper, GST_STATE_PAUSED), ==,
+                    GST_STATE_CHANGE_SUCCESS);
+    add_tests();
+    int failed = g_test_run();
+    gst_element_set_state(keeper, GST_STATE_NULL);
+    gst_object_unref(keeper);
+    tiny_model_remove(model);
+    gst_deinit();
+    return failed;
+}
+
+const char *
+tiny_model_path(void)
+{
+    return model;
+}
+
+GstElement *
+make_inference(const char *properties)
+{
+    g_autofree char *line = g_strdup_printf(
+        "peinference model=%s device=cpu precision=fp32 %s", model, properties);
+    g_autoptr(GError) error = NULL;
+    GstElement *element = gst_parse_launch(line, &error);
+
+    g_assert_no_error(error);
+    return element;
+}
+
+GstHarness *
+play_inference(const char *properties)
+{
+    GstElement *element = make_inference(properties);
+    GstBus *bus = gst_bus_new();
+
+    gst_element_set_bus(element, bus);
+    gst_object_unref(bus);
+    GstHarness *h = gst_harness_new_with_element(element, "sink", "src");
+    gst_object_unref(element);
+    gst_harness_set_live(h, FALSE);
+    gst_harness_set_src_caps_str(h, FRAME_CAPS);
+    return h;
+}
+
+bool
+have_elements(const char *const *names)
+{
+    for (; *names; names++) {
+        GstElementFactory *factory = gst_element_factory_find(*names);
+        if (!factory) {
+            g_autofree char *text = g_strdup_printf("no element %s", *names);
+            g_test_skip(text);
+            return false;
+        }
+        gst_object_unref(factory);
+    }
+    return true;
+}
+
+GstBuffer *
+make_frame(int index)
+{
+    gsize size = FRAME_WIDTH * FRAME_HEIGHT * 3;
+    guint8 *pixels = g_malloc(size);
+
+    for (int y = 0; y < FRAME_HEIGHT; y++) {
+        for (int x = 0; x < FRAME_WIDTH; x++) {
+            guint8 *p = pixels + (y * FRAME_WIDTH + x) * 3;
+            p[0] = (guint8)(2 * x + 5 * index);
+            p[1] = (guint8)(3 * y - 7 * index);
+            p[2] = (guint8)((x + index) / 8 % 2 ? 220 : 30);
+        }
+    }
+    GstBuffer *buffer = gst_buffer_new_wrapped(pixels, size);
+    GST_BUFFER_PTS(buffer) = (guint64)index * FRAME_DURATION;
+    GST_BUFFER_DURATION(buffer) = FRAME_DURATION;
+    GST_BUFFER_OFFSET(buffer) = (guint64)index;
+    return buffer;
+}
+
+void
+push_frames(GstHarness *h, int first, int n)
+{
+    for (int i = first; i < first + n; i++)
+        g_assert_cmpint(gst_harness_push(h, make_frame(i)), ==, GST_FLOW_OK);
+}
+
+GstBuffer *
+pull(GstHarness *h)
+{
+    GstBuffer *buffer = gst_harness_pull(h);
+
+    g_assert_nonnull(buffer);
+    return buffer;
+}
+
+int
+pull_frames(GstHarness *h, int n)
+{
+    int n_results = 0;
+
+    for (int i = 0; i < n; i++) {
+        GstBuffer *buffer = pull(h);
+        n_results += gst_buffer_get_pe_meta(buffer) != NULL;
+        gst_buffer_unref(buffer);
+    }
+    return n_results;
+}
+
+GstEvent *
+pull_event(GstHarness *h, GstEventType type)
+{
+    gint64 end = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
+
+    while (g_get_monotonic_time() < end) {
+        GstEvent *event = gst_harness_try_pull_event(h);
+        if (!event)
+            g_usleep(1000);
+        else if (GST_EVENT_TYPE(event) == type)
+            return event;
+        else
+            gst_event_unref(event);
+    }
+    return NULL;
+}
+
+guint64
+get_stat(GstElement *element, const char *name)
+{
+    GstStructure *stats = NULL;
+    guint64 value = 0;
+
+    g_object_get(element, "stats", &stats, NULL);
+    g_assert_true(gst_structure_get_uint64(stats, name, &value));
+    gst_structure_free(stats);
+    return value;
+}
+
+GstMessage *
+wait_message(GstBus *bus, GstMessageType types)
+{
+    return gst_bus_timed_pop_filtered(bus, PATIENCE_S * GST_SECOND, types);
+}

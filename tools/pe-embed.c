@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// pe-embed.c - embeddings of texts, pictures and videos, one JSON object a
+// line, and on demand all of them in one safetensors file.
+
+#include "core/pe.h"
+
+#include <gst/gst.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/decode.h"
+#include "tools/json_line.h"
+#include "tools/progress.h"
+#include "tools/safetensors_out.h"
+
+static char *opt_model, *opt_vocab, *opt_device, *opt_precision, *opt_out;
+static char **opt_texts, **opt_images, **opt_videos;
+static int opt_frames = 8;
+static int opt_batch, opt_threads;
+static gboolean opt_json;
+
+static const GOptionEntry entries[] = {
+    {"model", 'm', 0, G_OPTION_ARG_FILENAME, &opt_model,
+     "Checkpoint, or a folder with one", "PATH"},
+    {"text", 't', 0, G_OPTION_ARG_STRING_ARRAY, &opt_texts,
+     "Embed a text (may be repeated)", "TEXT"},
+    {"image", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &opt_images,
+     "Embed a picture (may be repeated)", "FILE"},
+    {"video", 'v', 0, G_OPTION_ARG_FILENAME_ARRAY, &opt_videos,
+     "Embed a video (may be repeated)", "FILE"},
+    {"frames", 'n', 0, G_OPTION_ARG_INT, &opt_frames,
+     "Frames of a video, first to last (default 8)", "N"},
+    {"vocab", 0, 0, G_OPTION_ARG_FILENAME, &opt_vocab,
+     "Vocabulary (default: found beside the model or installed)", "FILE"},
+    {"device", 'd', 0, G_OPTION_ARG_STRING, &opt_device,
+     "auto, cpu, cuda or cuda:N (default auto)", "D"},
+    {"precision", 'p', 0, G_OPTION_ARG_STRING, &opt_precision,
+     "auto, fp32, bf16, fp16, int8 or fp8 (default auto)", "P"},
+    {"batch", 'b', 0, G_OPTION_ARG_INT, &opt_batch,
+     "Frames of a batch (default: chosen for the device)", "N"},
+    {"threads", 0, 0, G_OPTION_ARG_INT, &opt_threads,
+     "CPU threads (default: all cores)", "N"},
+    {"out", 'o', 0, G_OPTION_ARG_FILENAME, &opt_out,
+     "Also write all vectors to a safetensors file", "FILE"},
+    {"json", 0, 0, G_OPTION_ARG_NONE, &opt_json,
+     "JSON lines on standard output (this is the default)", NULL},
+    {NULL},
+};
+
+static const char description[] =
+    "Every embedding is a unit vector, so a dot product is a cosine.\n"
+    "A video is the mean of the features of N frames, evenly spaced with the\n"
+    "first and the last among them, as the reference evaluation does; the file "
+    "is\ndecoded twice, to count its frames exactly.\n"
+    "\n"
+    "Examples:\n"
+    "  pe-embed -m PE-Core-B16-224.pt -t \"a dog\" -t \"a cat\"\n"
+    "  pe-embed -m models/ -i a.jpg -i b.png -v clip.mp4 -o out.safetensors\n"
+    "\n"
+    "Exit status: 0 all embedded, 1 something failed, 2 wrong usage.";
+
+// What is embedded, and the jobs that are still on their way.
+typedef struct {
+    const char *type; // "image", "video"
+    const char *path;
+    GPtrArray *jobs;   // PeJob, in the order of the frames
+    GArray *indices;   // gint64, of the frames; video only
+    int64_t n_decoded; // video only
+} Item;
+
+typedef struct {
+    PeEngine *engine;
+    PeClient *client;
+    GMutex lock;
+    GCond done;
+    GQueue items; // in flight, oldest first
+    SafetensorsOut *out;
+    Progress progress;
+    int n_done;
+    bool failed;
+} App;
+
+static void
+report(App *app, const GError *error)
+{
+    progress_end(&app->progress);
+    fprintf(stderr, "pe-embed: %s\n", error->message);
+    app->failed = true;
+}
+
+// ---- Output ----------------------------------------------------------------
+
+static void
+add_common(App *app, JsonLine *j, const float *embedding)
+{
+    PeModel *model = pe_engine_get_model(app->engine);
+    int dim = pe_engine_get_dim(app->engine);
+    json_line_string(j, "model", pe_model_get_name(model));
+    json_line_string(j, "model_fingerprint", pe_model_get_fingerprint(model));
+    json_line_string(j, "device", pe_engine_get_device(app->engine));
+    json_line_string(j, "precision",
+                     pe_precision_nick(pe_engine_get_precision(app->engine)));
+    json_line_int(j, "dim", dim);
+    json_line_floats(j, "embedding", embedding, dim);
+}
+
+static void
+print_text(App *app, const char *text, const float *embedding)
+{
+    JsonLine j;
+    json_line_begin(&j);
+    json_line_string(&j, "type", "text");
+    json_line_string(&j, "text", text);
+    add_common(app, &j, embedding);
+    json_line_end(&j);
+    safetensors_out_add(app->out, "text", text, embedding);
+}
+
+static void
+print_item(App *app, const Item *item, const float *embedding)
+{
+    JsonLine j;
+    json_line_begin(&j);
+    json_line_string(&j, "type", item->type);
+    json_line_string(&j, "path", item->path);
+    if (item->indices) {
+        json_line_int(&j, "frames_decoded", item->n_decoded);
+        json_line_ints(&j, "frames", (const gint64 *)item->indices->data,
+                       (int)item->indices->len);
+    }
+    add_common(app, &j, embedding);
+    json_line_end(&j);
+    safetensors_out_add(app->out, item->type, item->path, embedding);
+}
+
+// ---- Frames ----------------------------------------------------------------
+
+static void
+on_done(PeJob *job, void *data)
+{
+    App *app = data;
+    g_mutex_lock(&app->lock);
+    g_cond_signal(&app->done);
+    g_mutex_unlock(&app->lock);
+}
+
+static void
+wait_for(App *app, const PeJob *job)
+{
+    g_mutex_lock(&app->lock);
+    while (!pe_job_is_done(job))
+        g_cond_wait(&app->done, &app->lock);
+    g_mutex_unlock(&app->lock);
+}
+
+static Item *
+item_new(const char *type, const char *path)
+{
+    Item *item = g_new0(Item, 1);
+    item->type = type;
+    item->path = path;
+    item->jobs = g_ptr_array_new_with_free_func((GDestroyNotify)pe_job_unref);
+    return item;
+}
+
+static void
+item_free(Item *item)
+{
+    g_ptr_array_unref(item->jobs);
+    if (item->indices)
+        g_array_unref(item->indices);
+    g_free(item);
+}
+
+// Wait for the oldest item and print it; takes it off the queue.
+static void
+finish_oldest(App *app)
+{
+    Item *item = g_queue_pop_head(&app->items);
+    int n = (int)item->jobs->len;
+    g_autofree const float **embeddings = g_new(const float *, (size_t)n);
+    g_autoptr(GError) error = NULL;
+    for (int i = 0; i < n && !error; i++) {
+        wait_for(app, item->jobs->pdata[i]);
+        embeddings[i] = pe_job_get_embedding(item->jobs->pdata[i], &error);
+    }
+    if (error) {
+        g_prefix_error(&error, "%s: ", item->path);
+        report(app, error);
+    } else {
+        int dim = pe_engine_get_dim(app->engine);
+        g_autofree float *mean = g_new(float, (size_t)dim);
+        pe_embedding_mean(embeddings, n, dim, mean);
+        print_item(app, item, mean);
+    }
+    item_free(item);
+    progress_show(&app->progress, ++app->n_done);
+}
+
+// Pictures in flight share batches; more of them would only cost memory.
+static void
+start_item(App *app, Item *item)
+{
+    enum { MAX_IN_FLIGHT = 64 };
+    g_queue_push_tail(&app->items, item);
+    if (g_queue_get_length(&app->items) > MAX_IN_FLIGHT)
+        finish_oldest(app);
+}
+
+static bool
+submit_frame(App *app, Item *item, const PeFrame *frame, GError **error)
+{
+    PeJob *job = pe_client_submit(app->client, frame, error);
+    if (job)
+        g_ptr_array_add(item->jobs, job);
+    return job != NULL;
+}
+
+typedef struct {
+    App *app;
+    Item *item;
+    guint n_taken; // of item->indices
+} Pass;
+
+static bool
+take_picture(const PeFrame *frame, int64_t index, void *data, GError **error)
+{
+    Pass *pass = data;
+    submit_frame(pass->app, pass->item, frame, error);
+    return false; // a picture has one frame; of an animation, the first
+}
+
+static bool
+count_frame(const PeFrame *frame, int64_t index, void *data, GError **error)
+{
+    return true;
+}
+
+// Submit the frame as often as it was chosen: a video with fewer frames than
+// asked for repeats some.
+static bool
+take_video_frame(const PeFrame *frame, int64_t index, void *data,
+                 GError **error)
+{
+    Pass *pass = data;
+    const GArray *indices = pass->item->indices;
+    while (pass->n_taken < indices->len &&
+           g_array_index(indices, gint64, pass->n_taken) == index) {
+        if (!submit_frame(pass->app, pass->item, frame, error))
+            return false;
+        pass->n_taken++;
+    }
+    return pass->n_taken < indices->len;
+}
+
+// Source: the frame loader of the reference's video evaluation.
+static GArray *
+choose_frames(int64_t n_decoded, int n)
+{
+    GArray *indices = g_array_new(FALSE, FALSE, sizeof(gint64));
+    for (int i = 0; i < n; i++) {
+        gint64 index = n == 1
+                           ? n_decoded / 2
+                           : (gint64)((double)(i * (n_decoded - 1)) / (n - 1));
+        g_array_append_val(indices, index);
+    }
+    return indices;
+}
+
+static bool
+read_video(App *app, Item *item, GError **error)
+{
+    item->n_decoded = decode_file(item->path, count_frame, NULL, error);
+    if (item->n_decoded < 0)
+        return false;
+    item->indices = choose_frames(item->n_decoded, opt_frames);
+    Pass pass = {app, item, 0};
+    if (decode_file(item->path, take_video_frame, &pass, error) < 0)
+        return false;
+    if (pass.n_taken == item->indices->len)
+        return true;
+    g_set_error(error, PE_ERROR, PE_ERROR_FILE,
+                "%s: the second pass gave fewer frames than the first",
+                item->path);
+    return false;
+}
+
+static void
+embed_file(App *app, const char *type, const char *path)
+{
+    GError *error = NULL;
+    Item *item = item_new(type, path);
+    Pass pass = {app, item, 0};
+    bool ok = g_str_equal(type, "video")
+                  ? read_video(app, item, &error)
+                  : decode_file(path, take_picture, &pass, &error) > 0;
+    if (ok) {
+        start_item(app, item);
+        return;
+    }
+    report(app, error);
+    g_error_free(error);
+    item_free(item);
+    app->n_done++;
+}
+
+// ---- Texts -----------------------------------------------------------------
+
+static bool
+embed_texts(App *app, GError **error)
+{
+    PeTokenizer *tokenizer = pe_tokenizer_open_for_model(
+        opt_vocab, pe_engine_get_model(app->engine), error);
+    if (!tokenizer)
+        return false;
+    int n = (int)g_strv_length(opt_texts);
+    int dim = pe_engine_get_dim(app->engine);
+    g_autofree float *out = g_new(float, (size_t)n *(size_t)dim);
+    bool ok = pe_engine_embed_texts(
+        app->engine, tokenizer, (const char *const *)opt_texts, n, out, error);
+    for (int i = 0; ok && i < n; i++) {
+        pe_embedding_normalize(out + i * dim, dim);
+        print_text(app, opt_texts[i], out + i * dim);
+    }
+    app->n_done += n;
+    pe_tokenizer_unref(tokenizer);
+    return ok;
+}
+
+// ---- Main ------------------------------------------------------------------
+
+static PeEngine *
+open_engine(PePrecision precision, GError **error)
+{
+    PeModel *model = pe_model_open(opt_model, error);
+    if (!model)
+        return NULL;
+    PeEngineParams params = {
+        .model = model,
+        .device = opt_device,
+        .precision = precision,
+        .batch_size = opt_batch,
+        .n_threads = opt_threads,
+    };
+    PeEngine *engine = pe_engine_get(&params, error);
+    pe_model_unref(model);
+    return engine;
+}
+
+static void
+embed_everything(App *app)
+{
+    g_autoptr(GError) error = NULL;
+    if (opt_texts && !embed_texts(app, &error))
+        report(app, error);
+    for (char **p = opt_images; p && *p; p++)
+        embed_file(app, "image", *p);
+    for (char **p = opt_videos; p && *p; p++)
+        embed_file(app, "video", *p);
+    pe_client_hurry(app->client);
+    while (!g_queue_is_empty(&app->items))
+        finish_oldest(app);
+}
+
+static int
+run(PePrecision precision)
+{
+    g_autoptr(GError) error = NULL;
+    App app = {0};
+    app.engine = open_engine(precision, &error);
+    if (!app.engine) {
+        report(&app, error);
+        return 1;
+    }
+    app.client = pe_client_new(app.engine, on_done, &app);
+    app.out = safetensors_out_new(pe_engine_get_model(app.engine),
+                                  pe_engine_get_dim(app.engine));
+    guint n = (opt_texts ? g_strv_length(opt_texts) : 0) +
+              (opt_images ? g_strv_length(opt_images) : 0) +
+              (opt_videos ? g_strv_length(opt_videos) : 0);
+    progress_start(&app.progress, "items", n);
+    embed_everything(&app);
+    progress_end(&app.progress);
+    if (opt_out && !safetensors_out_write(app.out, opt_out, &error))
+        report(&app, error);
+    safetensors_out_free(app.out);
+    pe_client_free(app.client);
+    pe_engine_unref(app.engine);
+    return app.failed;
+}
+
+static int
+usage_error(const char *message)
+{
+    fprintf(stderr, "pe-embed: %s\nTry \"pe-embed --help\".\n", message);
+    return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GOptionContext) context =
+        g_option_context_new("- embed texts, pictures and videos");
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_description(context, description);
+    if (!g_option_context_parse(context, &argc, &argv, &error))
+        return usage_error(error->message);
+
+    PePrecision precision = PE_PRECISION_AUTO;
+    if (argc > 1)
+        return usage_error("files go behind --image or --video");
+    if (!opt_model)
+        return usage_error("--model is missing");
+    if (!opt_texts && !opt_images && !opt_videos)
+        return usage_error("nothing to embed: give --text, --image or --video");
+    if (opt_precision && !pe_precision_parse(opt_precision, &precision))
+        return usage_error("--precision must be auto, fp32, bf16, fp16, int8 "
+                           "or fp8");
+    if (opt_frames < 1 || opt_batch < 0 || opt_threads < 0)
+        return usage_error("--frames, --batch and --threads must be positive");
+    gst_init(NULL, NULL);
+    return run(precision);
+}

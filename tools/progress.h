@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// progress.h - a progress bar with rate and time left on standard error, if
+// that is a terminal; nothing otherwise. Shared by the programs.
+
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct {
+    const char *unit; // "files"
+    double total;     // 0: not known
+    gint64 start;     // us
+    gint64 shown;
+    bool terminal;
+} Progress;
+
+void progress_start(Progress *p, const char *unit, double total);
+void progress_show(Progress *p, double done);
+// Clears the line.
+void progress_end(Progress *p);

@@ -42,7 +42,9 @@ def augment(pixels: Tensor, noise: Tensor, generator: torch.Generator) -> Tensor
 class Batches:
     """Endless batches, every picture once an epoch, in an order set by the seed."""
 
-    def __init__(self, folder: Path, tokenizer: Tokenizer, context: int, size: int, per_image: int, seed: int) -> None:
+    def __init__(
+        self, folder: Path, tokenizer: Tokenizer, context: int, size: int, per_image: int, seed: int
+    ) -> None:
         self.images = np.load(folder / "images.npy", mmap_mode="r")
         self.attrs = np.load(folder / "attrs.npy")
         self.tokenizer, self.context = tokenizer, context

@@ -44,7 +44,10 @@ def plural(noun: str) -> str:
 
 def object_caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
     """Names a random part of what is known about the shapes."""
-    get = lambda name: attrs[lx.INDEX[name]]
+
+    def get(name: str) -> int:
+        return attrs[lx.INDEX[name]]
+
     known: dict[str, int] = {}
 
     def says(name: str, chance: float) -> int:
@@ -60,7 +63,9 @@ def object_caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
         words.append(pick(rng, lx.SIZES[size - 1]))
     if colour:
         words.append(pick(rng, lx.COLOURS[colour - 1], 0.8))
-    noun = pick(rng, lx.SHAPES[shape - 1], 0.6) if shape else rng.choice(["shape", "object", "thing"])
+    noun = (
+        pick(rng, lx.SHAPES[shape - 1], 0.6) if shape else rng.choice(["shape", "object", "thing"])
+    )
     if count > 1 and rng.random() < 0.12:
         text = " ".join(words + [plural(noun)])  # says nothing about how many
     else:
@@ -75,7 +80,9 @@ def object_caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
         text += " " + rng.choice(lx.SPOTS[spot - 1])
     if ground := says("ground", 0.22):
         name = pick(rng, lx.GROUNDS[ground - 1])
-        text += rng.choice([f" on a {name} background", f" on {name}", f" in front of a {name} background"])
+        text += rng.choice(
+            [f" on a {name} background", f" on {name}", f" in front of a {name} background"]
+        )
     cond = get("cond")
     if cond != lx.COND["clear"] and rng.random() < 0.5:
         known["cond"] = cond
@@ -84,12 +91,16 @@ def object_caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
 
 
 def place_caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
-    get = lambda name: attrs[lx.INDEX[name]]
+    def get(name: str) -> int:
+        return attrs[lx.INDEX[name]]
+
     place, cond, time = get("place"), get("cond"), get("time")
     name = lx.COND_NAMES[cond - 1]
     text = pick(rng, lx.PLACE[place - 1] + [article(lx.PLACE_NOUN[place - 1])], 0.45)
     if time == lx.SUNSET and rng.random() < 0.4:
-        return text + rng.choice([" at sunset", " in the evening sun"]), claim(place=place, time=time)
+        return text + rng.choice([" at sunset", " in the evening sun"]), claim(
+            place=place, time=time
+        )
     draw = rng.random()
     if name != "clear" and draw < 0.45 or name == "clear" and draw < 0.1:
         return rng.choice(lx.WITH_PLACE[name]).format(text), claim(place=place, cond=cond)
@@ -100,7 +111,10 @@ def place_caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
 
 def caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
     """A random true caption of a picture with these attributes."""
-    get = lambda name: attrs[lx.INDEX[name]]
+
+    def get(name: str) -> int:
+        return attrs[lx.INDEX[name]]
+
     group, cond = get("group"), get("cond")
     draw = rng.random()
     if draw < 0.06 and group in lx.GROUP_PHRASES:

@@ -30,11 +30,12 @@ def build(tensors: dict, meta: dict) -> torch.nn.Module:
 
 def outputs(net: torch.nn.Module, tensors: dict) -> dict[str, torch.Tensor]:
     """What the network gives for the inputs of a fixture, by fixture name."""
-    get = lambda name: torch.from_numpy(tensors[name].copy())
+
+    def get(name: str) -> torch.Tensor:
+        return torch.from_numpy(tensors[name].copy())
+
     tower = net.visual if isinstance(net, model.Clip) else net
-    out = {
-        "out." + name[3:]: tower(get(name)) for name in tensors if name.startswith("in.")
-    }
+    out = {"out." + name[3:]: tower(get(name)) for name in tensors if name.startswith("in.")}
     if "text.ids" in tensors:
         out["text.out"] = net.encode_text(get("text.ids"))
         out["clip.image"], out["clip.text"], scale = net(get("in.native"), get("text.ids"))

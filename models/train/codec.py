@@ -45,7 +45,9 @@ def encoder(quantizer: int, key_int: int, colorimetry: str, layout: str) -> str:
     )
 
 
-def round_trip(frames: np.ndarray, quantizer: int, key_int: int = 4, colorimetry: str = LIMITED_601) -> np.ndarray:
+def round_trip(
+    frames: np.ndarray, quantizer: int, key_int: int = 4, colorimetry: str = LIMITED_601
+) -> np.ndarray:
     """RGB [n, h, w, 3] encoded, decoded and converted back."""
     raw = launch(
         f"{source(frames, 25)} ! {encoder(quantizer, key_int, colorimetry, 'I420')} ! "
@@ -55,8 +57,15 @@ def round_trip(frames: np.ndarray, quantizer: int, key_int: int = 4, colorimetry
     return as_frames(raw, *frames.shape[1:3])
 
 
-def write_mp4(path: str | Path, frames: np.ndarray, fps: int, quantizer: int = 26, key_int: int = 60,
-              colorimetry: str = LIMITED_601, layout: str = "I420") -> None:
+def write_mp4(
+    path: str | Path,
+    frames: np.ndarray,
+    fps: int,
+    quantizer: int = 26,
+    key_int: int = 60,
+    colorimetry: str = LIMITED_601,
+    layout: str = "I420",
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "clip.mp4"
         launch(

@@ -118,7 +118,9 @@ def rain(image: Image, rng: Rng) -> Image:
     dull = image.astype(np.float32) * rng.uniform(0.55, 0.8)
     grey = dull.mean(axis=2, keepdims=True)
     dull = 0.6 * dull + 0.4 * grey
-    mask = streaks(image, rng, int(rng.integers(70, 170)), (0.08, 0.2), 0.007, rng.uniform(-0.35, 0.35))
+    mask = streaks(
+        image, rng, int(rng.integers(70, 170)), (0.08, 0.2), 0.007, rng.uniform(-0.35, 0.35)
+    )
     alpha = rng.uniform(0.5, 0.85)
     return to_u8(dull * (1 - alpha * mask) + alpha * mask * np.array((205, 215, 225)))
 
@@ -128,7 +130,12 @@ def snowfall(image: Image, rng: Rng) -> Image:
     dull = 0.75 * image.astype(np.float32) + rng.uniform(15, 45)
     flakes = np.zeros((h, w, 3), np.uint8)
     for _ in range(rng.integers(60, 170)):
-        disc(flakes, (rng.uniform(0, w), rng.uniform(0, h)), h * rng.uniform(0.006, 0.022), [int(rng.uniform(170, 255))] * 3)
+        disc(
+            flakes,
+            (rng.uniform(0, w), rng.uniform(0, h)),
+            h * rng.uniform(0.006, 0.022),
+            [int(rng.uniform(170, 255))] * 3,
+        )
     mask = cv2.GaussianBlur(flakes, (0, 0), h * 0.004).astype(np.float32) / 255
     return to_u8(dull * (1 - mask) + 252 * mask)
 
@@ -150,8 +157,15 @@ def night(image: Image, rng: Rng) -> Image:
     glow = np.zeros((h, w, 3), np.float32)
     lamps = np.zeros((h, w, 3), np.uint8)
     for _ in range(rng.integers(5, 18)):
-        colour = [(255, 220, 150), (255, 245, 225), (255, 170, 90), (220, 235, 255)][rng.integers(4)]
-        disc(lamps, (rng.uniform(0, w), rng.uniform(0.2, 0.95) * h), h * rng.uniform(0.008, 0.022), colour)
+        colour = [(255, 220, 150), (255, 245, 225), (255, 170, 90), (220, 235, 255)][
+            rng.integers(4)
+        ]
+        disc(
+            lamps,
+            (rng.uniform(0, w), rng.uniform(0.2, 0.95) * h),
+            h * rng.uniform(0.008, 0.022),
+            colour,
+        )
     for sigma, gain in ((0.008, 1.0), (0.03, 1.6), (0.07, 1.6)):
         glow += gain * cv2.GaussianBlur(lamps, (0, 0), h * sigma)
     return add_grain(to_u8(dark + glow + lamps), rng.uniform(0, 4), rng)
@@ -183,7 +197,9 @@ def mosaic(image: Image, rng: Rng) -> Image:
                 out[a:b, c:d] = blocks[a:b, c:d]
             else:
                 y, x = rng.integers(0, h - (b - a) + 1), rng.integers(0, w - (d - c) + 1)
-                out[a:b, c:d] = np.clip(image[y : y + b - a, x : x + d - c].astype(int) + rng.integers(-40, 40), 0, 255)
+                out[a:b, c:d] = np.clip(
+                    image[y : y + b - a, x : x + d - c].astype(int) + rng.integers(-40, 40), 0, 255
+                )
     return out
 
 
@@ -194,9 +210,19 @@ def monochrome(image: Image, rng: Rng) -> Image:
 
 
 EFFECTS = {
-    "rolling": rolling, "torn": torn, "blurred": blurred, "over-exposed": over_exposed,
-    "under-exposed": under_exposed, "covered lens": covered, "rain": rain, "snowfall": snowfall,
-    "fog": fog, "night": night, "upside-down": upside_down, "mosaic": mosaic, "monochrome": monochrome,
+    "rolling": rolling,
+    "torn": torn,
+    "blurred": blurred,
+    "over-exposed": over_exposed,
+    "under-exposed": under_exposed,
+    "covered lens": covered,
+    "rain": rain,
+    "snowfall": snowfall,
+    "fog": fog,
+    "night": night,
+    "upside-down": upside_down,
+    "mosaic": mosaic,
+    "monochrome": monochrome,
 }
 
 # ---- pictures of nothing
@@ -237,7 +263,9 @@ def polar(h: int, w: int, rng: Rng, wander: float) -> tuple[np.ndarray, np.ndarr
 
 def rings(h: int, w: int, rng: Rng) -> Image:
     r, _ = polar(h, w, rng, 0.08)
-    phase = 2 * math.pi * rng.uniform(4, 14) * (r * r if rng.random() < 0.6 else r) + rng.uniform(0, 6.28)
+    phase = 2 * math.pi * rng.uniform(4, 14) * (r * r if rng.random() < 0.6 else r) + rng.uniform(
+        0, 6.28
+    )
     wave = np.sin(phase)
     if rng.random() < 0.3:
         wave = np.sign(wave)
@@ -246,7 +274,9 @@ def rings(h: int, w: int, rng: Rng) -> Image:
 
 def spokes(h: int, w: int, rng: Rng) -> Image:
     r, angle = polar(h, w, rng, 0.08)
-    wave = np.sin(angle * rng.integers(6, 20) + rng.uniform(0, 6.28) + r * rng.choice([0, 0, 4, -4]))
+    wave = np.sin(
+        angle * rng.integers(6, 20) + rng.uniform(0, 6.28) + r * rng.choice([0, 0, 4, -4])
+    )
     if rng.random() < 0.5:
         wave = np.sign(wave)
     return to_u8(np.repeat((127 + 122 * wave)[..., None], 3, axis=2))
@@ -274,8 +304,14 @@ def grid(h: int, w: int, rng: Rng) -> Image:
     return image
 
 
-CARDS = {"colour bars": bars, "checkerboard": checkerboard, "rings": rings, "spokes": spokes,
-         "gradient": gradient, "grid": grid}
+CARDS = {
+    "colour bars": bars,
+    "checkerboard": checkerboard,
+    "rings": rings,
+    "spokes": spokes,
+    "gradient": gradient,
+    "grid": grid,
+}
 
 
 def blank(h: int, w: int, rng: Rng, name: str) -> tuple[Image, int]:
@@ -288,7 +324,11 @@ def blank(h: int, w: int, rng: Rng, name: str) -> tuple[Image, int]:
         image[:] = rng.integers(243, 256)
     else:
         colour = int(rng.integers(0, 8))
-        image[:] = to_u8(vary(lx.RGB[colour - 1], rng, 12)) if colour else to_u8(vary((125, 125, 125), rng, 25))
+        image[:] = (
+            to_u8(vary(lx.RGB[colour - 1], rng, 12))
+            if colour
+            else to_u8(vary((125, 125, 125), rng, 25))
+        )
     return add_grain(image, rng.choice([0, 1.5, 3]), rng), colour
 
 

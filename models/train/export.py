@@ -27,7 +27,9 @@ def main() -> None:
     clip = model.load_clip(args.model)
     largest = max(p.abs().max().item() for p in clip.parameters())
     if largest > np.finfo(np.float16).max / 4:
-        raise SystemExit(f"{args.model}: a weight of {largest:g} does not fit fp16 with room to spare")
+        raise SystemExit(
+            f"{args.model}: a weight of {largest:g} does not fit fp16 with room to spare"
+        )
     model.save_clip(args.out, clip, np.float16, {"name": NAME, "note": NOTE, "license": LICENCE})
     size = args.out.stat().st_size
     if size > LIMIT_BYTES:

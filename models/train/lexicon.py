@@ -8,7 +8,19 @@ list is the canonical one. Knows nothing about drawing or about the model.
 
 from __future__ import annotations
 
-ATTRS = ("group", "shape", "colour", "count", "size", "ground", "place_at", "place", "time", "cond", "flat")
+ATTRS = (
+    "group",
+    "shape",
+    "colour",
+    "count",
+    "size",
+    "ground",
+    "place_at",
+    "place",
+    "time",
+    "cond",
+    "flat",
+)
 INDEX = {name: i for i, name in enumerate(ATTRS)}
 
 # group
@@ -40,21 +52,50 @@ COLOURS = [
     ["black"],
 ]
 RGB = [  # typical values; drawing varies them
-    (220, 30, 30), (30, 170, 50), (35, 70, 220), (240, 220, 30), (245, 135, 20),
-    (130, 40, 180), (245, 140, 190), (245, 245, 245), (12, 12, 12),
+    (220, 30, 30),
+    (30, 170, 50),
+    (35, 70, 220),
+    (240, 220, 30),
+    (245, 135, 20),
+    (130, 40, 180),
+    (245, 140, 190),
+    (245, 245, 245),
+    (12, 12, 12),
 ]
 
 GROUNDS = [["white"], ["black"], ["grey", "gray"], ["brown"], ["green"], ["blue"]]
-GROUND_RGB = [(235, 235, 235), (14, 14, 14), (125, 125, 125), (110, 75, 45), (60, 120, 60), (70, 105, 160)]
+GROUND_RGB = [
+    (235, 235, 235),
+    (14, 14, 14),
+    (125, 125, 125),
+    (110, 75, 45),
+    (60, 120, 60),
+    (70, 105, 160),
+]
 # A colour on a ground that is too much like it is never drawn.
-CLASH = {("white", "white"), ("black", "black"), ("green", "green"), ("blue", "blue"),
-         ("orange", "brown"), ("red", "brown"), ("purple", "blue"), ("black", "brown")}
+CLASH = {
+    ("white", "white"),
+    ("black", "black"),
+    ("green", "green"),
+    ("blue", "blue"),
+    ("orange", "brown"),
+    ("red", "brown"),
+    ("purple", "blue"),
+    ("black", "brown"),
+}
 
 # (shape, colour) never drawn for training: the test of composition.
 HELD_OUT = [
-    ("star", "red"), ("heart", "blue"), ("ring", "green"), ("cross", "yellow"),
-    ("triangle", "purple"), ("circle", "white"), ("square", "orange"),
-    ("crescent", "pink"), ("heart", "black"), ("star", "orange"),
+    ("star", "red"),
+    ("heart", "blue"),
+    ("ring", "green"),
+    ("cross", "yellow"),
+    ("triangle", "purple"),
+    ("circle", "white"),
+    ("square", "orange"),
+    ("crescent", "pink"),
+    ("heart", "black"),
+    ("star", "orange"),
 ]
 
 COUNTS = [["a", "one", "a single"], ["two", "2", "a pair of"], ["three", "3"], ["four", "4"]]
@@ -69,7 +110,12 @@ SPOTS = [
 LEFT, RIGHT, TOP, BOTTOM, MIDDLE = 1, 2, 3, 4, 5
 
 PLACE = [
-    ["a house in a meadow", "a cottage on the grass", "a farmhouse in a green field", "a country house"],
+    [
+        "a house in a meadow",
+        "a cottage on the grass",
+        "a farmhouse in a green field",
+        "a country house",
+    ],
     ["a city skyline", "tall buildings", "skyscrapers in a city", "a downtown with towers"],
     ["a road with cars", "a highway", "traffic on a street", "cars on a road"],
     ["a forest", "woods", "many trees", "a wood full of trees"],
@@ -83,47 +129,169 @@ PLACE = [
     ["a bridge over a river", "an arched bridge", "a river under a bridge", "a stone bridge"],
 ]
 # One word for "a foggy X" and the like.
-PLACE_NOUN = ["house", "city", "road", "forest", "beach", "mountain landscape", "desert",
-              "boat", "room", "football pitch", "railway", "bridge"]
+PLACE_NOUN = [
+    "house",
+    "city",
+    "road",
+    "forest",
+    "beach",
+    "mountain landscape",
+    "desert",
+    "boat",
+    "room",
+    "football pitch",
+    "railway",
+    "bridge",
+]
 
 # name -> phrases; "{}" in a phrase of a scene condition is the place.
 CONDITIONS: dict[str, list[str]] = {
-    "clear": ["a clear picture", "a good clear picture", "a normal picture", "a sharp clean image",
-              "an ordinary view", "a normal camera view", "a picture without faults"],
-    "colour bars": ["colour bars", "color bars", "vertical colour stripes", "a colour bar test signal",
-                    "tv colour bars", "smpte bars"],
-    "checkerboard": ["a checkerboard", "a chessboard pattern", "black and white squares", "a checkered pattern"],
-    "rings": ["concentric rings", "a zone plate", "a circular test pattern", "many rings around the centre"],
-    "spokes": ["spokes", "a pinwheel pattern", "rays from the centre", "a spoke wheel test pattern"],
-    "gradient": ["a grey ramp", "a gradient from black to white", "a smooth gradient", "a gray ramp test pattern"],
+    "clear": [
+        "a clear picture",
+        "a good clear picture",
+        "a normal picture",
+        "a sharp clean image",
+        "an ordinary view",
+        "a normal camera view",
+        "a picture without faults",
+    ],
+    "colour bars": [
+        "colour bars",
+        "color bars",
+        "vertical colour stripes",
+        "a colour bar test signal",
+        "tv colour bars",
+        "smpte bars",
+    ],
+    "checkerboard": [
+        "a checkerboard",
+        "a chessboard pattern",
+        "black and white squares",
+        "a checkered pattern",
+    ],
+    "rings": [
+        "concentric rings",
+        "a zone plate",
+        "a circular test pattern",
+        "many rings around the centre",
+    ],
+    "spokes": [
+        "spokes",
+        "a pinwheel pattern",
+        "rays from the centre",
+        "a spoke wheel test pattern",
+    ],
+    "gradient": [
+        "a grey ramp",
+        "a gradient from black to white",
+        "a smooth gradient",
+        "a gray ramp test pattern",
+    ],
     "grid": ["a grid of lines", "a crosshatch pattern", "a line grid", "thin crossing lines"],
-    "black": ["a black screen", "a completely black picture", "all black", "no picture, only black", "a dark blank screen"],
+    "black": [
+        "a black screen",
+        "a completely black picture",
+        "all black",
+        "no picture, only black",
+        "a dark blank screen",
+    ],
     "white": ["a white screen", "a completely white picture", "all white", "a blank white picture"],
-    "flat colour": ["a plain colour", "a screen of one colour", "a single flat colour", "a solid colour", "a solid color"],
-    "static noise": ["static noise", "tv static", "white noise", "snow on the screen from no signal",
-                     "random noise", "analog noise"],
-    "rolling": ["a rolling picture", "the picture rolls vertically", "a rolling image with a black bar",
-                "vertical roll", "lost vertical sync"],
-    "torn": ["a torn picture", "picture tearing", "a torn image with shifted lines", "horizontal tearing",
-             "lost horizontal sync"],
-    "blurred": ["an out of focus picture", "a blurry picture", "a blurred image", "the camera is out of focus",
-                "a defocused view"],
-    "over-exposed": ["an over-exposed picture", "an overexposed picture", "a picture that is too bright",
-                     "a washed out bright image", "burnt out highlights"],
-    "under-exposed": ["an under-exposed picture", "an underexposed picture", "a picture that is too dark",
-                      "a very dark image", "a dim picture without light"],
-    "covered lens": ["a covered lens", "a hand over the lens", "something blocks the camera",
-                     "a partly covered camera", "an obstructed view", "the lens is blocked"],
+    "flat colour": [
+        "a plain colour",
+        "a screen of one colour",
+        "a single flat colour",
+        "a solid colour",
+        "a solid color",
+    ],
+    "static noise": [
+        "static noise",
+        "tv static",
+        "white noise",
+        "snow on the screen from no signal",
+        "random noise",
+        "analog noise",
+    ],
+    "rolling": [
+        "a rolling picture",
+        "the picture rolls vertically",
+        "a rolling image with a black bar",
+        "vertical roll",
+        "lost vertical sync",
+    ],
+    "torn": [
+        "a torn picture",
+        "picture tearing",
+        "a torn image with shifted lines",
+        "horizontal tearing",
+        "lost horizontal sync",
+    ],
+    "blurred": [
+        "an out of focus picture",
+        "a blurry picture",
+        "a blurred image",
+        "the camera is out of focus",
+        "a defocused view",
+    ],
+    "over-exposed": [
+        "an over-exposed picture",
+        "an overexposed picture",
+        "a picture that is too bright",
+        "a washed out bright image",
+        "burnt out highlights",
+    ],
+    "under-exposed": [
+        "an under-exposed picture",
+        "an underexposed picture",
+        "a picture that is too dark",
+        "a very dark image",
+        "a dim picture without light",
+    ],
+    "covered lens": [
+        "a covered lens",
+        "a hand over the lens",
+        "something blocks the camera",
+        "a partly covered camera",
+        "an obstructed view",
+        "the lens is blocked",
+    ],
     "rain": ["rain", "heavy rain", "rain streaks", "a rainy view", "it is raining"],
-    "snowfall": ["snowfall", "falling snow", "snowflakes in the air", "a snowy view", "it is snowing"],
+    "snowfall": [
+        "snowfall",
+        "falling snow",
+        "snowflakes in the air",
+        "a snowy view",
+        "it is snowing",
+    ],
     "fog": ["fog", "thick fog", "a foggy view", "mist and haze", "a misty view"],
-    "night": ["night with lights", "a view at night", "night time", "a dark night with lamps", "lights in the night"],
-    "upside-down": ["an upside-down picture", "an upside down picture", "the camera is upside down",
-                    "a picture turned over", "an inverted flipped view"],
-    "mosaic": ["a blocky picture", "compression blocks", "block artefacts", "a mosaic of blocks",
-               "a pixelated picture", "a picture broken into blocks"],
-    "monochrome": ["a black and white photo", "a monochrome picture", "a picture without colour",
-                   "a greyscale picture", "a grayscale image"],
+    "night": [
+        "night with lights",
+        "a view at night",
+        "night time",
+        "a dark night with lamps",
+        "lights in the night",
+    ],
+    "upside-down": [
+        "an upside-down picture",
+        "an upside down picture",
+        "the camera is upside down",
+        "a picture turned over",
+        "an inverted flipped view",
+    ],
+    "mosaic": [
+        "a blocky picture",
+        "compression blocks",
+        "block artefacts",
+        "a mosaic of blocks",
+        "a pixelated picture",
+        "a picture broken into blocks",
+    ],
+    "monochrome": [
+        "a black and white photo",
+        "a monochrome picture",
+        "a picture without colour",
+        "a greyscale picture",
+        "a grayscale image",
+    ],
 }
 COND_NAMES = list(CONDITIONS)
 COND = {name: i + 1 for i, name in enumerate(COND_NAMES)}
@@ -151,11 +319,35 @@ WITH_PLACE: dict[str, list[str]] = {
 
 GROUP_PHRASES = {
     OBJECTS: ["a shape", "a coloured shape", "shapes on a plain background", "a drawing of shapes"],
-    PLACES: ["a landscape or a room", "a place", "a scene seen by a camera", "a camera view of a place"],
+    PLACES: [
+        "a landscape or a room",
+        "a place",
+        "a scene seen by a camera",
+        "a camera view of a place",
+    ],
     CARDS: ["a test card", "a test pattern", "a tv test card", "a video test signal"],
     BLANK: ["an empty picture", "a blank screen", "a picture with nothing in it", "nothing to see"],
 }
 
-TEMPLATES = ["{}", "{}", "{}", "{}.", "a photo of {}", "a photo of {}.", "a picture of {}", "an image of {}",
-             "a video of {}.", "a video of {}", "a frame of {}", "this is {}", "there is {}",
-             "the camera shows {}", "a video that shows {}"]
+TEMPLATES = [
+    "{}",
+    "{}",
+    "{}",
+    "{}.",
+    "a photo of {}",
+    "a photo of {}.",
+    "a picture of {}",
+    "an image of {}",
+    "a video of {}.",
+    "a video of {}",
+    "a frame of {}",
+    "this is {}",
+    "there is {}",
+    "the camera shows {}",
+    "a video that shows {}",
+]
+
+
+def canonical(words: list[list[str]]) -> list[str]:
+    """The first way to say each of them."""
+    return [ways[0] for ways in words]

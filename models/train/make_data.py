@@ -28,7 +28,10 @@ GROUP = 64  # pictures of one source size, encoded together
 
 # Patterns of videotestsrc and what they are; extra properties after the name.
 PATTERNS: list[tuple[str, str, dict]] = [
-    *[(p, "", dict(group=lx.CARDS, cond=lx.COND["colour bars"])) for p in ("smpte", "smpte75", "smpte100", "smpte-rp-219")],
+    *[
+        (p, "", dict(group=lx.CARDS, cond=lx.COND["colour bars"]))
+        for p in ("smpte", "smpte75", "smpte100", "smpte-rp-219")
+    ],
     ("circular", "", dict(group=lx.CARDS, cond=lx.COND["rings"])),
     ("zone-plate", "kx2=12 ky2=12 kt=2", dict(group=lx.CARDS, cond=lx.COND["rings"])),
     ("pinwheel", "", dict(group=lx.CARDS, cond=lx.COND["spokes"])),
@@ -64,7 +67,9 @@ def draw_group(seed: int) -> tuple[np.ndarray, np.ndarray]:
     images = np.stack([image for image, _ in pairs])
     if rng.random() < 0.2:
         colour = (codec.LIMITED_601, codec.FULL_601, codec.LIMITED_709)[rng.integers(3)]
-        images = codec.round_trip(images, int(rng.integers(18, 36)), int(rng.integers(1, 5)), colour)
+        images = codec.round_trip(
+            images, int(rng.integers(18, 36)), int(rng.integers(1, 5)), colour
+        )
     else:
         images = [jpeg(i, int(rng.integers(25, 92))) if rng.random() < 0.5 else i for i in images]
     small = np.stack([squash(np.ascontiguousarray(image)) for image in images])
@@ -93,8 +98,12 @@ def main() -> None:
     cards, card_attrs = draw_patterns()
     groups = args.count // GROUP
     total = groups * GROUP + len(cards)
-    images = np.lib.format.open_memmap(args.out / "images.npy", "w+", np.uint8, (total, SIZE, SIZE, 3))
-    attrs = np.lib.format.open_memmap(args.out / "attrs.npy", "w+", np.uint8, (total, len(lx.ATTRS)))
+    images = np.lib.format.open_memmap(
+        args.out / "images.npy", "w+", np.uint8, (total, SIZE, SIZE, 3)
+    )
+    attrs = np.lib.format.open_memmap(
+        args.out / "attrs.npy", "w+", np.uint8, (total, len(lx.ATTRS))
+    )
     images[groups * GROUP :], attrs[groups * GROUP :] = cards, card_attrs
     start = time.monotonic()
     seeds = [args.seed * 1_000_000 + k for k in range(groups)]
@@ -103,7 +112,10 @@ def main() -> None:
             images[k * GROUP : (k + 1) * GROUP], attrs[k * GROUP : (k + 1) * GROUP] = some, known
             if k % 100 == 99:
                 rate = (k + 1) * GROUP / (time.monotonic() - start)
-                print(f"{(k + 1) * GROUP}/{total} pictures, {rate:.0f}/s, {(groups - k) * GROUP / rate:.0f} s left", flush=True)
+                print(
+                    f"{(k + 1) * GROUP}/{total} pictures, {rate:.0f}/s, {(groups - k) * GROUP / rate:.0f} s left",
+                    flush=True,
+                )
     images.flush()
     attrs.flush()
 

@@ -42,16 +42,17 @@ def pan(place: int, rng: Rng, effect: str | None = None) -> np.ndarray:
 
 def moving(shape: str, colour: str, ground: str, count: int, rng: Rng) -> np.ndarray:
     """Shapes that cross the picture side by side."""
-    name = lambda words: [w[0] for w in words]
-    base = ground_image(HEIGHT, WIDTH, lx.GROUND_RGB[name(lx.GROUNDS).index(ground)], rng)
-    rgb = vary(lx.RGB[name(lx.COLOURS).index(colour)], rng, 4)
+    base = ground_image(HEIGHT, WIDTH, lx.GROUND_RGB[lx.canonical(lx.GROUNDS).index(ground)], rng)
+    rgb = vary(lx.RGB[lx.canonical(lx.COLOURS).index(colour)], rng, 4)
     radius = 52 if count == 1 else 34
     frames = []
     for t in np.linspace(0, 1, FPS * SECONDS):
         image, same = base.copy(), np.random.default_rng(5)  # the same outline in every frame
         for k in range(count):
             x = (k + 0.5) / count * WIDTH + (t - 0.5) * (80 if count == 1 else 24)
-            draw_shape(image, shape, (x, HEIGHT * (0.5 + 0.1 * (-1) ** k * (count > 1))), radius, rgb, same)
+            draw_shape(
+                image, shape, (x, HEIGHT * (0.5 + 0.1 * (-1) ** k * (count > 1))), radius, rgb, same
+            )
         frames.append(image)
     return np.stack(frames)
 
@@ -81,10 +82,17 @@ def main() -> None:
     parts = scenes(np.random.default_rng(args.seed))
     frames = np.concatenate([part for _, part in parts])
     codec.write_mp4(args.out / "demo.mp4", frames, FPS, quantizer=24, key_int=FPS * SECONDS)
-    truth = [{"start": k * SECONDS, "end": (k + 1) * SECONDS, "label": label} for k, (label, _) in enumerate(parts)]
-    (args.out / "demo.json").write_text("[\n" + ",\n".join("  " + json.dumps(row) for row in truth) + "\n]\n")
+    truth = [
+        {"start": k * SECONDS, "end": (k + 1) * SECONDS, "label": label}
+        for k, (label, _) in enumerate(parts)
+    ]
+    (args.out / "demo.json").write_text(
+        "[\n" + ",\n".join("  " + json.dumps(row) for row in truth) + "\n]\n"
+    )
     labels = [label for label, _ in parts] + ["a blue square", "a road with cars", "static noise"]
-    text = json.dumps({"labels": labels, "negatives": [], "templates": ["{}", "a video of {}."]}, indent=2)
+    text = json.dumps(
+        {"labels": labels, "negatives": [], "templates": ["{}", "a video of {}."]}, indent=2
+    )
     (args.out / "labels" / "demo.json").write_text(text + "\n")
     print(f"{len(frames)} frames, {(args.out / 'demo.mp4').stat().st_size} bytes")
 

@@ -250,10 +250,14 @@ class Clip(nn.Module):
         self.text_config = text
         self.visual = Vision(vision)
         self.token_embedding = nn.Embedding(text.vocab_size, text.width)
-        self.positional_embedding = nn.Parameter(torch.randn(text.context_length, text.width) * 0.01)
+        self.positional_embedding = nn.Parameter(
+            torch.randn(text.context_length, text.width) * 0.01
+        )
         self.transformer = Transformer(text.width, text.layers, text.heads, text.mlp_ratio)
         self.ln_final = nn.LayerNorm(text.width, eps=LN_EPS)
-        self.text_projection = nn.Parameter(torch.randn(text.width, text.output_dim) * text.width**-0.5)
+        self.text_projection = nn.Parameter(
+            torch.randn(text.width, text.output_dim) * text.width**-0.5
+        )
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         nn.init.normal_(self.token_embedding.weight, std=0.02)
 
@@ -326,8 +330,6 @@ def save_clip(path: str | Path, clip: Clip, dtype: type, extra: dict[str, str]) 
 def load_clip(path: str | Path) -> Clip:
     """A demo checkpoint, weights widened to fp32."""
     tensors, meta = read_safetensors(path)
-    clip = Clip(
-        config_from(VisionConfig, meta["config"]), config_from(TextConfig, meta["text"])
-    )
+    clip = Clip(config_from(VisionConfig, meta["config"]), config_from(TextConfig, meta["text"]))
     clip.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items()})
     return clip.eval()

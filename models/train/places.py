@@ -35,7 +35,13 @@ class Pad:
 
     def line(self, x0, y0, x1, y1, colour, thick=0.01) -> None:
         a, b = np.array([x0 * self.w, y0 * self.h]), np.array([x1 * self.w, y1 * self.h])
-        n = np.array([b[1] - a[1], a[0] - b[0]]) / (np.linalg.norm(b - a) + 1e-6) * thick * self.h / 2
+        n = (
+            np.array([b[1] - a[1], a[0] - b[0]])
+            / (np.linalg.norm(b - a) + 1e-6)
+            * thick
+            * self.h
+            / 2
+        )
         polygon(self.image, np.array([a + n, b + n, b - n, a - n]), colour)
 
     def ramp(self, y0: float, y1: float, top, bottom) -> None:
@@ -50,24 +56,48 @@ class Pad:
         a, b = round(y0 * self.h), round(y1 * self.h)
         if b - a < 2:
             return
-        cells = self.rng.normal(0, strength, (max(2, int((b - a) / 3)), max(2, int(self.w / 3 / stretch))))
-        noise = cv2.resize(cells.astype(np.float32), (self.w, b - a), interpolation=cv2.INTER_LINEAR)
+        cells = self.rng.normal(
+            0, strength, (max(2, int((b - a) / 3)), max(2, int(self.w / 3 / stretch)))
+        )
+        noise = cv2.resize(
+            cells.astype(np.float32), (self.w, b - a), interpolation=cv2.INTER_LINEAR
+        )
         self.image[a:b] = np.clip(self.image[a:b] + noise[..., None], 0, 255).astype(np.uint8)
 
     def sky(self, horizon: float, sunset: bool) -> None:
         rng = self.rng
         if sunset:
             self.ramp(0, horizon, vary((70, 60, 120), rng), vary((250, 140, 60), rng))
-            self.disc(rng.uniform(0.15, 0.85), horizon - rng.uniform(0, 0.08), rng.uniform(0.04, 0.08), (255, 225, 150))
+            self.disc(
+                rng.uniform(0.15, 0.85),
+                horizon - rng.uniform(0, 0.08),
+                rng.uniform(0.04, 0.08),
+                (255, 225, 150),
+            )
             return
         grey = rng.random() < 0.25
-        self.ramp(0, horizon, vary((150, 160, 175) if grey else (80, 140, 220), rng), vary((190, 200, 210) if grey else (180, 210, 240), rng))
+        self.ramp(
+            0,
+            horizon,
+            vary((150, 160, 175) if grey else (80, 140, 220), rng),
+            vary((190, 200, 210) if grey else (180, 210, 240), rng),
+        )
         if not grey and rng.random() < 0.4:
-            self.disc(rng.uniform(0.1, 0.9), rng.uniform(0.06, 0.2), rng.uniform(0.03, 0.06), (255, 245, 190))
+            self.disc(
+                rng.uniform(0.1, 0.9),
+                rng.uniform(0.06, 0.2),
+                rng.uniform(0.03, 0.06),
+                (255, 245, 190),
+            )
         for _ in range(rng.integers(0, 4)):
             x, y = rng.uniform(0, 1), rng.uniform(0.05, max(0.1, horizon - 0.15))
             for _ in range(4):
-                self.disc(x + rng.uniform(-0.06, 0.06), y + rng.uniform(-0.015, 0.015), rng.uniform(0.02, 0.04), vary((240, 243, 247), rng, 4))
+                self.disc(
+                    x + rng.uniform(-0.06, 0.06),
+                    y + rng.uniform(-0.015, 0.015),
+                    rng.uniform(0.02, 0.04),
+                    vary((240, 243, 247), rng, 4),
+                )
 
     def ground(self, horizon: float, near, far=None) -> None:
         near = vary(near, self.rng)
@@ -83,20 +113,43 @@ class Pad:
         if fir:
             for k in range(3):
                 top = y - s + k * 0.22 * s
-                self.poly([(x, top), (x + (0.16 + 0.07 * k) * wide, top + 0.36 * s), (x - (0.16 + 0.07 * k) * wide, top + 0.36 * s)], green * (0.9 + 0.08 * k))
+                self.poly(
+                    [
+                        (x, top),
+                        (x + (0.16 + 0.07 * k) * wide, top + 0.36 * s),
+                        (x - (0.16 + 0.07 * k) * wide, top + 0.36 * s),
+                    ],
+                    green * (0.9 + 0.08 * k),
+                )
         else:
             for _ in range(4):
-                self.disc(x + rng.uniform(-0.15, 0.15) * wide, y - s * rng.uniform(0.55, 0.85), s * rng.uniform(0.18, 0.26), green * rng.uniform(0.85, 1.15))
+                self.disc(
+                    x + rng.uniform(-0.15, 0.15) * wide,
+                    y - s * rng.uniform(0.55, 0.85),
+                    s * rng.uniform(0.18, 0.26),
+                    green * rng.uniform(0.85, 1.15),
+                )
 
     def house(self, x: float, y: float, s: float) -> None:
         rng = self.rng
         w = s * self.h / self.w * rng.uniform(1.0, 1.5)
-        wall = vary(rng.choice([(225, 210, 180), (200, 120, 90), (235, 235, 230), (190, 170, 130)]), rng)
+        wall = vary(
+            rng.choice([(225, 210, 180), (200, 120, 90), (235, 235, 230), (190, 170, 130)]), rng
+        )
         self.rect(x - w / 2, y - 0.6 * s, x + w / 2, y, wall)
-        self.poly([(x - 0.6 * w, y - 0.6 * s), (x, y - s), (x + 0.6 * w, y - 0.6 * s)], vary((150, 60, 45), rng))
+        self.poly(
+            [(x - 0.6 * w, y - 0.6 * s), (x, y - s), (x + 0.6 * w, y - 0.6 * s)],
+            vary((150, 60, 45), rng),
+        )
         self.rect(x - 0.07 * w, y - 0.32 * s, x + 0.09 * w, y, vary((90, 60, 40), rng))
         for dx in (-0.32, 0.22):
-            self.rect(x + dx * w, y - 0.45 * s, x + (dx + 0.14) * w, y - 0.25 * s, vary((90, 120, 160), rng))
+            self.rect(
+                x + dx * w,
+                y - 0.45 * s,
+                x + (dx + 0.14) * w,
+                y - 0.25 * s,
+                vary((90, 120, 160), rng),
+            )
 
 
 def meadow(p: Pad, sunset: bool) -> None:
@@ -104,7 +157,10 @@ def meadow(p: Pad, sunset: bool) -> None:
     horizon = rng.uniform(0.42, 0.58)
     p.sky(horizon, sunset)
     hill = rng.uniform(-0.5, 1.2)
-    p.poly([(-0.2, horizon + 0.02), (hill, horizon - 0.1), (hill + 0.8, horizon + 0.02)], vary((85, 130, 85), rng))
+    p.poly(
+        [(-0.2, horizon + 0.02), (hill, horizon - 0.1), (hill + 0.8, horizon + 0.02)],
+        vary((85, 130, 85), rng),
+    )
     p.ground(horizon, (85, 150, 55))
     for _ in range(rng.integers(1, 4)):
         y = rng.uniform(horizon + 0.03, horizon + 0.2)
@@ -119,7 +175,9 @@ def city(p: Pad, sunset: bool) -> None:
     x = -0.05
     while x < 1:
         w, top = rng.uniform(0.07, 0.16), horizon - rng.uniform(0.2, 0.6)
-        wall = vary(rng.choice([(110, 120, 135), (150, 140, 130), (85, 95, 115), (170, 165, 160)]), rng)
+        wall = vary(
+            rng.choice([(110, 120, 135), (150, 140, 130), (85, 95, 115), (170, 165, 160)]), rng
+        )
         p.rect(x, top, x + w, horizon + 0.02, wall)
         lit = wall * 0.6 if rng.random() < 0.6 else np.array((225, 220, 170))
         for wy in np.arange(top + 0.03, horizon - 0.04, 0.06):
@@ -135,18 +193,54 @@ def road(p: Pad, sunset: bool) -> None:
     p.sky(horizon, sunset)
     p.ground(horizon, rng.choice([(100, 140, 70), (150, 140, 100), (120, 125, 115)]))
     vanish = rng.uniform(0.35, 0.65)
-    p.poly([(vanish - 0.02, horizon), (vanish + 0.02, horizon), (vanish + 0.6, 1), (vanish - 0.6, 1)], vary((75, 75, 80), rng, 6))
+    p.poly(
+        [(vanish - 0.02, horizon), (vanish + 0.02, horizon), (vanish + 0.6, 1), (vanish - 0.6, 1)],
+        vary((75, 75, 80), rng, 6),
+    )
     for k in range(5):
         a, b = (k / 5) ** 1.6, ((k + 0.5) / 5) ** 1.6
         y0, y1 = horizon + a * (1 - horizon), horizon + b * (1 - horizon)
-        p.poly([(vanish - 0.015 * a, y0), (vanish + 0.015 * a, y0), (vanish + 0.015 * b, y1), (vanish - 0.015 * b, y1)], (235, 235, 225))
-    for side, depth in ((-1, rng.uniform(0.15, 0.4)), (1, rng.uniform(0.35, 0.75)), (-1, rng.uniform(0.5, 0.8)))[: rng.integers(1, 4)]:
+        p.poly(
+            [
+                (vanish - 0.015 * a, y0),
+                (vanish + 0.015 * a, y0),
+                (vanish + 0.015 * b, y1),
+                (vanish - 0.015 * b, y1),
+            ],
+            (235, 235, 225),
+        )
+    for side, depth in (
+        (-1, rng.uniform(0.15, 0.4)),
+        (1, rng.uniform(0.35, 0.75)),
+        (-1, rng.uniform(0.5, 0.8)),
+    )[: rng.integers(1, 4)]:
         y, x, s = horizon + depth * (1 - horizon), vanish + side * 0.28 * depth, 0.34 * depth
-        body = vary(rng.choice([(200, 40, 40), (40, 70, 180), (230, 230, 230), (40, 40, 45), (210, 180, 40)]), rng)
+        body = vary(
+            rng.choice(
+                [(200, 40, 40), (40, 70, 180), (230, 230, 230), (40, 40, 45), (210, 180, 40)]
+            ),
+            rng,
+        )
         w = s * 1.25 * p.h / p.w
         p.rect(x - w / 2, y - 0.5 * s, x + w / 2, y - 0.08 * s, body)
-        p.poly([(x - 0.36 * w, y - 0.5 * s), (x - 0.26 * w, y - 0.85 * s), (x + 0.26 * w, y - 0.85 * s), (x + 0.36 * w, y - 0.5 * s)], body * 0.75)
-        p.poly([(x - 0.28 * w, y - 0.52 * s), (x - 0.21 * w, y - 0.78 * s), (x + 0.21 * w, y - 0.78 * s), (x + 0.28 * w, y - 0.52 * s)], (70, 90, 110))
+        p.poly(
+            [
+                (x - 0.36 * w, y - 0.5 * s),
+                (x - 0.26 * w, y - 0.85 * s),
+                (x + 0.26 * w, y - 0.85 * s),
+                (x + 0.36 * w, y - 0.5 * s),
+            ],
+            body * 0.75,
+        )
+        p.poly(
+            [
+                (x - 0.28 * w, y - 0.52 * s),
+                (x - 0.21 * w, y - 0.78 * s),
+                (x + 0.21 * w, y - 0.78 * s),
+                (x + 0.28 * w, y - 0.52 * s),
+            ],
+            (70, 90, 110),
+        )
         for dx in (-0.36, 0.24):
             p.rect(x + dx * w, y - 0.14 * s, x + (dx + 0.14) * w, y + 0.05 * s, (20, 20, 20))
 
@@ -175,7 +269,16 @@ def beach(p: Pad, sunset: bool) -> None:
         x, y, s = rng.uniform(0.15, 0.85), rng.uniform(0.78, 0.92), rng.uniform(0.14, 0.22)
         w = s * p.h / p.w
         p.line(x, y, x, y - s, (240, 240, 240), 0.012)
-        p.poly([(x - 0.7 * w, y - s), (x - 0.35 * w, y - 1.35 * s), (x, y - 1.45 * s), (x + 0.35 * w, y - 1.35 * s), (x + 0.7 * w, y - s)], vary((215, 50, 50), rng, 30))
+        p.poly(
+            [
+                (x - 0.7 * w, y - s),
+                (x - 0.35 * w, y - 1.35 * s),
+                (x, y - 1.45 * s),
+                (x + 0.35 * w, y - 1.35 * s),
+                (x + 0.7 * w, y - s),
+            ],
+            vary((215, 50, 50), rng, 30),
+        )
 
 
 def mountains(p: Pad, sunset: bool) -> None:
@@ -188,7 +291,10 @@ def mountains(p: Pad, sunset: bool) -> None:
         p.poly([(x - w, horizon), (x, top), (x + w, horizon)], rock)
         p.poly([(x, top), (x + w, horizon), (x + 0.1 * w, horizon)], rock * 0.8)
         t = rng.uniform(0.25, 0.4)
-        edge = [(x + w * t * k, top + (horizon - top) * t * (1 + 0.35 * (i % 2))) for i, k in enumerate((0.8, 0.35, -0.05, -0.45, -0.8))]
+        edge = [
+            (x + w * t * k, top + (horizon - top) * t * (1 + 0.35 * (i % 2)))
+            for i, k in enumerate((0.8, 0.35, -0.05, -0.45, -0.8))
+        ]
         p.poly([(x, top)] + edge, (245, 247, 250))
     p.ground(horizon, rng.choice([(75, 115, 65), (60, 90, 120), (110, 110, 85)]))
 
@@ -201,14 +307,27 @@ def desert(p: Pad, sunset: bool) -> None:
     for _ in range(3):
         x, y, w = rng.uniform(0, 1), rng.uniform(horizon + 0.02, 0.85), rng.uniform(0.3, 0.6)
         p.poly([(x - w, y + 0.08), (x, y - 0.1), (x + w, y + 0.1)], vary((225, 180, 110), rng, 8))
-        p.poly([(x, y - 0.1), (x + w, y + 0.1), (x + 0.1 * w, y + 0.1)], vary((180, 130, 75), rng, 8))
+        p.poly(
+            [(x, y - 0.1), (x + w, y + 0.1), (x + 0.1 * w, y + 0.1)], vary((180, 130, 75), rng, 8)
+        )
     for _ in range(rng.integers(1, 4)):
-        x, y, s = rng.uniform(0.08, 0.92), rng.uniform(horizon + 0.15, 0.92), rng.uniform(0.18, 0.34)
+        x, y, s = (
+            rng.uniform(0.08, 0.92),
+            rng.uniform(horizon + 0.15, 0.92),
+            rng.uniform(0.18, 0.34),
+        )
         w, green = s * p.h / p.w, vary((50, 120, 55), rng)
         p.line(x, y, x, y - s, green, 0.2 * s)
         for side, lift in ((-1, 0.45), (1, 0.6)):
             p.line(x, y - lift * s, x + side * 0.3 * w, y - lift * s, green, 0.13 * s)
-            p.line(x + side * 0.3 * w, y - (lift - 0.06) * s, x + side * 0.3 * w, y - (lift + 0.25) * s, green, 0.13 * s)
+            p.line(
+                x + side * 0.3 * w,
+                y - (lift - 0.06) * s,
+                x + side * 0.3 * w,
+                y - (lift + 0.25) * s,
+                green,
+                0.13 * s,
+            )
 
 
 def boat(p: Pad, sunset: bool) -> None:
@@ -222,15 +341,31 @@ def boat(p: Pad, sunset: bool) -> None:
     hull = vary(rng.choice([(150, 50, 40), (60, 45, 35), (235, 235, 235), (40, 60, 110)]), rng)
     p.line(x, y, x, y - s, (90, 65, 45), 0.018)
     sail = vary(rng.choice([(245, 245, 240), (235, 220, 190), (215, 70, 55)]), rng, 8)
-    p.poly([(x + 0.03 * w, y - 0.95 * s), (x + 0.5 * w, y - 0.22 * s), (x + 0.03 * w, y - 0.22 * s)], sail)
-    p.poly([(x - 0.03 * w, y - 0.85 * s), (x - 0.38 * w, y - 0.22 * s), (x - 0.03 * w, y - 0.22 * s)], sail * 0.93)
-    p.poly([(x - 0.55 * w, y - 0.16 * s), (x + 0.6 * w, y - 0.16 * s), (x + 0.42 * w, y + 0.06 * s), (x - 0.4 * w, y + 0.06 * s)], hull)
+    p.poly(
+        [(x + 0.03 * w, y - 0.95 * s), (x + 0.5 * w, y - 0.22 * s), (x + 0.03 * w, y - 0.22 * s)],
+        sail,
+    )
+    p.poly(
+        [(x - 0.03 * w, y - 0.85 * s), (x - 0.38 * w, y - 0.22 * s), (x - 0.03 * w, y - 0.22 * s)],
+        sail * 0.93,
+    )
+    p.poly(
+        [
+            (x - 0.55 * w, y - 0.16 * s),
+            (x + 0.6 * w, y - 0.16 * s),
+            (x + 0.42 * w, y + 0.06 * s),
+            (x - 0.4 * w, y + 0.06 * s),
+        ],
+        hull,
+    )
 
 
 def room(p: Pad, sunset: bool) -> None:
     rng = p.rng
     floor = rng.uniform(0.66, 0.78)
-    wall = vary(rng.choice([(225, 215, 195), (190, 205, 210), (215, 195, 185), (200, 210, 185)]), rng)
+    wall = vary(
+        rng.choice([(225, 215, 195), (190, 205, 210), (215, 195, 185), (200, 210, 185)]), rng
+    )
     p.ramp(0, floor, wall * 0.95, wall)
     p.ramp(floor, 1, vary((140, 95, 60), rng), vary((165, 115, 75), rng))
     p.rect(0, floor - 0.02, 1, floor, (240, 238, 230))
@@ -244,7 +379,10 @@ def room(p: Pad, sunset: bool) -> None:
     p.rect(x, y, x + 0.38, y + 0.035, wood)
     for dx in (0.02, 0.33):
         p.rect(x + dx, y, x + dx + 0.03, 0.93, wood * 0.85)
-    x, cloth = rng.uniform(0.6, 0.7), vary(rng.choice([(60, 90, 140), (150, 50, 50), (80, 120, 80)]), rng)
+    x, cloth = (
+        rng.uniform(0.6, 0.7),
+        vary(rng.choice([(60, 90, 140), (150, 50, 50), (80, 120, 80)]), rng),
+    )
     p.rect(x, 0.52, x + 0.28, 0.86, cloth)
     p.rect(x - 0.03, 0.66, x + 0.31, 0.88, cloth * 0.8)
 
@@ -262,7 +400,17 @@ def pitch(p: Pad, sunset: bool) -> None:
     white, mid = (240, 245, 240), rng.uniform(0.4, 0.6)
     p.rect(0, horizon + 0.04, 1, horizon + 0.055, white)
     p.line(mid, horizon + 0.05, mid + rng.uniform(-0.08, 0.08), 1, white, 0.018)
-    cv2.ellipse(p.image, (round(mid * p.w), round((horizon + 0.4) * p.h)), (round(0.17 * p.w), round(0.14 * p.h)), 0, 0, 360, white, 1, cv2.LINE_AA)
+    cv2.ellipse(
+        p.image,
+        (round(mid * p.w), round((horizon + 0.4) * p.h)),
+        (round(0.17 * p.w), round(0.14 * p.h)),
+        0,
+        0,
+        360,
+        white,
+        1,
+        cv2.LINE_AA,
+    )
     for x in (0.06, 0.82):
         g = x + rng.uniform(-0.03, 0.03)
         p.line(g, horizon + 0.16, g, horizon, white, 0.018)
@@ -275,13 +423,28 @@ def railway(p: Pad, sunset: bool) -> None:
     horizon, vanish = rng.uniform(0.32, 0.46), rng.uniform(0.4, 0.6)
     p.sky(horizon, sunset)
     p.ground(horizon, rng.choice([(110, 130, 75), (135, 120, 95), (95, 110, 80)]))
-    p.poly([(vanish - 0.015, horizon), (vanish + 0.015, horizon), (vanish + 0.5, 1), (vanish - 0.5, 1)], vary((130, 122, 115), rng, 6))
+    p.poly(
+        [
+            (vanish - 0.015, horizon),
+            (vanish + 0.015, horizon),
+            (vanish + 0.5, 1),
+            (vanish - 0.5, 1),
+        ],
+        vary((130, 122, 115), rng, 6),
+    )
     for k in range(12):
         t = ((k + 1) / 12) ** 1.9
         y = horizon + t * (1 - horizon)
         p.rect(vanish - 0.38 * t, y - 0.035 * t, vanish + 0.38 * t, y, vary((85, 60, 45), rng, 4))
     for side in (-1, 1):
-        p.poly([(vanish + side * 0.005, horizon), (vanish + side * 0.3, 1), (vanish + side * 0.255, 1)], (205, 210, 215))
+        p.poly(
+            [
+                (vanish + side * 0.005, horizon),
+                (vanish + side * 0.3, 1),
+                (vanish + side * 0.255, 1),
+            ],
+            (205, 210, 215),
+        )
     x = vanish + rng.choice([-1, 1]) * rng.uniform(0.25, 0.38)
     p.line(x, horizon + 0.3, x, horizon - 0.25, (70, 70, 75), 0.015)
     p.line(x, horizon - 0.22, vanish, horizon - 0.2, (70, 70, 75), 0.012)
@@ -311,7 +474,9 @@ def bridge(p: Pad, sunset: bool) -> None:
 DRAW = [meadow, city, road, forest, beach, mountains, desert, boat, room, pitch, railway, bridge]
 
 
-def draw_place(height: int, width: int, rng: Rng, place: int, sunset: bool = False) -> tuple[np.ndarray, dict]:
+def draw_place(
+    height: int, width: int, rng: Rng, place: int, sunset: bool = False
+) -> tuple[np.ndarray, dict]:
     """One place (1-based index), and what is true of it."""
     pad = Pad(height, width, rng)
     DRAW[place - 1](pad, sunset)

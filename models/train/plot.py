@@ -28,11 +28,14 @@ def main() -> None:
         rows = list(csv.DictReader(file))
     x = [int(row["pictures"]) / 1000 for row in rows]
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.2))
-    for axis, (title, names) in zip(axes, (
-        ("loss", ["contrastive", "attributes"]),
-        ("a true caption ranks first in its batch", ["precision_at_1"]),
-        ("logit scale", ["scale"]),
-    )):
+    for axis, (title, names) in zip(
+        axes,
+        (
+            ("loss", ["contrastive", "attributes"]),
+            ("a true caption ranks first in its batch", ["precision_at_1"]),
+            ("logit scale", ["scale"]),
+        ),
+    ):
         for name in names:
             axis.plot(x, smooth([float(row[name]) for row in rows]), label=name)
         axis.set_title(title, fontsize=10)

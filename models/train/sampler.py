@@ -20,10 +20,15 @@ Rng = np.random.Generator
 SIZES = [(144, 256), (144, 192), (144, 144), (180, 320)]
 
 HELD_OUT = {
-    (1 + [s[0] for s in lx.SHAPES].index(shape), 1 + [c[0] for c in lx.COLOURS].index(colour))
+    (1 + lx.canonical(lx.SHAPES).index(shape), 1 + lx.canonical(lx.COLOURS).index(colour))
     for shape, colour in lx.HELD_OUT
 }
-SEEN = [(s, c) for s in range(1, len(lx.SHAPES) + 1) for c in range(1, len(lx.COLOURS) + 1) if (s, c) not in HELD_OUT]
+SEEN = [
+    (s, c)
+    for s in range(1, len(lx.SHAPES) + 1)
+    for c in range(1, len(lx.COLOURS) + 1)
+    if (s, c) not in HELD_OUT
+]
 
 # Effects that leave a shape recognisable.
 OBJECT_EFFECTS = ["blurred", "fog", "rain", "snowfall", "mosaic"]
@@ -50,7 +55,9 @@ def sample_objects(h: int, w: int, rng: Rng, pairs=SEEN) -> tuple[np.ndarray, di
     return image, known
 
 
-def sample_place(h: int, w: int, rng: Rng, cond: str | None = None, place: int = 0) -> tuple[np.ndarray, dict]:
+def sample_place(
+    h: int, w: int, rng: Rng, cond: str | None = None, place: int = 0
+) -> tuple[np.ndarray, dict]:
     """A place in a condition; both random unless given."""
     place = place or int(rng.integers(1, len(lx.PLACE) + 1))
     if cond is None:

@@ -28,44 +28,65 @@ def disc(image: np.ndarray, centre, radius: float, colour, thickness: float = -1
     scale = 1 << SUBPIXEL
     at = (round(centre[0] * scale), round(centre[1] * scale))
     thick = -1 if thickness < 0 else max(1, round(thickness))
-    cv2.circle(image, at, max(1, round(radius * scale)), tuple(int(c) for c in colour), thick, cv2.LINE_AA, SUBPIXEL)
+    cv2.circle(
+        image,
+        at,
+        max(1, round(radius * scale)),
+        tuple(int(c) for c in colour),
+        thick,
+        cv2.LINE_AA,
+        SUBPIXEL,
+    )
+
+
+def corners(n: int, radii: list[float], start: float) -> np.ndarray:
+    """n points [n, 2] around the origin, their distances taken in turn from radii."""
+    angle = start + 2 * math.pi * np.arange(n) / n
+    radius = np.resize(radii, n)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+
+
+def cross_outline(arm: float) -> np.ndarray:
+    """A plus sign whose arms are 2 * arm wide."""
+    corner = np.array([(arm, -1), (arm, -arm), (1, -arm)])
+    quarter = np.array([(0, -1), (1, 0)])  # turns by 90 degrees
+    return np.concatenate([corner @ np.linalg.matrix_power(quarter.T, k) for k in range(4)])
+
+
+def heart_outline() -> np.ndarray:
+    t = np.linspace(0, 2 * math.pi, 48, endpoint=False)
+    x = 16 * np.sin(t) ** 3
+    y = 5 * np.cos(2 * t) + 2 * np.cos(3 * t) + np.cos(4 * t) - 13 * np.cos(t)
+    return np.stack([x, y + 2.5], 1) / 15.5
+
+
+def crescent_outline(middle: float) -> np.ndarray:
+    """A disc less another one whose centre is `middle` to the right."""
+    tip = np.array([math.cos(0.3 * math.pi), math.sin(0.3 * math.pi)])
+    bite = math.hypot(tip[1], tip[0] - middle)
+    start = math.atan2(tip[1], tip[0] - middle)
+    outer = np.linspace(0.3 * math.pi, 1.7 * math.pi, 40)
+    inner = np.linspace(2 * math.pi - start, start, 40)
+    x = np.concatenate([np.cos(outer), middle + bite * np.cos(inner)])
+    y = np.concatenate([np.sin(outer), bite * np.sin(inner)])
+    return np.stack([x + 0.2, y], 1)
 
 
 def unit_outline(shape: str, rng: Rng) -> np.ndarray:
     """The outline [n, 2] of a shape in the unit disc, y down."""
-    turn = lambda n, radii, start: np.array(
-        [
-            (radii[i % len(radii)] * math.cos(a), radii[i % len(radii)] * math.sin(a))
-            for i in range(n)
-            for a in [start + 2 * math.pi * i / n]
-        ]
-    )
     if shape == "square":
-        return turn(4, [1.1], math.pi / 4)
+        return corners(4, [1.1], math.pi / 4)
     if shape == "triangle":
-        return turn(3, [1.15], -math.pi / 2)
+        return corners(3, [1.15], -math.pi / 2)
     if shape == "star":
-        return turn(10, [1.15, rng.uniform(0.42, 0.52)], -math.pi / 2)
+        return corners(10, [1.15, rng.uniform(0.42, 0.52)], -math.pi / 2)
     if shape == "cross":
-        a = rng.uniform(0.28, 0.38)
-        return np.array([(-a, -1), (a, -1), (a, -a), (1, -a), (1, a), (a, a), (a, 1), (-a, 1),
-                         (-a, a), (-1, a), (-1, -a), (-a, -a)], float)
+        return cross_outline(rng.uniform(0.28, 0.38))
     if shape == "heart":
-        t = np.linspace(0, 2 * math.pi, 48, endpoint=False)
-        x = 16 * np.sin(t) ** 3
-        y = -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t))
-        return np.stack([x, y + 2.5], 1) / 15.5
+        return heart_outline()
     if shape == "crescent":
-        tip = np.array([math.cos(0.3 * math.pi), math.sin(0.3 * math.pi)])
-        middle = rng.uniform(0.38, 0.55)  # of the circle that is cut away
-        outer = np.linspace(0.3 * math.pi, 1.7 * math.pi, 40)
-        start = math.atan2(tip[1], tip[0] - middle)
-        inner = np.linspace(2 * math.pi - start, start, 40)
-        bite = math.hypot(tip[1], tip[0] - middle)
-        arc = lambda t, x, r: np.stack([x + r * np.cos(t), r * np.sin(t)], 1)
-        return np.concatenate([arc(outer, 0, 1), arc(inner, middle, bite)]) + [0.2, 0]
-    t = np.linspace(0, 2 * math.pi, 64, endpoint=False)
-    return np.stack([np.cos(t), np.sin(t)], 1)
+        return crescent_outline(rng.uniform(0.38, 0.55))
+    return corners(64, [1.0], 0)
 
 
 def draw_shape(image: np.ndarray, shape: str, centre, radius: float, colour, rng: Rng) -> None:
@@ -123,10 +144,12 @@ def place_centres(count: int, radius: float, aspect: float, rng: Rng) -> np.ndar
     return np.array(centres)
 
 
-def draw_objects(height: int, width: int, rng: Rng, shape: int, colour: int, count: int = 0) -> tuple[np.ndarray, dict]:
+def draw_objects(
+    height: int, width: int, rng: Rng, shape: int, colour: int, count: int = 0
+) -> tuple[np.ndarray, dict]:
     """Shapes of one kind (1-based indices) on a plain ground, and what is true of them."""
-    names = lx.COLOURS[colour - 1][0]
-    grounds = [i for i, g in enumerate(lx.GROUNDS) if (names, g[0]) not in lx.CLASH]
+    name = lx.COLOURS[colour - 1][0]
+    grounds = [i for i, g in enumerate(lx.GROUNDS) if (name, g[0]) not in lx.CLASH]
     ground = int(rng.choice(grounds))
     count = count or int(rng.choice(4, p=[0.55, 0.17, 0.15, 0.13])) + 1
     aspect = width / height
@@ -142,5 +165,12 @@ def draw_objects(height: int, width: int, rng: Rng, shape: int, colour: int, cou
     for centre in centres:
         draw_shape(image, lx.SHAPES[shape - 1][0], centre * height, radius * height, rgb, rng)
     spot = spot_of(centres[0][0] / aspect, centres[0][1]) if len(centres) == 1 else 0
-    return image, dict(group=lx.OBJECTS, shape=shape, colour=colour, count=len(centres), size=size,
-                       ground=ground + 1, place_at=spot)
+    return image, dict(
+        group=lx.OBJECTS,
+        shape=shape,
+        colour=colour,
+        count=len(centres),
+        size=size,
+        ground=ground + 1,
+        place_at=spot,
+    )

@@ -29,11 +29,25 @@ import model
 from batches import Batches
 from vocab import Tokenizer
 
-VISION = model.VisionConfig(image_size=96, patch_size=16, width=192, layers=4, heads=3, output_dim=128)
-TEXT = model.TextConfig(context_length=32, vocab_size=0, width=128, layers=2, heads=2, output_dim=128)
+VISION = model.VisionConfig(
+    image_size=96, patch_size=16, width=192, layers=4, heads=3, output_dim=128
+)
+TEXT = model.TextConfig(
+    context_length=32, vocab_size=0, width=128, layers=2, heads=2, output_dim=128
+)
 MAX_LOG_SCALE = math.log(100)
-CLASSES = {"group": 5, "shape": len(lx.SHAPES), "colour": len(lx.COLOURS), "count": 4, "size": 2,
-           "ground": len(lx.GROUNDS), "place_at": 5, "place": len(lx.PLACE), "cond": len(lx.COND_NAMES), "flat": 7}
+CLASSES = {
+    "group": 5,
+    "shape": len(lx.SHAPES),
+    "colour": len(lx.COLOURS),
+    "count": 4,
+    "size": 2,
+    "ground": len(lx.GROUNDS),
+    "place_at": 5,
+    "place": len(lx.PLACE),
+    "cond": len(lx.COND_NAMES),
+    "flat": 7,
+}
 
 
 class Attributes(nn.Module):
@@ -98,7 +112,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -121,7 +135,18 @@ def main() -> None:
 
     with open(args.out / "log.csv", "w", newline="") as file:
         log = csv.writer(file)
-        log.writerow(["step", "pictures", "seconds", "rate", "contrastive", "attributes", "scale", "precision_at_1"])
+        log.writerow(
+            [
+                "step",
+                "pictures",
+                "seconds",
+                "rate",
+                "contrastive",
+                "attributes",
+                "scale",
+                "precision_at_1",
+            ]
+        )
         for step in range(1, args.steps + 1):
             minutes = (time.monotonic() - start) / 60
             progress = max(step / args.steps, minutes / args.minutes)
@@ -147,14 +172,39 @@ def main() -> None:
             if step % 20 == 0 or done:
                 best = (image @ words.T).argmax(dim=1, keepdim=True)
                 right = truth.gather(1, best).float().mean().item()
-                row = [step, step * args.batch, round(time.monotonic() - start, 1), f"{rate:.2e}",
-                       f"{contrast.item():.4f}", f"{named.item():.4f}", f"{clip.logit_scale.exp().item():.2f}", f"{right:.4f}"]
+                row = [
+                    step,
+                    step * args.batch,
+                    round(time.monotonic() - start, 1),
+                    f"{rate:.2e}",
+                    f"{contrast.item():.4f}",
+                    f"{named.item():.4f}",
+                    f"{clip.logit_scale.exp().item():.2f}",
+                    f"{right:.4f}",
+                ]
                 log.writerow(row)
                 file.flush()
                 if step % 100 == 0 or done:
                     pace = step * args.batch / (time.monotonic() - start)
-                    print(dict(zip(("step", "pictures", "seconds", "rate", "contrastive", "attributes", "scale", "p@1"), row)),
-                          f"{pace:.0f} pictures/s, {100 * progress:.1f} %", flush=True)
+                    print(
+                        dict(
+                            zip(
+                                (
+                                    "step",
+                                    "pictures",
+                                    "seconds",
+                                    "rate",
+                                    "contrastive",
+                                    "attributes",
+                                    "scale",
+                                    "p@1",
+                                ),
+                                row,
+                            )
+                        ),
+                        f"{pace:.0f} pictures/s, {100 * progress:.1f} %",
+                        flush=True,
+                    )
             if step % 200 == 0 or done:
                 save(step)
             if done:

@@ -85,7 +85,9 @@ class Tokenizer:
         if word not in self.cache:
             symbols = [*word[:-1], word[-1] + "</w>"]
             while len(symbols) > 1:
-                best = min(zip(symbols, symbols[1:]), key=lambda pair: self.rank.get(pair, len(self.rank)))
+                best = min(
+                    zip(symbols, symbols[1:]), key=lambda pair: self.rank.get(pair, len(self.rank))
+                )
                 if best not in self.rank:
                     break
                 symbols = merge_pair(symbols, best)
@@ -93,7 +95,9 @@ class Tokenizer:
         return self.cache[word]
 
     def encode(self, text: str, context: int) -> list[int]:
-        ids = [self.start, *(i for word in pieces(text) for i in self.piece(word)), self.end][:context]
+        ids = [self.start, *(i for word in pieces(text) for i in self.piece(word)), self.end][
+            :context
+        ]
         ids[-1] = self.end
         return ids + [0] * (context - len(ids))
 

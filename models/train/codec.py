@@ -18,7 +18,7 @@ FULL_601, FULL_709 = "1:4:16:4", "1:3:5:1"
 def launch(pipeline: str, data: bytes = b"") -> bytes:
     """Run a pipeline with `data` on fdsrc; what fdsink writes comes back."""
     command = ["gst-launch-1.0", "-q", *shlex.split(pipeline)]
-    done = subprocess.run(command, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run(command, input=data, capture_output=True)
     if done.returncode != 0:
         raise RuntimeError(f"{pipeline}: {done.stderr.decode(errors='replace')}")
     return done.stdout

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Train the demo model from nothing.
+"""Train the demo model.
 
-usage: python3 train.py --data FOLDER --vocab FILE --out FOLDER
-                        [--steps N] [--minutes M] [--batch N] [--threads N] [--seed N]
+usage: python3 train.py --data FOLDER --vocab FILE --out FOLDER [--init FILE]
+                        [--steps N] [--minutes M] [--batch N] [--rate R] [--threads N] [--seed N]
 
 Writes clip.safetensors (averaged weights, fp32) and log.csv; export.py makes
-the published file of it. The learning rate follows the step count, or the clock when --minutes
-ends sooner. Runs on a GPU when there is one, else on the CPU in bf16.
+the published file of it. The learning rate follows the step count, or the clock
+when --minutes ends sooner. Runs on a GPU when there is one, else on the CPU.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import csv
 import dataclasses
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,8 @@ TEXT = model.TextConfig(
     context_length=32, vocab_size=0, width=128, layers=2, heads=2, output_dim=128
 )
 MAX_LOG_SCALE = math.log(100)
+WARMUP = 0.04  # of the run
+AVERAGE = 0.998  # what the running average keeps in a step
 CLASSES = {
     "group": 5,
     "shape": len(lx.SHAPES),
@@ -100,8 +103,82 @@ def rate_factor(progress: float, warmup: float) -> float:
 
 @torch.no_grad()
 def average(target: nn.Module, source: nn.Module, keep: float) -> None:
-    for a, b in zip(target.parameters(), source.parameters()):
+    for a, b in zip(target.parameters(), source.parameters(), strict=True):
         a.lerp_(b, 1 - keep)
+
+
+COLUMNS = "step pictures seconds rate contrastive attributes scale precision_at_1".split()
+
+
+class Trainer:
+    """The model, its running average and its optimizer."""
+
+    def __init__(self, clip: model.Clip, rate: float, device: torch.device) -> None:
+        self.clip, self.rate, self.device = clip.to(device), rate, device
+        self.attributes = Attributes(VISION.output_dim).to(device)
+        self.averaged = copy.deepcopy(self.clip)
+        self.parameters = [*self.clip.parameters(), *self.attributes.parameters()]
+        self.optimizer = optimizer_for([self.clip, self.attributes], rate)
+        self.steps = 0
+
+    def step(self, batch: tuple[Tensor, ...], progress: float) -> dict[str, float]:
+        """Learn from one batch; what to log about it."""
+        self.steps += 1
+        rate = self.rate * rate_factor(min(progress, 1), WARMUP)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        pixels, ids, truth, attrs = (part.to(self.device) for part in batch)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            features, texts = self.clip.encode_image(pixels), self.clip.encode_text(ids)
+        features = features.float()
+        image, text = F.normalize(features, dim=-1), F.normalize(texts.float(), dim=-1)
+        scale = self.clip.logit_scale.exp()
+        contrast = contrastive_loss(image, text, scale, truth)
+        named = self.attributes.loss(features, attrs)
+        (contrast + named).backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.clip.logit_scale.data.clamp_(max=MAX_LOG_SCALE)
+        average(self.averaged, self.clip, min(AVERAGE, self.steps / (self.steps + 20)))
+        best = (image @ text.T).argmax(dim=1, keepdim=True)
+        right = truth.gather(1, best).float().mean()
+        return dict(
+            rate=rate,
+            contrastive=contrast.item(),
+            attributes=named.item(),
+            scale=scale.item(),
+            precision_at_1=right.item(),
+        )
+
+    def save(self, path: Path) -> None:
+        model.save_clip(path, self.averaged, np.float32, {"steps": str(self.steps)})
+
+
+def run(trainer: Trainer, batches: Iterator, args: argparse.Namespace) -> None:
+    """Train until the steps or the minutes are over, with a line of log now and then."""
+    start = time.monotonic()
+    with open(args.out / "log.csv", "w", newline="") as file:
+        log = csv.DictWriter(file, COLUMNS)
+        log.writeheader()
+        progress = 0.0
+        while progress < 1:
+            seconds = time.monotonic() - start
+            progress = max((trainer.steps + 1) / args.steps, seconds / 60 / args.minutes)
+            seen = trainer.step(next(batches), progress)
+            step, last = trainer.steps, progress >= 1
+            if step % 20 == 0 or last:
+                row = {"step": step, "pictures": step * args.batch, "seconds": f"{seconds:.1f}"}
+                row |= {name: f"{value:.4g}" for name, value in seen.items()}
+                log.writerow(row)
+                file.flush()
+            if step % 100 == 0 or last:
+                print(
+                    f"{100 * progress:.1f} %, {step * args.batch / seconds:.0f} pictures/s, {row}",
+                    flush=True,
+                )
+            if step % 200 == 0 or last:
+                trainer.save(args.out / "clip.safetensors")
 
 
 def main() -> None:
@@ -109,9 +186,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--vocab", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="weights to start from, for a second round")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--minutes", type=float, default=math.inf)
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
@@ -120,95 +198,11 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     args.out.mkdir(parents=True, exist_ok=True)
-
     tokenizer = Tokenizer(args.vocab)
     text = dataclasses.replace(TEXT, vocab_size=tokenizer.size)
-    clip = model.Clip(VISION, text).to(device)
-    attributes = Attributes(VISION.output_dim).to(device)
-    averaged = copy.deepcopy(clip)
-    optimizer = optimizer_for([clip, attributes], args.rate)
-    batches = iter(Batches(args.data, tokenizer, text.context_length, args.batch, 2, args.seed))
-    start = time.monotonic()
-
-    def save(step: int) -> None:
-        model.save_clip(args.out / "clip.safetensors", averaged, np.float32, {"steps": str(step)})
-
-    with open(args.out / "log.csv", "w", newline="") as file:
-        log = csv.writer(file)
-        log.writerow(
-            [
-                "step",
-                "pictures",
-                "seconds",
-                "rate",
-                "contrastive",
-                "attributes",
-                "scale",
-                "precision_at_1",
-            ]
-        )
-        for step in range(1, args.steps + 1):
-            minutes = (time.monotonic() - start) / 60
-            progress = max(step / args.steps, minutes / args.minutes)
-            rate = args.rate * rate_factor(min(progress, 1), 0.04)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            pixels, ids, truth, attrs = (part.to(device) for part in next(batches))
-            with torch.autocast(device.type, torch.bfloat16):
-                features = clip.encode_image(pixels)
-                texts = clip.encode_text(ids)
-            features, texts = features.float(), texts.float()
-            image, words = F.normalize(features, dim=-1), F.normalize(texts, dim=-1)
-            contrast = contrastive_loss(image, words, clip.logit_scale.exp(), truth)
-            named = attributes.loss(features, attrs)
-            (contrast + named).backward()
-            nn.utils.clip_grad_norm_([*clip.parameters(), *attributes.parameters()], 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            with torch.no_grad():
-                clip.logit_scale.clamp_(max=MAX_LOG_SCALE)
-            average(averaged, clip, min(0.998, step / (step + 20)))
-            done = step == args.steps or progress >= 1
-            if step % 20 == 0 or done:
-                best = (image @ words.T).argmax(dim=1, keepdim=True)
-                right = truth.gather(1, best).float().mean().item()
-                row = [
-                    step,
-                    step * args.batch,
-                    round(time.monotonic() - start, 1),
-                    f"{rate:.2e}",
-                    f"{contrast.item():.4f}",
-                    f"{named.item():.4f}",
-                    f"{clip.logit_scale.exp().item():.2f}",
-                    f"{right:.4f}",
-                ]
-                log.writerow(row)
-                file.flush()
-                if step % 100 == 0 or done:
-                    pace = step * args.batch / (time.monotonic() - start)
-                    print(
-                        dict(
-                            zip(
-                                (
-                                    "step",
-                                    "pictures",
-                                    "seconds",
-                                    "rate",
-                                    "contrastive",
-                                    "attributes",
-                                    "scale",
-                                    "p@1",
-                                ),
-                                row,
-                            )
-                        ),
-                        f"{pace:.0f} pictures/s, {100 * progress:.1f} %",
-                        flush=True,
-                    )
-            if step % 200 == 0 or done:
-                save(step)
-            if done:
-                break
+    clip = model.load_clip(args.init).train() if args.init else model.Clip(VISION, text)
+    batches = Batches(args.data, tokenizer, text.context_length, args.batch, 2, args.seed)
+    run(Trainer(clip, args.rate, device), iter(batches), args)
 
 
 if __name__ == "__main__":

@@ -112,7 +112,8 @@ struct PeBackendOps {
     // Pixels become ((v / 255) - 0.5) / 0.5.
     void (*patchify)(PeBackend *be, void *y, PeSlot *const *slots, int b,
                      int patch, int k_padded);
-    // The same from pixels f32 [B, 3, h, w] already in [-1, 1].
+    // The same from pixels f32 [B, 3, h, w] in backend memory, already in
+    // [-1, 1].
     void (*patchify_f32)(PeBackend *be, void *y, const float *pixels, int b,
                          int h, int w, int patch, int k_padded);
 

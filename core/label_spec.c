@@ -240,12 +240,14 @@ static bool
 read_lines(GPtrArray *labels, const char *path, const char *text,
            GError **error)
 {
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    for (int i = 0; lines[i]; i++) {
-        char *line = g_strstrip(lines[i]);
+    const char *end;
+    for (int number = 1; *text; number++, text = *end ? end + 1 : end) {
+        end = strchrnul(text, '\n');
+        g_autofree char *line = g_strndup(text, (gsize)(end - text));
+        g_strstrip(line);
         if (!*line || *line == '#')
             continue;
-        g_autofree char *where = g_strdup_printf("%s:%d", path, i + 1);
+        g_autofree char *where = g_strdup_printf("%s:%d", path, number);
         if (!pe_label_list_add(labels, pe_label_new(line), where, error))
             return false;
     }

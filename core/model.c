@@ -96,8 +96,10 @@ find_weight(const PeModel *model, const char *name, const int64_t *shape,
     if (!found)
         return fail(model, error, "'%s' is missing", name);
     *view = drop_leading_ones(found, n_dims);
-    if (view->n_dims != n_dims ||
-        memcmp(view->shape, shape, (size_t)n_dims * sizeof *shape) != 0) {
+    bool fits = view->n_dims == n_dims;
+    for (int i = 0; fits && i < n_dims; i++)
+        fits = view->shape[i] == shape[i];
+    if (!fits) {
         g_autofree char *is = pe_shape_to_string(found->shape, found->n_dims);
         g_autofree char *wants = pe_shape_to_string(shape, n_dims);
         return fail(model, error, "'%s' is %s, expected %s", name, is, wants);

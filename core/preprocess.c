@@ -181,7 +181,8 @@ pe_frame_check(const PeFrame *frame, GError **error)
                     "%d is not a pixel format", (int)frame->format);
         return false;
     }
-    if ((size_t)frame->matrix > PE_MATRIX_BT2020) {
+    bool yuv = frame->format >= PE_FORMAT_NV12;
+    if (yuv && (size_t)frame->matrix > PE_MATRIX_BT2020) {
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
                     "%d is not a colour matrix", (int)frame->matrix);
         return false;

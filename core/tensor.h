@@ -14,6 +14,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum {
     PE_DTYPE_F32,
     PE_DTYPE_F16,
@@ -84,3 +88,7 @@ pe_bf16_to_f32(uint16_t b)
 
 uint16_t pe_f16_from_f32(float f);
 float pe_f16_to_f32(uint16_t h);
+
+#ifdef __cplusplus
+}
+#endif

@@ -267,14 +267,6 @@ pe_vision_new(PeBackend *be, const PeModel *model, const PeTowerParams *params,
     v->k_padded = (k + be->k_align - 1) / be->k_align * be->k_align;
     g_queue_init(&v->grids);
 
-    if (c->output_dim > 0 && (c->pool_heads == 0 || !c->ln_post)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                    "%s: a projection without the attention pool and the norm "
-                    "before it is no tower of this family",
-                    pe_model_get_name(model));
-        pe_vision_free(v);
-        return NULL;
-    }
     if ((int64_t)v->max_batch * v->max_tokens > G_MAXINT / 2) {
         g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
                     "a batch of %d images of %d tokens is too large",

@@ -32,7 +32,8 @@ void pe_vision_set_trace(PeVision *v, PeTraceFunc func, void *user_data);
 bool pe_vision_embed(PeVision *v, PeSlot *const *slots, int b, float *out,
                      GError **error);
 
-// The same for pixels f32 [b, 3, h, w] in [-1, 1] of any size >= patch; out is
-// [b, E], or [b, N, D] for towers without a projection.
+// The same for pixels f32 [b, 3, h, w] in [-1, 1] of any size >= patch, on the
+// host; out is [b, E], or [b, N, D] for towers without a projection. For tests
+// and tools: memory for the pixels is made on the first call.
 bool pe_vision_embed_pixels(PeVision *v, const float *pixels, int b, int h,
                             int w, float *out, GError **error);

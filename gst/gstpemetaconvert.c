@@ -79,7 +79,7 @@ struct _GstPeMetaConvert {
     // Streaming thread.
     GstSegment segment;
     gchar *stream_id;
-    GstPeResult *last; // written already
+    GPtrArray *written; // GstPeResult of the last buffer that had any
 };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
@@ -152,17 +152,6 @@ push_json(GstPeMetaConvert *self, const GstPeResult *result,
     return gst_pad_push(self->srcpad, out);
 }
 
-// Whether the result is written for the first time.
-static bool
-remember(GstPeMetaConvert *self, GstPeResult *result)
-{
-    if (self->last == result)
-        return false;
-    g_clear_pointer(&self->last, gst_pe_result_unref);
-    self->last = gst_pe_result_ref(result);
-    return true;
-}
-
 // A frame without a new result.
 static GstFlowReturn
 push_nothing(GstPeMetaConvert *self, const GstPeJsonTimes *times)
@@ -179,27 +168,45 @@ push_nothing(GstPeMetaConvert *self, const GstPeJsonTimes *times)
     return GST_FLOW_OK;
 }
 
+// Write the results that the buffer before this one did not carry too.
+static GstFlowReturn
+push_results(GstPeMetaConvert *self, GstBuffer *buffer, GstPeJsonTimes *times,
+             guint *n_written)
+{
+    GPtrArray *results =
+        g_ptr_array_new_with_free_func((GDestroyNotify)gst_pe_result_unref);
+    GstFlowReturn flow = GST_FLOW_OK;
+    gpointer state = NULL;
+    GstPeMeta *meta;
+
+    while (flow == GST_FLOW_OK &&
+           (meta = (GstPeMeta *)gst_buffer_iterate_meta_filtered(
+                buffer, &state, GST_PE_META_API_TYPE))) {
+        g_ptr_array_add(results, gst_pe_result_ref(meta->result));
+        if (g_ptr_array_find(self->written, meta->result, NULL))
+            continue;
+        times->age = meta->age;
+        flow = push_json(self, meta->result, times);
+        (*n_written)++;
+    }
+    if (results->len > 0) {
+        g_ptr_array_unref(self->written);
+        self->written = g_steal_pointer(&results);
+    }
+    g_clear_pointer(&results, g_ptr_array_unref);
+    return flow;
+}
+
 static GstFlowReturn
 chain(GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
     GstPeMetaConvert *self = GST_PE_META_CONVERT(parent);
     GstPeJsonTimes times = get_times(self, buffer);
-    GstFlowReturn flow = GST_FLOW_OK;
-    gpointer state = NULL;
-    GstPeMeta *meta;
-    bool any = false;
+    guint n_written = 0;
+    GstFlowReturn flow = push_results(self, buffer, &times, &n_written);
 
-    while (flow == GST_FLOW_OK &&
-           (meta = (GstPeMeta *)gst_buffer_iterate_meta_filtered(
-                buffer, &state, GST_PE_META_API_TYPE))) {
-        if (!remember(self, meta->result))
-            continue;
-        any = true;
-        times.age = meta->age;
-        flow = push_json(self, meta->result, &times);
-    }
     gst_buffer_unref(buffer);
-    return any ? flow : push_nothing(self, &times);
+    return n_written > 0 ? flow : push_nothing(self, &times);
 }
 
 // The result of a clip that the end of the stream cut short: its place in time
@@ -256,7 +263,7 @@ sink_event(GstPad *pad, GstObject *parent, GstEvent *event)
         gst_event_copy_segment(event, &self->segment);
         break;
     case GST_EVENT_FLUSH_STOP:
-        g_clear_pointer(&self->last, gst_pe_result_unref);
+        g_ptr_array_set_size(self->written, 0);
         gst_segment_init(&self->segment, GST_FORMAT_UNDEFINED);
         break;
     default:
@@ -287,7 +294,7 @@ change_state(GstElement *element, GstStateChange transition)
             ->change_state(element, transition);
 
     if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-        g_clear_pointer(&self->last, gst_pe_result_unref);
+        g_ptr_array_set_size(self->written, 0);
         g_clear_pointer(&self->stream_id, g_free);
         gst_segment_init(&self->segment, GST_FORMAT_UNDEFINED);
     }
@@ -339,7 +346,7 @@ finalize(GObject *object)
 {
     GstPeMetaConvert *self = GST_PE_META_CONVERT(object);
 
-    g_clear_pointer(&self->last, gst_pe_result_unref);
+    g_ptr_array_unref(self->written);
     g_free(self->stream_id);
     G_OBJECT_CLASS(gst_pe_meta_convert_parent_class)->finalize(object);
 }
@@ -401,6 +408,8 @@ gst_pe_meta_convert_init(GstPeMetaConvert *self)
 
     self->embedding = DEFAULT_EMBEDDING;
     self->add_empty_results = DEFAULT_ADD_EMPTY_RESULTS;
+    self->written =
+        g_ptr_array_new_with_free_func((GDestroyNotify)gst_pe_result_unref);
     gst_segment_init(&self->segment, GST_FORMAT_UNDEFINED);
     self->sinkpad = gst_pad_new_from_static_template(&sink_template, "sink");
     self->srcpad = gst_pad_new_from_static_template(&src_template, "src");

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_DIM 1024
@@ -453,32 +454,38 @@ shares_the_file_with_other_processes(void)
     g_assert_cmpuint(warnings->len, ==, 0);
 }
 
+// Seconds of the processor.
+#ifdef __SANITIZE_ADDRESS__
+#define LOAD_LIMIT 5.0
+#else
+#define LOAD_LIMIT 0.25
+#endif
+
 static void
 loads_400_labels_in_no_time(void)
 {
-    static const double limit = 0.25; // seconds
     use_model("many", MAX_DIM);
     g_autoptr(GString) text = g_string_new("label 0");
     for (int i = 1; i < 400; i++)
         g_string_append_printf(text, "|label number %d of many", i);
     pe_labels_unref(make_labels(text->str, NULL, NULL));
     fake.n_texts = 0;
-    g_test_timer_start();
+    clock_t start = clock();
     PeLabels *labels = make_labels(text->str, NULL, NULL);
-    double seconds = g_test_timer_elapsed();
-    g_test_message("%.4f s from the cache, limit %.2f s", seconds, limit);
+    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    g_test_message("%.4f s from the cache, limit %.2f s", seconds, LOAD_LIMIT);
     g_assert_cmpint(fake.n_texts, ==, 0);
-    g_assert_cmpfloat(seconds, <, limit);
+    g_assert_cmpfloat(seconds, <, LOAD_LIMIT);
 
     float x[MAX_DIM];
     PeScore scores[5];
     embed_text("some clip", x);
     pe_embedding_normalize(x, MAX_DIM);
-    g_test_timer_start();
+    start = clock();
     for (int i = 0; i < 100; i++)
         g_assert_cmpint(pe_labels_score(labels, x, 5, 0, scores), ==, 5);
-    g_test_message("%.1f us a score of 400 labels",
-                   g_test_timer_elapsed() * 1e4);
+    seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    g_test_message("%.1f us a score of 400 labels", seconds * 1e4);
     pe_labels_unref(labels);
 }
 

@@ -66,11 +66,12 @@ def check_include(root, path, layer, kind, name):
 def check_file(root, path, layer):
     includes = INCLUDE.findall((root / path).read_text())
     wrong = [check_include(root, path, layer, *i) for i in includes]
-    own = path.with_suffix(".h")
-    if path.suffix in (".c", ".cu") and (root / own).is_file():
+    own = [path.with_name(path.stem + end) for end in (".h", "_private.h")]
+    own = [header.as_posix() for header in own if (root / header).is_file()]
+    if path.suffix in (".c", ".cu") and own:
         first = resolve(root, path, includes[0][1]) if includes else None
-        if first != own.as_posix():
-            wrong.append(f"does not include {own.name} first")
+        if first not in own:
+            wrong.append(f"does not include {own[0]} first")
     return [f"{path}: {w}" for w in wrong if w]
 
 

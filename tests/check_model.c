@@ -70,6 +70,62 @@ tells_the_configuration_of_the_tiny_model(void)
     pe_model_unref(model);
 }
 
+// Append to `storage` the values of `t` with the first axis fastest, and
+// describe them to the pickle.
+static void
+add_in_column_order(GByteArray *pickle, GByteArray *storage, const char *name,
+                    const PeTensor *t)
+{
+    PickledTensor out = {
+        "FloatStorage", NULL, "0", 0, storage->len / sizeof(float), t->n_dims};
+    PeTensor reversed = *t;
+    int64_t stride = 1;
+    for (int i = 0; i < t->n_dims; i++) {
+        int other = t->n_dims - 1 - i;
+        reversed.shape[i] = t->shape[other];
+        reversed.strides[i] = t->strides[other];
+        out.shape[i] = t->shape[i];
+        out.strides[i] = stride;
+        stride *= t->shape[i];
+    }
+    g_autofree float *values = model_get_values(&reversed);
+    g_byte_array_append(storage, (guint8 *)values,
+                        (guint)stride * (guint)sizeof *values);
+    pickle_text(pickle, name);
+    pickle_tensor(pickle, &out);
+}
+
+// One storage for all, and no tensor in it is contiguous.
+static void
+reads_tensors_in_column_order(void)
+{
+    g_autofree char *source =
+        file_data_path("checkpoints/tiny_core_cls.meta.safetensors");
+    PeCheckpoint *ckpt = pe_checkpoint_open(source, NULL);
+    g_autoptr(GByteArray) pickle = g_byte_array_new();
+    g_autoptr(GByteArray) values = g_byte_array_new();
+    pickle_begin(pickle);
+    for (int i = 0; i < pe_checkpoint_count(ckpt); i++)
+        add_in_column_order(pickle, values, pe_checkpoint_get_name(ckpt, i),
+                            pe_checkpoint_get_nth(ckpt, i));
+    pickle_end(pickle);
+    pe_checkpoint_free(ckpt);
+    GByteArray *bytes =
+        torch_file(pickle, &(Storage){values->data, values->len}, 1);
+    g_autofree char *path = file_write_bytes("columns.pt", bytes);
+    g_byte_array_unref(bytes);
+
+    PeModel *model = model_open(path);
+    PeModel *reference = model_open(source);
+    g_assert_true(
+        pe_tensor_is_contiguous(&pe_model_get_vision_weights(model)->conv));
+    model_assert_same(model, reference, PE_PRECISION_FP32);
+    g_assert_cmpstr(pe_model_get_fingerprint(model), ==,
+                    pe_model_get_fingerprint(reference));
+    pe_model_unref(reference);
+    pe_model_unref(model);
+}
+
 // ---- Published shapes -----------------------------------------------------
 
 static const PeLayout core_meta = {"meta", "visual.", PE_NAMES_META, ""};
@@ -327,6 +383,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/model/formats", every_format_has_the_same_weights);
+    g_test_add_func("/model/column-order", reads_tensors_in_column_order);
     g_test_add_func("/model/tiny", tells_the_configuration_of_the_tiny_model);
     g_test_add_func("/model/published", recognises_every_published_model);
     g_test_add_func("/model/random", makes_random_models_of_every_shape);

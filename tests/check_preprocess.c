@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 static const char *fixtures;
 static PeRung machine; // the highest rung here
@@ -139,8 +140,10 @@ check_pair(const char *name, const PeTensor *in, const PeTensor *want)
         g_test_message("%s %dx%d -> %d: %d bytes differ, at most by %d "
                        "(limit 0)",
                        name, frame.width, frame.height, s, wrong, worst);
-        if (wrong)
+        if (wrong) {
+            g_test_set_nonfatal_assertions(); // the other pairs, too
             g_test_fail();
+        }
     }
 }
 
@@ -432,13 +435,14 @@ refuses_frames_that_do_not_hold_together(void)
 {
     Picture p = new_picture(PE_FORMAT_NV12, 32, 32, 0, 1);
     const PeFrame good = p.frame;
-    PeFrame bad[6] = {good, good, good, good, good, good};
+    PeFrame bad[7] = {good, good, good, good, good, good, good};
     bad[0].planes[1] = NULL;
     bad[1].strides[1] = 31;
     bad[2].width = 0;
     bad[3].height = PE_MAX_FRAME_SIZE + 1;
     bad[4].strides[0] = -32;
     bad[5].format = (PeFormat)99;
+    bad[6].matrix = (PeMatrix)3;
     g_assert_true(pe_frame_check(&good, NULL));
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(GError) error = NULL;
@@ -462,19 +466,28 @@ normalises_as_torchvision(void)
 
 // ---- Time -----------------------------------------------------------------
 
+// Processor time of this thread, which a busy machine disturbs least.
+static double
+thread_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
 static void
 measure(const char *name, PeFormat format, int w, int h, int s)
 {
     Picture p = new_picture(format, w, h, 0, 1);
     g_print("%-12s -> %3d:", name, s);
     for (PeRung rung = PE_RUNG_C; rung <= machine; rung++) {
-        gint64 best = G_MAXINT64;
-        for (int i = 0; i < 12; i++) {
-            gint64 start = g_get_monotonic_time();
+        double best = INFINITY;
+        for (int i = 0; i < 20; i++) {
+            double start = thread_ms();
             g_free(squash(pe_pixels_func(rung), &p.frame, s, s));
-            best = MIN(best, g_get_monotonic_time() - start);
+            best = MIN(best, thread_ms() - start);
         }
-        g_print("  %7.2f", (double)best / 1000);
+        g_print("  %7.2f", best);
     }
     g_print(" ms\n");
     clear_picture(&p);
@@ -483,7 +496,7 @@ measure(const char *name, PeFormat format, int w, int h, int s)
 static void
 run_bench(void)
 {
-    g_print("one core, best of 12, rungs from the lowest\n");
+    g_print("processor time, best of 20, rungs from the lowest\n");
     static const int sizes[] = {224, 336, 448};
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
         measure("1080p NV12", PE_FORMAT_NV12, 1920, 1080, sizes[i]);

@@ -203,7 +203,8 @@ put_directory_entry(Zip *zip, const char *name, int method, uint32_t crc,
     put_number(d, zip->zip64 ? UINT32_MAX : size, 4);
     put_number(d, strlen(name), 2);
     put_number(d, zip->zip64 ? 28 : 0, 2);
-    put_number(d, 0, 2 + 2 + 2 + 4);
+    put_number(d, 0, 2 + 2 + 2);
+    put_number(d, 0, 4);
     put_number(d, zip->zip64 ? UINT32_MAX : offset, 4);
     put(d, name, strlen(name));
     if (zip->zip64) {

@@ -46,10 +46,10 @@ take_bus_error(BenchPipeline *p, GError **error)
 BenchPipeline *
 bench_pipeline_new(const BenchPipelineParams *params, GError **error)
 {
-    GstElement *pipeline = gst_parse_launch(
+    GstElement *pipeline = gst_parse_launch_full(
         "appsrc name=src format=time max-bytes=0 ! peinference name=pe ! "
         "appsink name=sink sync=false",
-        error);
+        NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
     if (!pipeline) {
         g_prefix_error(error, "is GST_PLUGIN_PATH set to the build's gst "
                               "folder? ");

@@ -8,6 +8,7 @@
 #include <gst/app/gstappsink.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
+#include <string.h>
 
 static const struct {
     GstVideoFormat gst;
@@ -89,10 +90,10 @@ new_pipeline(const char *path, GstAppSink **sink, GError **error)
     g_autofree char *uri = gst_filename_to_uri(path, error);
     if (!uri)
         return NULL;
-    GstElement *pipeline = gst_parse_launch(
-        "uridecodebin name=source caps=video/x-raw expose-all-streams=false ! "
-        "videoconvert ! appsink name=sink sync=false max-buffers=4",
-        error);
+    GstElement *pipeline = gst_parse_launch_full(
+        "uridecodebin name=source caps=video/x-raw ! videoconvert ! appsink "
+        "name=sink sync=false max-buffers=4",
+        NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
     if (!pipeline)
         return NULL;
     GstElement *source = gst_bin_get_by_name(GST_BIN(pipeline), "source");
@@ -134,8 +135,13 @@ find_bus_error(GstElement *pipeline, const char *path, GError **error)
     if (!message)
         return false;
     g_autoptr(GError) cause = NULL;
-    gst_message_parse_error(message, &cause, NULL);
-    g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: %s", path, cause->message);
+    g_autofree char *debug = NULL;
+    gst_message_parse_error(message, &cause, &debug);
+    // The last line says what it was; the others where in GStreamer.
+    const char *line = debug ? strrchr(g_strchomp(debug), '\n') : NULL;
+    g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: %s%s%.200s%s", path,
+                cause->message, line ? " (" : "", line ? line + 1 : "",
+                line ? ")" : "");
     return true;
 }
 

@@ -73,9 +73,7 @@ typedef struct {
     // One value a round.
     GArray *seconds_per_batch;
     GArray *gemm_seconds;
-    GArray *fraction_of_gemm;
     GArray *pipeline_rate;
-    GArray *pipeline_fraction;
     GArray *text_rate;
 } Bench;
 
@@ -245,19 +243,16 @@ run_batch(Bench *b, GError **error)
 
 // A round may need several batches to be long enough for a clock.
 static bool
-measure_engine(Bench *b, double *seconds, GError **error)
+measure_engine(Bench *b, GError **error)
 {
     double total = 0;
-    int n = 0;
-    while (n == 0 || total < 0.2) {
+    while (total < 0.2) {
         double s = run_batch(b, error);
         if (s < 0)
             return false;
         add(b->seconds_per_batch, s);
         total += s;
-        n++;
     }
-    *seconds = total / n;
     return true;
 }
 
@@ -280,7 +275,7 @@ measure_texts(Bench *b, GError **error)
 }
 
 static bool
-measure_pipeline(Bench *b, double engine_rate, GError **error)
+measure_pipeline(Bench *b, GError **error)
 {
     // Filling and draining the element is part of the time, so not too few.
     int n = 4 * b->batch;
@@ -288,25 +283,18 @@ measure_pipeline(Bench *b, double engine_rate, GError **error)
     if (seconds < 0)
         return false;
     add(b->pipeline_rate, n / seconds);
-    add(b->pipeline_fraction, n / seconds / engine_rate);
     return true;
 }
 
 static bool
 run_round(Bench *b, GError **error)
 {
-    const PeVisionConfig *c =
-        pe_model_get_vision(pe_engine_get_model(b->engine));
-    double seconds;
-    if (!measure_engine(b, &seconds, error))
+    if (!measure_engine(b, error))
         return false;
     double gemm = pe_engine_measure_gemm(b->engine, b->batch);
-    if (gemm > 0) {
+    if (gemm > 0)
         add(b->gemm_seconds, gemm);
-        add(b->fraction_of_gemm, (linear_mac(c) + attention_mac(c)) / seconds /
-                                     (linear_mac(c) / gemm));
-    }
-    if (b->pipeline && !measure_pipeline(b, b->batch / seconds, error))
+    if (b->pipeline && !measure_pipeline(b, error))
         return false;
     return !b->tokenizer || measure_texts(b, error);
 }
@@ -316,9 +304,7 @@ forget_rounds(Bench *b)
 {
     g_array_set_size(b->seconds_per_batch, 0);
     g_array_set_size(b->gemm_seconds, 0);
-    g_array_set_size(b->fraction_of_gemm, 0);
     g_array_set_size(b->pipeline_rate, 0);
-    g_array_set_size(b->pipeline_fraction, 0);
     g_array_set_size(b->text_rate, 0);
 }
 
@@ -351,6 +337,7 @@ typedef struct {
     double images_per_s, ms[3];
     double gflop, gflops;
     double gemm_gflops, fraction_of_gemm;
+    double pipeline_rate, pipeline_fraction;
 } Result;
 
 static Result
@@ -366,9 +353,11 @@ summarize(Bench *b)
                1000 * percentile(b->seconds_per_batch, 0.99)},
         .gflop = 2e-9 * (linear_mac(c) + attention_mac(c)),
         .gemm_gflops = gemm > 0 ? 2e-9 * linear_mac(c) * b->batch / gemm : NAN,
-        .fraction_of_gemm = gemm > 0 ? median(b->fraction_of_gemm) : NAN,
+        .pipeline_rate = median(b->pipeline_rate),
     };
     r.gflops = r.gflop * r.images_per_s;
+    r.fraction_of_gemm = r.gflops / r.gemm_gflops;
+    r.pipeline_fraction = r.pipeline_rate / r.images_per_s;
     return r;
 }
 
@@ -391,7 +380,7 @@ print_text(Bench *b, const Result *r, int rounds)
                r->gemm_gflops, r->fraction_of_gemm);
     if (b->pipeline)
         printf("  element images/s  %10.2f (%.3f of the engine's)\n",
-               median(b->pipeline_rate), median(b->pipeline_fraction));
+               r->pipeline_rate, r->pipeline_fraction);
     if (b->tokenizer)
         printf("  texts/s           %10.2f\n", median(b->text_rate));
 }
@@ -418,8 +407,8 @@ print_json(Bench *b, const Result *r, int rounds)
     json_line_number(&j, "gemm_gflops", r->gemm_gflops);
     json_line_number(&j, "fraction_of_gemm", r->fraction_of_gemm);
     if (b->pipeline) {
-        json_line_number(&j, "pipeline_images_per_s", median(b->pipeline_rate));
-        json_line_number(&j, "pipeline_fraction", median(b->pipeline_fraction));
+        json_line_number(&j, "pipeline_images_per_s", r->pipeline_rate);
+        json_line_number(&j, "pipeline_fraction", r->pipeline_fraction);
     }
     if (b->tokenizer)
         json_line_number(&j, "texts_per_s", median(b->text_rate));
@@ -434,8 +423,7 @@ run(PePrecision precision)
     g_autoptr(GError) error = NULL;
     Bench b = {0};
     GArray **arrays[] = {&b.seconds_per_batch, &b.gemm_seconds,
-                         &b.fraction_of_gemm,  &b.pipeline_rate,
-                         &b.pipeline_fraction, &b.text_rate};
+                         &b.pipeline_rate, &b.text_rate};
     for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++)
         *arrays[i] = g_array_new(FALSE, FALSE, sizeof(double));
 

@@ -53,7 +53,7 @@ convert_yuv(const PePixels *p, const PeYuvCoefficients *k, uint8_t *restrict r,
     const uint16_t *restrict u = p->cb;
     const uint16_t *restrict v = p->cr;
     PeYuvCoefficients c = *k;
-    for (int x = 0; x < p->width; x++) {
+    for (int x = 0; x < p->frame->width; x++) {
         int luma = c.y_mul * (y[x] - c.y_off) + (1 << 15);
         int cu = u[x] - c.c_off, cv = v[x] - c.c_off;
         r[x] = clip((luma + c.r_v * cv) >> 16);
@@ -327,8 +327,10 @@ void
 PE_PIXELS_SQUASH(const PePixels *p)
 {
     const PeFrame *f = p->frame;
+    // Grey has a range, but no matrix.
+    PeMatrix matrix = f->format < PE_FORMAT_NV12 ? PE_MATRIX_BT601 : f->matrix;
     PeYuvCoefficients k = pe_yuv_coefficients(
-        f->matrix, f->full_range, f->format == PE_FORMAT_P010 ? 10 : 8);
+        matrix, f->full_range, f->format == PE_FORMAT_P010 ? 10 : 8);
     size_t out_w = (size_t)p->x->out_size;
     size_t plane = out_w * (size_t)p->y->out_size;
     int o = 0; // the next output row

@@ -123,6 +123,25 @@ pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame, GError **error)
     return true;
 }
 
+// One patch of the slot at pixel (x, y), through a table of act.
+static void
+cut_patch(const PeSlot *slot, int x, int y, int patch, size_t size,
+          const char *table, char *out)
+{
+    for (int line = 0; line < 3 * patch; line++) {
+        int c = line / patch, py = line % patch;
+        size_t row = (size_t)(c * slot->height + y + py);
+        const uint8_t *in = slot->rgb + row * (size_t)slot->width + x;
+        if (size == 2) {
+            for (int i = 0; i < patch; i++, out += 2)
+                memcpy(out, table + 2 * in[i], 2);
+        } else {
+            for (int i = 0; i < patch; i++, out += 4)
+                memcpy(out, table + 4 * in[i], 4);
+        }
+    }
+}
+
 // Cut slots into patches.
 //
 //   slots  [B] of u8 [3, h, w]      y  [B * gh * gw, k_padded] act
@@ -135,21 +154,17 @@ void
 pe_patchify_c(PeBackend *be, void *y, PeSlot *const *slots, int b, int patch,
               int k_padded)
 {
-    const float *table = pe_pixel_table();
-    int w = slots[0]->width, h = slots[0]->height;
-    int gh = h / patch, gw = w / patch, k = 3 * patch * patch;
-    for (int row = 0; row < b * gh * gw; row++) {
-        const uint8_t *rgb = slots[row / (gh * gw)]->rgb;
-        int gy = row / gw % gh, gx = row % gw;
-        size_t out = (size_t)row * (size_t)k_padded;
-        for (int line = 0; line < 3 * patch; line++) {
-            int c = line / patch, py = line % patch;
-            const uint8_t *in =
-                rgb + (size_t)((c * h + gy * patch + py) * w + gx * patch);
-            for (int px = 0; px < patch; px++)
-                pe_act_set(be->act, y, out++, table[in[px]]);
-        }
-        for (int i = k; i < k_padded; i++)
-            pe_act_set(be->act, y, out++, 0);
+    size_t size = pe_dtype_size(be->act), k = 3 * (size_t)(patch * patch);
+    float table[256];
+    for (size_t v = 0; v < 256; v++)
+        pe_act_set(be->act, table, v, pe_pixel_table()[v]);
+
+    int gh = slots[0]->height / patch, gw = slots[0]->width / patch;
+    char *out = y;
+    for (int i = 0; i < b * gh * gw; i++) {
+        cut_patch(slots[i / (gh * gw)], i % gw * patch, i / gw % gh * patch,
+                  patch, size, (const char *)table, out);
+        memset(out + k * size, 0, ((size_t)k_padded - k) * size);
+        out += (size_t)k_padded * size;
     }
 }

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// device.h - what a kernel may use: types, conversions, warp operations and
+// thin wrappers over PTX. With PE_CUDA_HOST the same names come from the
+// emulator in tests/cuda_host, so that a kernel's own source also runs on a
+// CPU.
+//
+// Only dynamic shared memory is used, through PE_SHARED, and kernels are
+// started with PE_LAUNCH alone: both have a host form.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#ifndef PE_CUDA_HOST
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#define PE_DEVICE __device__ __forceinline__
+
+// The block's dynamic shared memory.
+#define PE_SHARED(type, name) \
+    extern __shared__ __align__(128) unsigned char pe_shared[]; \
+    type *name = (type *)pe_shared
+
+// More than 48 KiB of shared memory has to be asked for, once per kernel.
+#define PE_LAUNCH(kernel, grid, block, shared, stream, ...) \
+    do { \
+        auto pe_kernel = kernel; \
+        if ((shared) > 48 * 1024) \
+            cudaFuncSetAttribute(pe_kernel, \
+                                 cudaFuncAttributeMaxDynamicSharedMemorySize, \
+                                 (int)(shared)); \
+        pe_kernel<<<grid, block, shared, (cudaStream_t)(stream)>>>( \
+            __VA_ARGS__); \
+    } while (0)
+
+typedef uint32_t PeSharedAddress;
+
+PE_DEVICE PeSharedAddress
+pe_shared_address(const void *p)
+{
+    return (uint32_t)__cvta_generic_to_shared(p);
+}
+
+// Copy 16 bytes to shared memory, zeros when !ok; done after
+// pe_cp_async_wait(). Turing has no such copy and does it at once.
+PE_DEVICE void
+pe_cp_async16(PeSharedAddress dst, const void *src, bool ok)
+{
+#if __CUDA_ARCH__ >= 800
+    int n = ok ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(dst),
+                 "l"(src), "r"(n)
+                 : "memory");
+#else
+    uint4 v = make_uint4(0, 0, 0, 0);
+    if (ok)
+        v = *(const uint4 *)src;
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(dst),
+                 "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+                 : "memory");
+#endif
+}
+
+PE_DEVICE void
+pe_cp_async_commit(void)
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+
+// Until at most N groups of this thread are under way.
+template <int N>
+PE_DEVICE void
+pe_cp_async_wait(void)
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+#endif
+}
+
+// Four 8x8 matrices of 16-bit elements; lane l gives the address of row l % 8
+// of matrix l / 8. Source: PTX ISA, ldmatrix.
+template <bool TRANSPOSE>
+PE_DEVICE void
+pe_ldmatrix_x4(uint32_t (&r)[4], PeSharedAddress a)
+{
+    if constexpr (TRANSPOSE)
+        asm volatile(
+            "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3},[%4];"
+            : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+            : "r"(a)
+            : "memory");
+    else
+        asm volatile(
+            "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3},[%4];"
+            : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+            : "r"(a)
+            : "memory");
+}
+
+// 2^x
+PE_DEVICE float
+pe_exp2(float x)
+{
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+PE_DEVICE float
+pe_shuffle_xor(float v, int mask)
+{
+    return __shfl_xor_sync(~0u, v, mask);
+}
+
+// 16-bit activations: the storage type and its arithmetic.
+struct PeBf16 {
+    uint16_t bits;
+};
+struct PeHalf {
+    uint16_t bits;
+};
+
+PE_DEVICE float
+pe_to_float(PeBf16 v)
+{
+    return __uint_as_float((uint32_t)v.bits << 16);
+}
+
+PE_DEVICE float
+pe_to_float(PeHalf v)
+{
+    return __half2float(__ushort_as_half(v.bits));
+}
+
+PE_DEVICE uint16_t
+pe_bits(PeBf16, float v)
+{
+    return __bfloat16_as_ushort(__float2bfloat16_rn(v));
+}
+
+PE_DEVICE uint16_t
+pe_bits(PeHalf, float v)
+{
+    return __half_as_ushort(__float2half_rn(v));
+}
+
+// c += a b of one 16x8 tile, k = 16, f32 sums. Fragments as PTX defines them
+// for mma.m16n8k16; Turing does it as two steps of k = 8 and has no bf16.
+PE_DEVICE void
+pe_mma_16816(PeBf16, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+             uint32_t b1)
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+                 "{%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0),
+                   "r"(b1));
+#else
+    __trap(); // never started there: the backend picks f16
+#endif
+}
+
+PE_DEVICE void
+pe_mma_16816(PeHalf, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+             uint32_t b1)
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                 "{%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0),
+                   "r"(b1));
+#else
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+                 "{%0,%1,%2,%3},{%4,%5},{%6},{%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(b0));
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+                 "{%0,%1,%2,%3},{%4,%5},{%6},{%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[2]), "r"(a[3]), "r"(b1));
+#endif
+}
+
+#endif // !PE_CUDA_HOST
+
+// ---- The same on both sides -------------------------------------------------
+
+PE_DEVICE float
+pe_to_float(float v)
+{
+    return v;
+}
+
+// Store an activation of type T.
+PE_DEVICE void
+pe_store(float *p, float v)
+{
+    *p = v;
+}
+
+template <typename T>
+PE_DEVICE void
+pe_store(T *p, float v)
+{
+    p->bits = pe_bits(T(), v);
+}
+
+PE_DEVICE void
+pe_store4(float *p, float a, float b, float c, float d)
+{
+    *(float4 *)p = make_float4(a, b, c, d);
+}
+
+// Two neighbours in one 32-bit word, the first in the low half.
+template <typename T>
+PE_DEVICE uint32_t
+pe_pack(float a, float b)
+{
+    return (uint32_t)pe_bits(T(), a) | (uint32_t)pe_bits(T(), b) << 16;
+}
+
+template <typename T>
+PE_DEVICE void
+pe_store4(T *p, float a, float b, float c, float d)
+{
+    *(uint2 *)p = make_uint2(pe_pack<T>(a, b), pe_pack<T>(c, d));
+}
+
+template <typename T>
+PE_DEVICE float
+pe_low(uint32_t v)
+{
+    T t;
+    t.bits = (uint16_t)v;
+    return pe_to_float(t);
+}
+
+template <typename T>
+PE_DEVICE float
+pe_high(uint32_t v)
+{
+    T t;
+    t.bits = (uint16_t)(v >> 16);
+    return pe_to_float(t);
+}
+
+// Two neighbours, `p` aligned to both.
+template <typename T>
+PE_DEVICE void
+pe_load2(const T *p, float *a, float *b)
+{
+    uint32_t v = *(const uint32_t *)p;
+    *a = pe_low<T>(v);
+    *b = pe_high<T>(v);
+}
+
+PE_DEVICE void
+pe_load2(const float *p, float *a, float *b)
+{
+    *a = p[0];
+    *b = p[1];
+}
+
+template <typename T>
+PE_DEVICE void
+pe_store2(T *p, float a, float b)
+{
+    *(uint32_t *)p = pe_pack<T>(a, b);
+}
+
+PE_DEVICE void
+pe_store2(float *p, float a, float b)
+{
+    p[0] = a;
+    p[1] = b;
+}
+
+PE_DEVICE float
+pe_warp_sum(float v)
+{
+    for (int mask = 16; mask > 0; mask >>= 1)
+        v += pe_shuffle_xor(v, mask);
+    return v;
+}
+
+PE_DEVICE float
+pe_warp_max(float v)
+{
+    for (int mask = 16; mask > 0; mask >>= 1)
+        v = fmaxf(v, pe_shuffle_xor(v, mask));
+    return v;
+}
+
+// Run a statement with T standing for the C++ type of a PeDtype.
+#define PE_FOR_TYPE(dtype, T, ...) \
+    switch (dtype) { \
+    case PE_DTYPE_BF16: { \
+        typedef PeBf16 T; \
+        __VA_ARGS__; \
+        break; \
+    } \
+    case PE_DTYPE_F16: { \
+        typedef PeHalf T; \
+        __VA_ARGS__; \
+        break; \
+    } \
+    default: { \
+        typedef float T; \
+        __VA_ARGS__; \
+        break; \
+    } \
+    }

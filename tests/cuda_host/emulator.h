@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// emulator.h - runs a CUDA kernel's own source on the CPU, one fiber a thread.
+//
+// Blocks run one after the other. The threads of a block are fibers that a
+// scheduler resumes in a random order, so that a result which depends on the
+// order of unsynchronised threads changes with the seed. What a GPU leaves
+// undefined is made to hurt:
+//   - shared memory starts as NaN
+//   - cp.async lands only in the wait that covers it, its target is NaN before
+//   - a warp operation runs when its last lane arrives; a lane that never
+//     arrives, or a barrier that not all threads reach, is reported
+// Stray accesses to global memory are left to AddressSanitizer.
+//
+// Not emulated: memory that needs fences between blocks, bank conflicts,
+// alignment traps, timing.
+
+#pragma once
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <vector>
+
+#include "core/tensor.h"
+
+#define PE_CUDA_HOST 1
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c)
+    {
+    }
+};
+
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+struct alignas(8) uint2 {
+    uint32_t x, y;
+};
+
+static inline float4
+make_float4(float x, float y, float z, float w)
+{
+    return {x, y, z, w};
+}
+
+static inline uint2
+make_uint2(uint32_t x, uint32_t y)
+{
+    return {x, y};
+}
+
+#define __global__ static
+#define __launch_bounds__(...)
+#define __restrict__ __restrict
+#define PE_DEVICE static inline
+
+// Thrown out of pe_emulate() as a failed test, never into a product.
+struct PeEmulatorError {
+    const char *what;
+};
+
+// Which order the fibers run in. A test runs each kernel with several seeds.
+void pe_emulator_seed(unsigned seed);
+
+// Run all blocks of one launch. Throws PeEmulatorError on a deadlock.
+void pe_emulate(dim3 grid, dim3 block, size_t shared,
+                const std::function<void()> &kernel);
+
+#define PE_LAUNCH(kernel, grid, block, shared, stream, ...) \
+    do { \
+        (void)(stream); \
+        auto pe_kernel = kernel; \
+        pe_emulate(grid, block, shared, [=] { pe_kernel(__VA_ARGS__); }); \
+    } while (0)
+
+// ---- The state that a fiber sees ------------------------------------------
+
+struct PeThread {
+    dim3 thread, block, grid_dim, block_dim;
+    unsigned lane, warp;
+};
+extern PeThread *pe_thread;
+
+#define threadIdx (pe_thread->thread)
+#define blockIdx (pe_thread->block)
+#define gridDim (pe_thread->grid_dim)
+#define blockDim (pe_thread->block_dim)
+
+unsigned char *pe_emulator_shared(void);
+#define PE_SHARED(type, name) type *name = (type *)pe_emulator_shared()
+
+// ---- Collectives ------------------------------------------------------------
+
+void __syncthreads(void);
+
+// The last lane of the warp to arrive runs `op` for all; `in` and `out` are
+// each lane's operands, by lane.
+void pe_emulator_warp(const void *in, void *out,
+                      void (*op)(const void *const *in, void *const *out,
+                                 int argument),
+                      int argument);
+
+void __syncwarp(unsigned mask = ~0u);
+float pe_shuffle_xor(float v, int mask);
+
+// ---- Asynchronous copies, matrix loads and products
+// --------------------------
+
+typedef unsigned char *PeSharedAddress;
+
+PE_DEVICE PeSharedAddress
+pe_shared_address(const void *p)
+{
+    return (unsigned char *)p;
+}
+
+void pe_cp_async16(PeSharedAddress dst, const void *src, bool ok);
+void pe_cp_async_commit(void);
+void pe_emulator_cp_async_wait(size_t pending);
+
+template <int N>
+PE_DEVICE void
+pe_cp_async_wait(void)
+{
+    pe_emulator_cp_async_wait(N);
+}
+
+void pe_emulator_ldmatrix_x4(uint32_t (&r)[4], PeSharedAddress a,
+                             bool transpose);
+
+template <bool TRANSPOSE>
+PE_DEVICE void
+pe_ldmatrix_x4(uint32_t (&r)[4], PeSharedAddress a)
+{
+    pe_emulator_ldmatrix_x4(r, a, TRANSPOSE);
+}
+
+PE_DEVICE float
+pe_exp2(float x)
+{
+    return exp2f(x);
+}
+
+struct PeBf16 {
+    uint16_t bits;
+};
+struct PeHalf {
+    uint16_t bits;
+};
+
+PE_DEVICE float
+pe_to_float(PeBf16 v)
+{
+    return pe_bf16_to_f32(v.bits);
+}
+
+PE_DEVICE float
+pe_to_float(PeHalf v)
+{
+    return pe_f16_to_f32(v.bits);
+}
+
+PE_DEVICE uint16_t
+pe_bits(PeBf16, float v)
+{
+    return pe_bf16_from_f32(v);
+}
+
+PE_DEVICE uint16_t
+pe_bits(PeHalf, float v)
+{
+    return pe_f16_from_f32(v);
+}
+
+void pe_mma_16816(PeBf16, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+                  uint32_t b1);
+void pe_mma_16816(PeHalf, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+                  uint32_t b1);

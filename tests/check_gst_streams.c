@@ -399,8 +399,10 @@ cycles_with_frames_on_their_way(void)
 
     for (int i = 0; i < 100; i++) {
         push_frames(h, 0, i % 7);
-        gst_element_set_state(h->element, GST_STATE_READY);
-        gst_element_set_state(h->element, GST_STATE_PLAYING);
+        g_assert_cmpint(gst_element_set_state(h->element, GST_STATE_READY), ==,
+                        GST_STATE_CHANGE_SUCCESS);
+        g_assert_cmpint(gst_element_set_state(h->element, GST_STATE_PLAYING),
+                        ==, GST_STATE_CHANGE_SUCCESS);
         GstSegment segment;
         gst_segment_init(&segment, GST_FORMAT_TIME);
         gst_pad_push_event(h->srcpad, gst_event_new_stream_start("again"));

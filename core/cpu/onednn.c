@@ -32,6 +32,7 @@ struct PeOnednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_data_type_t act;
+    PeBackendOps own; // the table before oneDNN, for what it does not do well
     Entry entries[MAX_PRIMITIVES];
     uint64_t clock;
 };
@@ -238,12 +239,13 @@ onednn_linear_new(PeBackend *be, const PeLinearParams *params)
 {
     PeOnednn *o = ((PeCpu *)be)->onednn;
     omp_set_num_threads(((PeCpu *)be)->n_threads);
-    PeLinear *l = pe_linear_new_unpacked(params);
-    if (!l)
-        return NULL;
     dnnl_primitive_desc_t pd = matmul_new(
-        o, TYPICAL_ROWS, l->n, l->k, PE_EPILOGUE_NONE, l->bias != NULL, NULL);
-    bool ok = pd && init_packed(o, l, pd);
+        o, TYPICAL_ROWS, (int)params->weight.shape[0], params->k_padded,
+        PE_EPILOGUE_NONE, params->bias != NULL, NULL);
+    if (!pd)
+        return o->own.linear_new(be, params);
+    PeLinear *l = pe_linear_new_unpacked(params);
+    bool ok = l && init_packed(o, l, pd);
     dnnl_primitive_desc_destroy(pd);
     if (ok) {
         void *plain = plain_weight(be, params, l->n, l->k);
@@ -276,6 +278,10 @@ onednn_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
 {
     PeCpu *cpu = (PeCpu *)be;
     PeOnednn *o = cpu->onednn;
+    if (!l->onednn) {
+        o->own.linear(be, l, epilogue, rope, y, x, rows);
+        return;
+    }
     omp_set_num_threads(cpu->n_threads);
     PeEpilogue done =
         epilogue == PE_EPILOGUE_ROPE ? PE_EPILOGUE_NONE : epilogue;
@@ -394,6 +400,7 @@ pe_onednn_init(PeCpu *cpu)
         return false;
     }
     dnnl_primitive_desc_destroy(pd);
+    o->own = cpu->ops;
     cpu->ops.linear_new = onednn_linear_new;
     cpu->ops.linear_free = onednn_linear_free;
     cpu->ops.linear = onednn_linear;

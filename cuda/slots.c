@@ -11,7 +11,6 @@
 // surface. An event in the slot orders both before the model, and before the
 // slot's next frame.
 
-#include "core/preprocess.h"
 #include "cuda/cuda.h"
 #include "cuda/kernels.h"
 
@@ -45,6 +44,7 @@ struct PeIngest {
     cudaStream_t stream;
     GMutex lock;
     GCond freed;
+    bool exact;     // the bytes of the CPU, see pe_cuda_preprocess()
     GQueue uploads; // of Upload not in use, the longest unused first
     int n_uploads;
     GHashTable *axes; // in_size << 32 | out_size -> Axis
@@ -218,50 +218,6 @@ copy_plane(uint8_t *dst, int dst_stride, const PeFrame *frame, int i)
 
 // ---- Ingest -----------------------------------------------------------------
 
-// What a kernel has to know of a frame.
-static PeCudaFrame
-make_frame(const PeFrame *frame)
-{
-    static const struct {
-        PeCudaLayout layout;
-        int pixel_size, red, green, blue;
-    } formats[] = {
-        [PE_FORMAT_RGB] = {PE_CUDA_PACKED, 3, 0, 1, 2},
-        [PE_FORMAT_BGR] = {PE_CUDA_PACKED, 3, 2, 1, 0},
-        [PE_FORMAT_RGBX] = {PE_CUDA_PACKED, 4, 0, 1, 2},
-        [PE_FORMAT_BGRX] = {PE_CUDA_PACKED, 4, 2, 1, 0},
-        [PE_FORMAT_GRAY8] = {PE_CUDA_GRAY8},
-        [PE_FORMAT_NV12] = {PE_CUDA_NV12},
-        [PE_FORMAT_I420] = {PE_CUDA_I420},
-        [PE_FORMAT_YUY2] = {PE_CUDA_YUY2},
-        [PE_FORMAT_P010] = {PE_CUDA_P010},
-    };
-    int bits = frame->format == PE_FORMAT_P010 ? 10 : 8;
-    PeYuvCoefficients c =
-        pe_yuv_coefficients(frame->matrix, frame->full_range, bits);
-    PeCudaFrame f = {
-        .layout = formats[frame->format].layout,
-        .width = frame->width,
-        .height = frame->height,
-        .pixel_size = formats[frame->format].pixel_size,
-        .red = formats[frame->format].red,
-        .green = formats[frame->format].green,
-        .blue = formats[frame->format].blue,
-        .y_off = c.y_off,
-        .c_off = c.c_off,
-        .y_mul = c.y_mul,
-        .r_v = c.r_v,
-        .g_u = c.g_u,
-        .g_v = c.g_v,
-        .b_u = c.b_u,
-    };
-    for (int i = 0; i < 3; i++) {
-        f.planes[i] = frame->planes[i];
-        f.strides[i] = frame->strides[i];
-    }
-    return f;
-}
-
 // Queue the kernel, and first the copy of an upload's `size` bytes if there is
 // one. `frame` lies on the device.
 static bool
@@ -281,8 +237,7 @@ launch(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
         status = cudaMemcpyAsync(u->device, u->host, size,
                                  cudaMemcpyHostToDevice, stream);
     if (status == cudaSuccess) {
-        PeCudaFrame f = make_frame(frame);
-        pe_cuda_preprocess(stream, &f, x, y, slot->rgb);
+        pe_cuda_preprocess(stream, frame, x, y, in->exact, slot->rgb);
         status = cudaGetLastError();
     }
     if (status == cudaSuccess && u)
@@ -365,6 +320,7 @@ pe_cuda_ingest_new(PeCuda *cuda)
 {
     struct PeIngest *in = g_new0(struct PeIngest, 1);
     in->cuda = cuda;
+    in->exact = g_strcmp0(g_getenv("PE_CUDA_PREPROCESS"), "fast") != 0;
     g_mutex_init(&in->lock);
     g_cond_init(&in->freed);
     g_queue_init(&in->uploads);

@@ -78,6 +78,27 @@ multiply_values(float (&o)[D / 8][4], const uint32_t (&p)[BN / 16][4],
     }
 }
 
+// Hide the keys behind the end, and those that a causal query must not see.
+//
+//   s         scores of keys key0..
+//   q0        the warp's first query; a thread's rows are q0 + lane / 4 and
+//   that
+//             + 8, its columns of a fragment lane % 4 * 2 and that + 1
+template <int BN>
+PE_DEVICE void
+mask_keys(float (&s)[BN / 8][4], int key0, int len, int q0, bool causal)
+{
+    const int lane = threadIdx.x % 32;
+    for (int i = 0; i < BN / 8; i++) {
+        for (int j = 0; j < 4; j++) {
+            int key = key0 + i * 8 + lane % 4 * 2 + j % 2;
+            int query = q0 + lane / 4 + j / 2 * 8;
+            if (key >= len || (causal && key > query))
+                s[i][j] = MASKED;
+        }
+    }
+}
+
 // One of the two query rows that a thread holds of its warp's 16.
 struct Row {
     float max, sum; // of scores times scale_log2, and of exponentials
@@ -105,6 +126,20 @@ softmax_row(float (&s)[BN / 8][4], int first, float scale, Row *row)
             s[i][j] = pe_exp2(s[i][j] * scale - max);
             row->sum += s[i][j];
         }
+    }
+}
+
+// Probabilities as the left operand of the next product: the accumulators of
+// two 16x8 tiles lie just as the fragments of one 16x16 tile.
+template <typename T, int BN>
+PE_DEVICE void
+pack_tile(uint32_t (&p)[BN / 16][4], const float (&s)[BN / 8][4])
+{
+    for (int i = 0; i < BN / 16; i++) {
+        p[i][0] = pe_pack<T>(s[2 * i][0], s[2 * i][1]);
+        p[i][1] = pe_pack<T>(s[2 * i][2], s[2 * i][3]);
+        p[i][2] = pe_pack<T>(s[2 * i + 1][0], s[2 * i + 1][1]);
+        p[i][3] = pe_pack<T>(s[2 * i + 1][2], s[2 * i + 1][3]);
     }
 }
 
@@ -181,18 +216,8 @@ __global__ void __launch_bounds__(32 * WARPS)
         pe_cp_async_commit();
         multiply_keys<T, D, BN>(s, q_fragment, tile_keys);
 
-        // A thread's rows are lane / 4 and that + 8, its columns of a fragment
-        // lane % 4 * 2 and that + 1.
-        const int row = q0 + warp * 16 + lane / 4;
-        if ((t + 1) * BN > len || (causal && (t + 1) * BN > q0 + warp * 16)) {
-            for (int i = 0; i < BN / 8; i++) {
-                for (int j = 0; j < 4; j++) {
-                    int key = t * BN + i * 8 + lane % 4 * 2 + j % 2;
-                    if (key >= len || (causal && key > row + j / 2 * 8))
-                        s[i][j] = MASKED;
-                }
-            }
-        }
+        if ((t + 1) * BN > len || (causal && (t + 1) * BN > q0 + warp * 16))
+            mask_keys<BN>(s, t * BN, len, q0 + warp * 16, causal);
         softmax_row<BN>(s, 0, scale_log2, &upper);
         softmax_row<BN>(s, 2, scale_log2, &lower);
         for (int i = 0; i < D / 8; i++) {
@@ -202,12 +227,7 @@ __global__ void __launch_bounds__(32 * WARPS)
             o[i][3] *= lower.rescale;
         }
         uint32_t p[BN / 16][4];
-        for (int i = 0; i < BN / 16; i++) {
-            p[i][0] = pe_pack<T>(s[2 * i][0], s[2 * i][1]);
-            p[i][1] = pe_pack<T>(s[2 * i][2], s[2 * i][3]);
-            p[i][2] = pe_pack<T>(s[2 * i + 1][0], s[2 * i + 1][1]);
-            p[i][3] = pe_pack<T>(s[2 * i + 1][2], s[2 * i + 1][3]);
-        }
+        pack_tile<T, BN>(p, s);
 
         pe_cp_async_wait<1>();
         __syncthreads();

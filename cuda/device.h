@@ -13,9 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#ifdef PE_CUDA_HOST
-#include "tests/cuda_host/emulator.h"
-#else
+#ifndef PE_CUDA_HOST
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -192,7 +190,7 @@ pe_mma_16816(PeHalf, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
 #endif
 }
 
-#endif // PE_CUDA_HOST
+#endif // !PE_CUDA_HOST
 
 // ---- The same on both sides -------------------------------------------------
 

@@ -27,6 +27,8 @@
 
 #include "core/tensor.h"
 
+#define PE_CUDA_HOST 1
+
 struct dim3 {
     unsigned x, y, z;
     dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c)
@@ -70,11 +72,17 @@ void pe_emulator_seed(unsigned seed);
 void pe_emulate(dim3 grid, dim3 block, size_t shared,
                 const std::function<void()> &kernel);
 
+// Who queues launches on streams; NULL: they run at once.
+extern void (*pe_emulator_queue)(void *stream, std::function<void()> launch);
+
+void pe_emulator_launch(void *stream, dim3 grid, dim3 block, size_t shared,
+                        const std::function<void()> &kernel);
+
 #define PE_LAUNCH(kernel, grid, block, shared, stream, ...) \
     do { \
-        (void)(stream); \
         auto pe_kernel = kernel; \
-        pe_emulate(grid, block, shared, [=] { pe_kernel(__VA_ARGS__); }); \
+        pe_emulator_launch(stream, grid, block, shared, \
+                           [=] { pe_kernel(__VA_ARGS__); }); \
     } while (0)
 
 // ---- The state that a fiber sees ------------------------------------------

@@ -25,6 +25,8 @@
 
 typedef std::function<void()> Operation;
 
+extern void (*pe_emulator_queue)(void *stream, Operation launch);
+
 struct CUstream_st {
     std::deque<Operation> queue;
     uint64_t n_pushed = 0, n_run = 0;
@@ -108,6 +110,7 @@ cudaError_t
 cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
     Guard guard(lock);
+    pe_emulator_queue = fake_cuda_push;
     *stream = new CUstream_st;
     streams.push_back(*stream);
     return cudaSuccess;

@@ -61,9 +61,10 @@ open_cuda_module(void)
 {
     g_autofree char *path = find_cuda_module();
     if (!path) {
-        cuda_missing = g_strdup("the module " CUDA_MODULE " was not found in "
-                                "the plugin's folders nor in " PE_CUDA_MODULE_DIR
-                                "; GST_PE_CUDA_MODULE may name it");
+        cuda_missing =
+            g_strdup("the module " CUDA_MODULE " was not found in "
+                     "the plugin's folders nor in " PE_CUDA_MODULE_DIR
+                     "; GST_PE_CUDA_MODULE may name it");
         return;
     }
     GModule *module =

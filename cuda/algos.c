@@ -102,8 +102,7 @@ pe_algos_new(const char *path)
 {
     PeAlgos *algos = g_new0(PeAlgos, 1);
     algos->path = g_strdup(path);
-    algos->table =
-        g_hash_table_new_full(hash_key, equal_keys, g_free, g_free);
+    algos->table = g_hash_table_new_full(hash_key, equal_keys, g_free, g_free);
     g_autofree char *text = NULL;
     if (!path || !g_file_get_contents(path, &text, NULL, NULL))
         return algos;
@@ -163,8 +162,7 @@ pe_algos_save(PeAlgos *algos, GError **error)
 
     g_autofree char *dir = g_path_get_dirname(algos->path);
     if (g_mkdir_with_parents(dir, 0755) != 0) {
-        g_set_error(error, G_FILE_ERROR,
-                    (int)g_file_error_from_errno(errno),
+        g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(errno),
                     "cannot make the folder %s: %s", dir, g_strerror(errno));
         return false;
     }

@@ -179,7 +179,7 @@ algos_path(const PeCuda *cuda)
     g_autoptr(GString) name = g_string_new("cublaslt-");
     for (size_t i = 0; i < sizeof p.uuid.bytes; i++)
         g_string_append_printf(name, "%02x", (guint8)p.uuid.bytes[i]);
-    g_string_append_printf(name, "-%zu.txt", cuda->lt->cublasLtGetVersion());
+    g_string_append_printf(name, "-%zu.txt", cuda->lt->GetVersion());
     return g_build_filename(g_get_user_cache_dir(), "gst-pe", name->str, NULL);
 }
 
@@ -194,7 +194,7 @@ set_up(PeCuda *cuda)
             "making a stream") ||
         !pe_cuda_memory_init(cuda))
         return false;
-    cublasStatus_t status = cuda->lt->cublasLtCreate(&cuda->lt_handle);
+    cublasStatus_t status = cuda->lt->Create(&cuda->lt_handle);
     if (status != CUBLAS_STATUS_SUCCESS) {
         pe_cuda_fail(cuda, "cublasLtCreate failed with status %d", (int)status);
         return false;
@@ -223,7 +223,7 @@ cuda_close(PeBackend *be)
     pe_algos_free(cuda->algos);
     cudaFree(cuda->workspace);
     if (cuda->lt_handle)
-        cuda->lt->cublasLtDestroy(cuda->lt_handle);
+        cuda->lt->Destroy(cuda->lt_handle);
     pe_cuda_memory_clear(cuda);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
@@ -367,8 +367,7 @@ cuda_open(const PeBackendParams *params, GError **error)
     }
     if (!set_up(cuda)) {
         bool failed = cuda->error != NULL;
-        g_set_error(error, PE_ERROR,
-                    failed ? PE_ERROR_BACKEND : PE_ERROR_NOMEM,
+        g_set_error(error, PE_ERROR, failed ? PE_ERROR_BACKEND : PE_ERROR_NOMEM,
                     "cuda:%d (%s) cannot be used: %s", cuda->device,
                     cuda->description,
                     failed ? cuda->error : "no memory left for the workspace");

@@ -2,8 +2,8 @@
 //
 // bucket.c - which batch sizes keep a whole device busy. A matrix product is
 // cut into tiles, and a multiprocessor computes one tile at a time: a last wave
-// that fills a quarter of the device takes as long as a full one. So the time of
-// a batch is a staircase, and the best sizes end just before a step.
+// that fills a quarter of the device takes as long as a full one. So the time
+// of a batch is a staircase, and the best sizes end just before a step.
 
 #include "cuda/bucket.h"
 
@@ -97,30 +97,37 @@ pe_cuda_list_buckets(int n_sms, int tokens, int width, int mlp_width,
     return n;
 }
 
+// The bucket of the best rate.
+static int
+best_bucket(const Shape *s, const int *buckets, int count)
+{
+    double best = 0;
+    for (int i = 0; i < count; i++)
+        best = MAX(best, batch_rate(s, buckets[i]));
+    int i = 0;
+    while (batch_rate(s, buckets[i]) < best * (1 - TOLERANCE))
+        i++;
+    return buckets[i];
+}
+
 int
 pe_cuda_batch_bucket(int n_sms, int n, int tokens, int width, int mlp_width)
 {
     Shape s = {n_sms, tokens, width, mlp_width};
     int buckets[PE_CUDA_MAX_BUCKETS];
     int count = pe_cuda_list_buckets(n_sms, tokens, width, mlp_width, buckets);
-    int largest = buckets[count - 1];
-    int best = MIN(n, largest);
-    if (n <= largest) {
-        // All at once, or a full bucket and the rest after it?
-        double least = batch_time(&s, n);
-        for (int i = 0; i < count && buckets[i] < n; i++) {
-            double time =
-                batch_time(&s, buckets[i]) + batch_time(&s, n - buckets[i]);
-            if (time < least) {
-                least = time;
-                best = buckets[i];
-            }
-        }
-        return best;
-    }
-    for (int i = count - 1; i >= 0; i--) {
-        if (batch_rate(&s, buckets[i]) >= batch_rate(&s, best))
+    if (n > buckets[count - 1])
+        return best_bucket(&s, buckets, count);
+    // All at once, or a bucket and the rest after it?
+    double least = batch_time(&s, n);
+    int best = n;
+    for (int i = 0; i < count && buckets[i] < n; i++) {
+        double time =
+            batch_time(&s, buckets[i]) + batch_time(&s, n - buckets[i]);
+        if (time < least) {
+            least = time;
             best = buckets[i];
+        }
     }
     return best;
 }

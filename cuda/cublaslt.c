@@ -34,9 +34,9 @@ static const char *
 find_functions(void *library, PeCublasLt *lt)
 {
 #define FIND(name) \
-    *(void **)&lt->name = dlsym(library, #name); \
+    *(void **)&lt->name = dlsym(library, "cublasLt" #name); \
     if (!lt->name) \
-        return #name;
+        return "cublasLt" #name;
     PE_CUBLASLT_FUNCTIONS(FIND)
 #undef FIND
     return NULL;

@@ -11,27 +11,31 @@
 #include <stdbool.h>
 
 #define PE_CUBLASLT_FUNCTIONS(F) \
-    F(cublasLtGetVersion) \
-    F(cublasLtCreate) \
-    F(cublasLtDestroy) \
-    F(cublasLtMatmul) \
-    F(cublasLtMatmulAlgoGetHeuristic) \
-    F(cublasLtMatmulAlgoCheck) \
-    F(cublasLtMatmulDescCreate) \
-    F(cublasLtMatmulDescDestroy) \
-    F(cublasLtMatmulDescSetAttribute) \
-    F(cublasLtMatrixLayoutCreate) \
-    F(cublasLtMatrixLayoutDestroy) \
-    F(cublasLtMatmulPreferenceCreate) \
-    F(cublasLtMatmulPreferenceDestroy) \
-    F(cublasLtMatmulPreferenceSetAttribute)
+    F(GetVersion) \
+    F(Create) \
+    F(Destroy) \
+    F(Matmul) \
+    F(MatmulAlgoGetHeuristic) \
+    F(MatmulAlgoCheck) \
+    F(MatmulDescCreate) \
+    F(MatmulDescDestroy) \
+    F(MatmulDescSetAttribute) \
+    F(MatrixLayoutCreate) \
+    F(MatrixLayoutDestroy) \
+    F(MatmulPreferenceCreate) \
+    F(MatmulPreferenceDestroy) \
+    F(MatmulPreferenceSetAttribute)
 
 typedef struct {
-#define PE_CUBLASLT_FIELD(name) __typeof__(&name) name;
+#define PE_CUBLASLT_FIELD(name) __typeof__(&cublasLt##name) name;
     PE_CUBLASLT_FUNCTIONS(PE_CUBLASLT_FIELD)
 #undef PE_CUBLASLT_FIELD
 } PeCublasLt;
 
+G_BEGIN_DECLS
+
 // The library, opened once and kept. NULL with PE_ERROR_DEVICE when it is not
 // there or lacks something. Any thread.
 const PeCublasLt *pe_cublaslt_open(GError **error);
+
+G_END_DECLS

@@ -93,9 +93,8 @@ pe_cuda_graph_begin(PeBackend *be, uint64_t key)
         return false;
     }
     // Other threads go on allocating and preprocessing meanwhile.
-    if (cudaStreamBeginCapture(cuda->stream,
-                               cudaStreamCaptureModeThreadLocal) ==
-        cudaSuccess) {
+    if (cudaStreamBeginCapture(
+            cuda->stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess) {
         cuda->graphs->recording = g;
         cuda->graphs->spoiled = false;
     } else {

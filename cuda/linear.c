@@ -103,8 +103,8 @@ pe_cuda_linear_new(PeBackend *be, const PeLinearParams *params)
     PeLinear *l = g_new0(PeLinear, 1);
     l->n = (int)params->weight.shape[0];
     l->k = params->k_padded;
-    l->weight = pe_cuda_alloc(be, (size_t)l->n * (size_t)l->k *
-                                      pe_dtype_size(be->act));
+    l->weight =
+        pe_cuda_alloc(be, (size_t)l->n * (size_t)l->k * pe_dtype_size(be->act));
     if (!l->weight || (params->bias && !upload_bias(cuda, l, params))) {
         pe_cuda_linear_free(be, l);
         return NULL;

@@ -5,8 +5,8 @@
 // first candidates are timed once for each shape and the winner is kept.
 //
 // Row-major y = x w^T is column-major y^T = w x^T with the same memory: w is
-// the library's A, transposed, and x its B, so that the bias runs along the rows
-// of its result.
+// the library's A, transposed, and x its B, so that the bias runs along the
+// rows of its result.
 
 #include "cuda/matmul.h"
 
@@ -39,8 +39,8 @@ static bool
 set_attribute(PeCuda *cuda, Plan *plan, cublasLtMatmulDescAttributes_t name,
               const void *value, size_t size)
 {
-    return cuda->lt->cublasLtMatmulDescSetAttribute(
-               plan->desc, name, value, size) == CUBLAS_STATUS_SUCCESS;
+    return cuda->lt->MatmulDescSetAttribute(plan->desc, name, value, size) ==
+           CUBLAS_STATUS_SUCCESS;
 }
 
 // Without TF32: plain CUBLAS_COMPUTE_32F multiplies f32 as f32.
@@ -54,9 +54,8 @@ make_desc(PeCuda *cuda, const PeMatmul *p, Plan *plan)
             p->bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
     else if (p->bias)
         epilogue = CUBLASLT_EPILOGUE_BIAS;
-    if (cuda->lt->cublasLtMatmulDescCreate(&plan->desc, CUBLAS_COMPUTE_32F,
-                                           CUDA_R_32F) !=
-            CUBLAS_STATUS_SUCCESS ||
+    if (cuda->lt->MatmulDescCreate(&plan->desc, CUBLAS_COMPUTE_32F,
+                                   CUDA_R_32F) != CUBLAS_STATUS_SUCCESS ||
         !set_attribute(cuda, plan, CUBLASLT_MATMUL_DESC_TRANSA, &transpose,
                        sizeof transpose) ||
         !set_attribute(cuda, plan, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
@@ -73,22 +72,22 @@ static bool
 make_layout(PeCuda *cuda, cublasLtMatrixLayout_t *layout, PeDtype type,
             int rows, int columns)
 {
-    return cuda->lt->cublasLtMatrixLayoutCreate(
-               layout, data_type(type), (uint64_t)columns, (uint64_t)rows,
-               columns) == CUBLAS_STATUS_SUCCESS;
+    return cuda->lt->MatrixLayoutCreate(layout, data_type(type),
+                                        (uint64_t)columns, (uint64_t)rows,
+                                        columns) == CUBLAS_STATUS_SUCCESS;
 }
 
 static void
 plan_clear(PeCuda *cuda, Plan *plan)
 {
     if (plan->desc)
-        cuda->lt->cublasLtMatmulDescDestroy(plan->desc);
+        cuda->lt->MatmulDescDestroy(plan->desc);
     if (plan->w)
-        cuda->lt->cublasLtMatrixLayoutDestroy(plan->w);
+        cuda->lt->MatrixLayoutDestroy(plan->w);
     if (plan->x)
-        cuda->lt->cublasLtMatrixLayoutDestroy(plan->x);
+        cuda->lt->MatrixLayoutDestroy(plan->x);
     if (plan->y)
-        cuda->lt->cublasLtMatrixLayoutDestroy(plan->y);
+        cuda->lt->MatrixLayoutDestroy(plan->y);
 }
 
 static bool
@@ -111,10 +110,10 @@ run(PeCuda *cuda, const PeMatmul *p, const Plan *plan, const PeAlgo *algo,
     void *y)
 {
     const float one = 1, beta = p->residual ? 1 : 0;
-    return cuda->lt->cublasLtMatmul(
-        cuda->lt_handle, plan->desc, &one, p->w, plan->w, p->x, plan->x, &beta,
-        y, plan->y, y, plan->y, (const cublasLtMatmulAlgo_t *)algo,
-        cuda->workspace, cuda->workspace_size, cuda->stream);
+    return cuda->lt->Matmul(cuda->lt_handle, plan->desc, &one, p->w, plan->w,
+                            p->x, plan->x, &beta, y, plan->y, y, plan->y,
+                            (const cublasLtMatmulAlgo_t *)algo, cuda->workspace,
+                            cuda->workspace_size, cuda->stream);
 }
 
 // ---- Choosing an algorithm --------------------------------------------------
@@ -125,8 +124,7 @@ G_STATIC_ASSERT(sizeof(PeAlgo) == sizeof(cublasLtMatmulAlgo_t));
 static int
 alignment(const PeMatmul *p)
 {
-    uintptr_t bits =
-        (uintptr_t)p->x | (uintptr_t)p->w | (uintptr_t)p->y | 256;
+    uintptr_t bits = (uintptr_t)p->x | (uintptr_t)p->w | (uintptr_t)p->y | 256;
     return (int)(bits & -bits);
 }
 
@@ -135,7 +133,7 @@ set_preference(PeCuda *cuda, cublasLtMatmulPreference_t preference,
                cublasLtMatmulPreferenceAttributes_t name, const void *value,
                size_t size)
 {
-    return cuda->lt->cublasLtMatmulPreferenceSetAttribute(
+    return cuda->lt->MatmulPreferenceSetAttribute(
                preference, name, value, size) == CUBLAS_STATUS_SUCCESS;
 }
 
@@ -154,8 +152,7 @@ ask_library(PeCuda *cuda, const PeMatmul *p, const Plan *plan,
     uint64_t workspace = cuda->workspace_size;
     cublasLtMatmulPreference_t preference = NULL;
     int n = 0;
-    if (cuda->lt->cublasLtMatmulPreferenceCreate(&preference) !=
-        CUBLAS_STATUS_SUCCESS)
+    if (cuda->lt->MatmulPreferenceCreate(&preference) != CUBLAS_STATUS_SUCCESS)
         return 0;
     bool ok = set_preference(cuda, preference,
                              CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
@@ -163,12 +160,12 @@ ask_library(PeCuda *cuda, const PeMatmul *p, const Plan *plan,
     for (size_t i = 0; i < G_N_ELEMENTS(alignments); i++)
         ok = ok && set_preference(cuda, preference, alignments[i], &align,
                                   sizeof align);
-    if (!ok || cuda->lt->cublasLtMatmulAlgoGetHeuristic(
-                   cuda->lt_handle, plan->desc, plan->w, plan->x, plan->y,
-                   plan->y, preference, MAX_CANDIDATES, results,
-                   &n) != CUBLAS_STATUS_SUCCESS)
+    if (!ok ||
+        cuda->lt->MatmulAlgoGetHeuristic(
+            cuda->lt_handle, plan->desc, plan->w, plan->x, plan->y, plan->y,
+            preference, MAX_CANDIDATES, results, &n) != CUBLAS_STATUS_SUCCESS)
         n = 0;
-    cuda->lt->cublasLtMatmulPreferenceDestroy(preference);
+    cuda->lt->MatmulPreferenceDestroy(preference);
     return n;
 }
 
@@ -264,10 +261,10 @@ static bool
 accepts(PeCuda *cuda, const Plan *plan, const PeAlgo *algo)
 {
     cublasLtMatmulHeuristicResult_t result;
-    return cuda->lt->cublasLtMatmulAlgoCheck(
-               cuda->lt_handle, plan->desc, plan->w, plan->x, plan->y, plan->y,
-               (const cublasLtMatmulAlgo_t *)algo,
-               &result) == CUBLAS_STATUS_SUCCESS &&
+    return cuda->lt->MatmulAlgoCheck(cuda->lt_handle, plan->desc, plan->w,
+                                     plan->x, plan->y, plan->y,
+                                     (const cublasLtMatmulAlgo_t *)algo,
+                                     &result) == CUBLAS_STATUS_SUCCESS &&
            result.workspaceSize <= cuda->workspace_size;
 }
 
@@ -301,9 +298,9 @@ choose_algo(PeCuda *cuda, const PeMatmul *p, const Plan *plan, PeAlgo *algo)
     if (!find_algo(cuda, p, plan, timed, algo, &seconds))
         return false;
     if (seconds > 0) {
-        pe_log(PE_LOG_DEBUG, "product [%d, %d] x [%d, %d]: %.1f us, %.0f TFLOP/s",
-               p->m, p->k, p->k, p->n, seconds * 1e6,
-               2e-12 * p->m * p->n * p->k / seconds);
+        pe_log(PE_LOG_DEBUG,
+               "product [%d, %d] x [%d, %d]: %.1f us, %.0f TFLOP/s", p->m, p->k,
+               p->k, p->n, seconds * 1e6, 2e-12 * p->m * p->n * p->k / seconds);
         pe_algos_set(cuda->algos, &key, algo);
     }
     return true;

@@ -97,9 +97,9 @@ pe_cuda_download(PeBackend *be, void *dst, const void *src, size_t size)
         PeStage *stage = pe_cuda_next_stage(cuda);
         if (!stage ||
             !pe_cuda_check(cuda,
-                           cudaMemcpyAsync(
-                               stage->host, (const char *)src + i, n,
-                               cudaMemcpyDeviceToHost, cuda->stream),
+                           cudaMemcpyAsync(stage->host, (const char *)src + i,
+                                           n, cudaMemcpyDeviceToHost,
+                                           cuda->stream),
                            "a copy from the device") ||
             !pe_cuda_check(cuda, cudaStreamSynchronize(cuda->stream),
                            "an operation"))

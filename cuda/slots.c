@@ -5,11 +5,11 @@
 //
 // A frame on the host is copied to a pinned buffer, which is free again when
 // its own copy to the device is done; conversion and resizing run on one stream
-// of their own, beside the model's. A frame on the device is read where it lies,
-// by a kernel on its producer's stream, so behind whatever still writes it, and
-// ingest() returns when that kernel is done: the producer may then reuse the
-// surface. An event in the slot orders both before the model, and before the
-// slot's next frame.
+// of their own, beside the model's. A frame on the device is read where it
+// lies, by a kernel on its producer's stream, so behind whatever still writes
+// it, and ingest() returns when that kernel is done: the producer may then
+// reuse the surface. An event in the slot orders both before the model, and
+// before the slot's next frame.
 
 #include "cuda/cuda.h"
 #include "cuda/kernels.h"
@@ -326,9 +326,9 @@ pe_cuda_ingest_new(PeCuda *cuda)
     g_queue_init(&in->uploads);
     in->axes =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, axis_free);
-    pe_cuda_check(
-        cuda, cudaStreamCreateWithFlags(&in->stream, cudaStreamNonBlocking),
-        "making a stream");
+    pe_cuda_check(cuda,
+                  cudaStreamCreateWithFlags(&in->stream, cudaStreamNonBlocking),
+                  "making a stream");
     return in;
 }
 
@@ -358,8 +358,8 @@ pe_cuda_slot_new(PeBackend *be, int width, int height)
     slot->width = width;
     slot->height = height;
     pe_cuda_use(cuda);
-    if (cudaMalloc((void **)&slot->rgb,
-                   3 * (size_t)width * (size_t)height) == cudaSuccess &&
+    if (cudaMalloc((void **)&slot->rgb, 3 * (size_t)width * (size_t)height) ==
+            cudaSuccess &&
         cudaEventCreateWithFlags(&slot->ready, cudaEventDisableTiming) ==
             cudaSuccess)
         return slot;

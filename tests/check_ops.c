@@ -39,6 +39,7 @@ struct Problem {
     const float *initial; // output before the call; NULL: NaN
     float *weight;        // linear only, with bias and scale
     float *bias, *scale;
+    int k_padded;
     double flops, bytes; // of one run
     PeLinear *(*prepare)(PeBackend *be, const Problem *p);
     void (*run)(PeBackend *be, const Problem *p, const PeLinear *l,
@@ -54,6 +55,10 @@ static Variant variants[16];
 static int n_variants;
 static PeBackend *reference;
 static bool bench;
+static int k_align = 1; // that suits every variant
+// Bias and GELU come before the product is rounded to act, and a scaled bias
+// stays f32.
+static bool f32_epilogues;
 static int n_threads;
 
 // NMSE and largest |difference| over RMS that an output may have; the second
@@ -63,8 +68,10 @@ typedef struct {
 } Limit;
 
 static const Limit exact_limit = {1e-11, 1e-4};
-// For each rounding to bf16 between inputs and outputs; one gives 2.8e-6.
+// For each rounding to bf16 between inputs and outputs; one gives 2.8e-6, and
+// one to f16, which has three bits more, 4.4e-8.
 static const Limit bf16_limit = {4e-6, 4e-2};
+static const Limit f16_limit = {6.3e-8, 5e-3};
 
 // ---- Inputs ---------------------------------------------------------------
 
@@ -78,17 +85,34 @@ random_values(size_t n, double scale, GRand *rand)
     return x;
 }
 
+static float
+round_value(PePrecision precision, float v)
+{
+    switch (precision) {
+    case PE_PRECISION_BF16:
+        return pe_bf16_to_f32(pe_bf16_from_f32(v));
+    case PE_PRECISION_FP16:
+        return pe_f16_to_f32(pe_f16_from_f32(v));
+    default:
+        return v;
+    }
+}
+
+static double
+element_size(const Problem *p, bool act)
+{
+    return act && p->precision != PE_PRECISION_FP32 ? 2 : 4;
+}
+
 static void
 add_input(Problem *p, bool act, size_t n, double scale, GRand *rand)
 {
     Input *in = &p->in[p->n_in++];
     *in = (Input){.type = PE_DTYPE_F32, .act = act, .n = n};
     in->values = random_values(n, scale, rand);
-    if (act && p->precision == PE_PRECISION_BF16) {
-        for (size_t i = 0; i < n; i++)
-            in->values[i] = pe_bf16_to_f32(pe_bf16_from_f32(in->values[i]));
-    }
-    p->bytes += (double)n * (act && p->precision == PE_PRECISION_BF16 ? 2 : 4);
+    for (size_t i = 0; act && i < n; i++)
+        in->values[i] = round_value(p->precision, in->values[i]);
+    p->bytes += (double)n * element_size(p, act);
 }
 
 static void
@@ -102,7 +126,7 @@ set_output(Problem *p, bool act, size_t n)
 {
     p->n_out = n;
     p->out_act = act;
-    p->bytes += (double)n * (act && p->precision == PE_PRECISION_BF16 ? 2 : 4);
+    p->bytes += (double)n * element_size(p, act);
 }
 
 static void
@@ -124,19 +148,20 @@ upload_input(PeBackend *be, const Input *in)
     size_t size = in->n * pe_dtype_size(type);
     void *p = be->ops->alloc(be, size);
     g_assert_nonnull(p);
-    if (type != PE_DTYPE_BF16) {
+    if (pe_dtype_size(type) != 2) {
         be->ops->upload(be, p, in->values ? (const void *)in->values : in->ints,
                         size);
         return p;
     }
     g_autofree uint16_t *half = g_new(uint16_t, in->n);
     for (size_t i = 0; i < in->n; i++)
-        half[i] = pe_bf16_from_f32(in->values[i]);
+        half[i] = type == PE_DTYPE_BF16 ? pe_bf16_from_f32(in->values[i])
+                                        : pe_f16_from_f32(in->values[i]);
     be->ops->upload(be, p, half, size);
     return p;
 }
 
-// All ones is NaN in f32 and in bf16.
+// All ones is NaN in f32, bf16 and f16.
 static char *
 new_output_host(const Problem *p, size_t element)
 {
@@ -241,10 +266,12 @@ compare(const char *name, const float *got, const float *expected, size_t n,
 static void
 check_problem(Problem *p)
 {
-    int n = p->precision == PE_PRECISION_FP32 ? 0 : p->n_roundings;
+    int n = p->n_roundings;
     Limit limit = exact_limit;
-    if (n > 0)
+    if (n > 0 && p->precision == PE_PRECISION_BF16)
         limit = (Limit){bf16_limit.nmse * n, bf16_limit.peak * n};
+    else if (n > 0 && p->precision == PE_PRECISION_FP16)
+        limit = (Limit){f16_limit.nmse * n, f16_limit.peak * n};
     g_autofree float *expected = run_on(reference, p, NULL);
     for (int i = 0; i < n_variants; i++) {
         if (variants[i].be->precision != p->precision)
@@ -294,7 +321,7 @@ prepare_linear(PeBackend *be, const Problem *p)
                           p->weight);
         w = pe_tensor_transposed(&w);
     }
-    PeLinearParams params = {w, p->bias, p->scale, row->k_padded};
+    PeLinearParams params = {w, p->bias, p->scale, p->k_padded};
     PeLinear *l = be->ops->linear_new(be, &params);
     g_assert_nonnull(l);
     return l;
@@ -318,8 +345,9 @@ linear_matches(const LinearRow *row, PePrecision precision)
                  .precision = precision,
                  .prepare = prepare_linear,
                  .run = run_linear,
+                 .k_padded = (row->k_padded + k_align - 1) / k_align * k_align,
                  .flops = 2.0 * (double)rows * (double)k * (double)n};
-    add_input(&p, true, rows * (size_t)row->k_padded, 1, rand);
+    add_input(&p, true, rows * (size_t)p.k_padded, 1, rand);
     if (row->epilogue == PE_EPILOGUE_ROPE)
         add_input(&p, false,
                   (size_t)MAX(row->rows / 2, 1) * (size_t)row->head_dim, 1,
@@ -328,15 +356,20 @@ linear_matches(const LinearRow *row, PePrecision precision)
     p.bias = row->bias ? random_values(n, 1, rand) : NULL;
     p.scale = row->scale ? random_values(n, 0.5, rand) : NULL;
     // The scale is folded in before rounding, so weights are rounded here only
-    // where there is none.
+    // where there is none. Some libraries want the bias in act.
     for (size_t i = 0; !row->scale && i < n * k; i++)
-        p.weight[i] = pe_bf16_to_f32(pe_bf16_from_f32(p.weight[i]));
-    p.bytes += (double)(n * k) * (precision == PE_PRECISION_BF16 ? 2 : 4);
+        p.weight[i] = round_value(precision, p.weight[i]);
+    for (size_t i = 0; !row->scale && p.bias && i < n; i++)
+        p.bias[i] = round_value(precision, p.bias[i]);
+    p.bytes += (double)(n * k) * element_size(&p, true);
     bool f32 = row->epilogue == PE_EPILOGUE_F32 ||
                row->epilogue == PE_EPILOGUE_RESIDUAL;
     set_output(&p, !f32, rows * n);
     p.n_roundings = (f32 ? 0 : 1) + (row->epilogue == PE_EPILOGUE_ROPE) +
-                    (row->scale ? 1 : 0);
+                    (row->epilogue == PE_EPILOGUE_GELU && !f32_epilogues) +
+                    (!row->scale     ? 0
+                     : f32_epilogues ? 1
+                                     : 2);
     g_autofree float *initial = NULL;
     if (row->epilogue == PE_EPILOGUE_RESIDUAL)
         p.initial = initial = random_values(rows * n, 1, rand);
@@ -612,17 +645,29 @@ add_variant(const char *device, const char *rung, PePrecision precision)
         be->ops->close(be);
         return;
     }
+    k_align = MAX(k_align, be->k_align);
     variants[n_variants++] = (Variant){
         g_strdup_printf("%s%s%s", device, rung ? " " : "", rung ? rung : ""),
         be};
+}
+
+static const PePrecision precisions[] = {PE_PRECISION_FP32, PE_PRECISION_BF16,
+                                         PE_PRECISION_FP16};
+
+static bool
+has_precision(PePrecision precision)
+{
+    for (int i = 0; i < n_variants; i++) {
+        if (variants[i].be->precision == precision)
+            return true;
+    }
+    return false;
 }
 
 static void
 add_variants(const char *device)
 {
     static const char *const rungs[] = {"c", "avx2", "avx512", "avx512bf16"};
-    static const PePrecision precisions[] = {PE_PRECISION_FP32,
-                                             PE_PRECISION_BF16};
     g_autofree char *forced = g_strdup(g_getenv("PE_CPU"));
     for (size_t i = 0; i < G_N_ELEMENTS(precisions); i++) {
         for (size_t j = 0;
@@ -653,6 +698,7 @@ main(int argc, char **argv)
     }
     reference = pe_backend_open_reference();
     add_variants(device);
+    f32_epilogues = strcmp(device, "cpu") == 0;
     static const struct {
         const char *name;
         GTestDataFunc func;
@@ -662,12 +708,13 @@ main(int argc, char **argv)
         {"tokens", tokens_all_match},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *fp32 = g_strdup_printf("/ops/%s/fp32", tests[i].name);
-        g_autofree char *bf16 = g_strdup_printf("/ops/%s/bf16", tests[i].name);
-        g_test_add_data_func(fp32, GINT_TO_POINTER(PE_PRECISION_FP32),
-                             tests[i].func);
-        g_test_add_data_func(bf16, GINT_TO_POINTER(PE_PRECISION_BF16),
-                             tests[i].func);
+        for (size_t j = 0; j < G_N_ELEMENTS(precisions); j++) {
+            g_autofree char *name = g_strdup_printf(
+                "/ops/%s/%s", tests[i].name, pe_precision_nick(precisions[j]));
+            if (has_precision(precisions[j]))
+                g_test_add_data_func(name, GINT_TO_POINTER(precisions[j]),
+                                     tests[i].func);
+        }
     }
     g_test_add_func("/ops/refusals", refuses_what_is_not_there);
     int failed = g_test_run();

@@ -12,10 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 
-extern "C" {
-#include "cuda/cublaslt.h"
-}
 #include "core/tensor.h"
+#include "cuda/cublaslt.h"
 
 #define MAGIC 0x70652d616c676f00u
 
@@ -66,15 +64,14 @@ set(cudaDataType type, void *p, size_t i, float v)
     if (type == CUDA_R_32F)
         ((float *)p)[i] = v;
     else
-        ((uint16_t *)p)[i] = type == CUDA_R_16BF ? pe_bf16_from_f32(v)
-                                                 : pe_f16_from_f32(v);
+        ((uint16_t *)p)[i] =
+            type == CUDA_R_16BF ? pe_bf16_from_f32(v) : pe_f16_from_f32(v);
 }
 
 static float
 gelu_tanh(float x)
 {
-    return 0.5f * x *
-           (1 + tanhf(0.7978845608f * (x + 0.044715f * x * x * x)));
+    return 0.5f * x * (1 + tanhf(0.7978845608f * (x + 0.044715f * x * x * x)));
 }
 
 // d [n, m] = a^T [n, k] b [k, m], all column-major as the library sees them.
@@ -85,7 +82,8 @@ struct Product {
     void *out;
     float beta;
 
-    void run() const
+    void
+    run() const
     {
         size_t k = (size_t)a.rows;
         float *row = new float[k];
@@ -98,7 +96,8 @@ struct Product {
         delete[] row;
     }
 
-    float dot(const float *row, int i, size_t k) const
+    float
+    dot(const float *row, int i, size_t k) const
     {
         float sums[8] = {0};
         for (size_t l = 0; l < k; l++)
@@ -110,7 +109,8 @@ struct Product {
         return sum;
     }
 
-    void store(int i, int j, float v) const
+    void
+    store(int i, int j, float v) const
     {
         size_t at = (size_t)j * (size_t)d.ld + (size_t)i;
         if (desc.bias)
@@ -183,8 +183,8 @@ static cublasStatus_t
 layout_create(cublasLtMatrixLayout_t *layout, cudaDataType type, uint64_t rows,
               uint64_t columns, int64_t ld)
 {
-    *layout = (cublasLtMatrixLayout_t) new Layout{type, (int)rows,
-                                                  (int)columns, (int)ld};
+    *layout = (cublasLtMatrixLayout_t) new Layout{type, (int)rows, (int)columns,
+                                                  (int)ld};
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -261,9 +261,14 @@ matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha,
        cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t *algo,
        void *workspace, size_t workspace_size, cudaStream_t stream)
 {
-    Product p = {*(Desc *)desc,     *(Layout *)a_layout, *(Layout *)b_layout,
-                 *(Layout *)d_layout, a,                 b,
-                 d,                 *(const float *)beta};
+    Product p = {*(Desc *)desc,
+                 *(Layout *)a_layout,
+                 *(Layout *)b_layout,
+                 *(Layout *)d_layout,
+                 a,
+                 b,
+                 d,
+                 *(const float *)beta};
     uintptr_t align = algo->data[1];
     require((algo->data[0] & ~(uint64_t)0xff) == MAGIC, "not an algorithm");
     require(((uintptr_t)a | (uintptr_t)b | (uintptr_t)d) % align == 0,
@@ -285,13 +290,13 @@ matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha,
     return CUBLAS_STATUS_SUCCESS;
 }
 
-extern "C" const PeCublasLt *
+const PeCublasLt *
 pe_cublaslt_open(GError **error)
 {
     static const PeCublasLt lt = {
-        get_version,   create,         destroy,           matmul,
-        heuristic,     algo_check,     desc_create,       desc_destroy,
-        desc_set,      layout_create,  layout_destroy,    preference_create,
+        get_version,        create,         destroy,        matmul,
+        heuristic,          algo_check,     desc_create,    desc_destroy,
+        desc_set,           layout_create,  layout_destroy, preference_create,
         preference_destroy, preference_set,
     };
     return &lt;

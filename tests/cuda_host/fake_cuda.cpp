@@ -7,8 +7,8 @@
 // it, so a copy whose source is reused too early, or a kernel that is not
 // ordered behind its input by an event, shows in the results. Device memory is
 // the host's: starts as NaN, and AddressSanitizer sees accesses outside.
-// Allocations beyond PE_FAKE_CUDA_MEMORY bytes fail. A device with an address in
-// another place, and everything that runs in parallel, is not emulated.
+// Allocations beyond PE_FAKE_CUDA_MEMORY bytes fail. A device with an address
+// in another place, and everything that runs in parallel, is not emulated.
 
 #include "tests/cuda_host/fake_cuda.h"
 
@@ -270,8 +270,7 @@ cudaMalloc(void **p, size_t size)
 {
     Guard guard(lock);
     *p = nullptr;
-    if (n_allocated + size > memory_size() ||
-        posix_memalign(p, 256, size) != 0)
+    if (n_allocated + size > memory_size() || posix_memalign(p, 256, size) != 0)
         return result(cudaErrorMemoryAllocation);
     memset(*p, 0xff, size);
     allocations[*p] = size;

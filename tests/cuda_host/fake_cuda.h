@@ -10,5 +10,5 @@
 // Queue an operation on a cudaStream_t.
 void fake_cuda_push(void *stream, std::function<void()> operation);
 
-// How many recordings have been launched, first runs not counted apart.
-int fake_cuda_graph_launches(void);
+// How many recordings have been launched so far; found by name in the module.
+extern "C" int fake_cuda_graph_launches(void);

@@ -59,9 +59,9 @@ many_images_run_in_full_waves(void)
     g_assert_cmpint(pe_cuda_batch_bucket(132, 1000, 197, 768, 3072), ==, 56);
     g_assert_cmpint(pe_cuda_batch_bucket(132, 1000, 577, 1024, 4096), ==, 29);
     g_assert_cmpint(pe_cuda_batch_bucket(132, 1000, 1024, 1536, 8960), ==, 22);
-    // One more than fills the device costs a second wave, so it waits.
-    g_assert_cmpint(pe_cuda_batch_bucket(132, 8, 577, 1024, 4096), ==, 7);
+    // A batch for one image more would cost more than a part of a wave.
     g_assert_cmpint(pe_cuda_batch_bucket(132, 7, 577, 1024, 4096), ==, 7);
+    g_assert_cmpint(pe_cuda_batch_bucket(132, 8, 577, 1024, 4096), ==, 8);
 }
 
 // ---- Algorithms -------------------------------------------------------------

@@ -28,8 +28,7 @@ forward_log(PeLogLevel level, const char *message, void *user_data)
     pe_log(level, "%s", message);
 }
 
-// The places that exist not are skipped, so that the error names the right
-// one.
+// NULL: there is none in any of the places.
 static char *
 find_cuda_module(void)
 {

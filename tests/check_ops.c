@@ -698,6 +698,10 @@ main(int argc, char **argv)
     }
     reference = pe_backend_open_reference();
     add_variants(device);
+    if (n_variants == 0) {
+        g_printerr("check_ops: device %s cannot be opened\n", device);
+        return 1;
+    }
     f32_epilogues = strcmp(device, "cpu") == 0;
     static const struct {
         const char *name;

@@ -26,6 +26,13 @@ void pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
                        float eps);
 
 // tokens.cu
+//
+// y act [b * gh * gw, k_padded], k ordered (channel, py, px), zeros behind
+// them; `rgb` is an array [b] on the host of pictures that pe_cuda_preprocess()
+// wrote, read before this returns
+void pe_cuda_patchify(void *stream, PeDtype act, void *y,
+                      const uint8_t *const *rgb, int b, int h, int w, int patch,
+                      int k_padded);
 void pe_cuda_patchify_f32(void *stream, PeDtype act, void *y,
                           const float *pixels, int b, int h, int w, int patch,
                           int k_padded);
@@ -68,12 +75,6 @@ typedef struct {
 // in its own colours and only the result is converted: at most two levels off.
 void pe_cuda_preprocess(void *stream, const PeFrame *frame, const PeCudaAxis *x,
                         const PeCudaAxis *y, bool exact, uint8_t *rgb);
-// y act [b * gh * gw, k_padded], k ordered (channel, py, px), zeros behind
-// them; `rgb` is an array [b] on the host of pictures that pe_cuda_preprocess()
-// wrote, read before this returns
-void pe_cuda_patchify(void *stream, PeDtype act, void *y,
-                      const uint8_t *const *rgb, int b, int h, int w, int patch,
-                      int k_padded);
 
 #ifdef __cplusplus
 }

@@ -23,11 +23,10 @@ Array::raw()
 float
 Array::get(size_t i)
 {
-    float v;
-    PeTensor t =
-        pe_tensor_new(type, 0, nullptr, raw() + i * pe_dtype_size(type));
-    pe_tensor_to_f32(&t, &v);
-    return v;
+    if (type == PE_DTYPE_F32)
+        return ((float *)raw())[i];
+    uint16_t v = ((uint16_t *)raw())[i];
+    return type == PE_DTYPE_F16 ? pe_f16_to_f32(v) : pe_bf16_to_f32(v);
 }
 
 void

@@ -8,8 +8,10 @@
 // undefined is made to hurt:
 //   - shared memory starts as NaN
 //   - cp.async lands only in the wait that covers it, its target is NaN before
-//   - a warp operation runs when its last lane arrives; a lane that never
-//     arrives, or a barrier that not all threads reach, is reported
+//   - a warp operation runs when its last lane arrives; lanes that never arrive
+//     or arrive for something else, and a barrier that not all threads reach,
+//     are reported
+//   - so are writes closely behind shared memory
 // Stray accesses to global memory are left to AddressSanitizer.
 //
 // Not emulated: memory that needs fences between blocks, bank conflicts,
@@ -103,24 +105,26 @@ extern PeThread *pe_thread;
 #define blockDim (pe_thread->block_dim)
 
 unsigned char *pe_emulator_shared(void);
+
+// Ends the launch: pe_emulate() throws. Does not return.
+[[noreturn]] void pe_emulator_fail(const char *what);
 #define PE_SHARED(type, name) type *name = (type *)pe_emulator_shared()
 
 // ---- Collectives ------------------------------------------------------------
 
 void __syncthreads(void);
 
-// The last lane of the warp to arrive runs `op` for all; `in` and `out` are
-// each lane's operands, by lane.
-void pe_emulator_warp(const void *in, void *out,
-                      void (*op)(const void *const *in, void *const *out,
-                                 int argument),
+// The last lane of a warp to arrive runs the operation for all; `in` and `out`
+// are each lane's operands, by lane.
+typedef void (*PeWarpOperation)(const void *const *in, void *const *out,
+                                int argument);
+void pe_emulator_warp(const void *in, void *out, PeWarpOperation operation,
                       int argument);
 
 void __syncwarp(unsigned mask = ~0u);
 float pe_shuffle_xor(float v, int mask);
 
-// ---- Asynchronous copies, matrix loads and products
-// --------------------------
+// ---- Asynchronous copies, matrix loads and products -------------------------
 
 typedef unsigned char *PeSharedAddress;
 

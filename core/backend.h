@@ -30,7 +30,7 @@ typedef struct {
     const PeBackendOps *ops;
     PePrecision precision; // resolved, never AUTO
     PeDtype act;           // activations between operations
-    int k_align;           // linear inputs are zero-padded to a multiple of it
+    int k_align;           // D and the inputs of linears are multiples of it
 } PeBackend;               // first member of each backend's own struct
 
 typedef struct {

@@ -310,6 +310,12 @@ static const LinearRow linear_rows[] = {
     {64, 1, 1, 1, PE_EPILOGUE_F32, true},
 };
 
+static int
+pad(int k)
+{
+    return (k + k_align - 1) / k_align * k_align;
+}
+
 static PeLinear *
 prepare_linear(PeBackend *be, const Problem *p)
 {
@@ -345,7 +351,7 @@ linear_matches(const LinearRow *row, PePrecision precision)
                  .precision = precision,
                  .prepare = prepare_linear,
                  .run = run_linear,
-                 .k_padded = (row->k_padded + k_align - 1) / k_align * k_align,
+                 .k_padded = pad(row->k_padded),
                  .flops = 2.0 * (double)rows * (double)k * (double)n};
     add_input(&p, true, rows * (size_t)p.k_padded, 1, rand);
     if (row->epilogue == PE_EPILOGUE_ROPE)
@@ -486,6 +492,8 @@ run_norm(PeBackend *be, const Problem *p, const PeLinear *l, void *const *in,
 static void
 norm_matches(const NormRow *r, PePrecision precision)
 {
+    if (r->d % k_align != 0)
+        return;
     g_autoptr(GRand) rand = g_rand_new_with_seed(4);
     size_t d = (size_t)r->d, n = (size_t)r->rows * d;
     Problem p = {.row = r,
@@ -533,7 +541,7 @@ run_tokens(PeBackend *be, const Problem *p, const PeLinear *l, void *const *in,
     switch (r->op) {
     case PATCHIFY:
         be->ops->patchify_f32(be, out, in[0], r->b, r->h, r->w, r->patch,
-                              r->k_padded);
+                              p->k_padded);
         break;
     case TOKENS:
         be->ops->tokens(be, out, in[0], r->cls ? in[2] : NULL, in[1], r->b,
@@ -556,13 +564,14 @@ tokens_match(const TokensRow *r, PePrecision precision)
     Problem p = {.row = r,
                  .precision = precision,
                  .run = run_tokens,
+                 .k_padded = pad(r->k_padded),
                  .n_roundings = r->op == PATCHIFY || r->op == CONVERT};
     switch (r->op) {
     case PATCHIFY:
         add_input(&p, false, b * 3 * (size_t)(r->h * r->w), 1, rand);
         set_output(&p, true,
                    b * (size_t)(r->h / r->patch * (r->w / r->patch)) *
-                       (size_t)r->k_padded);
+                       (size_t)p.k_padded);
         break;
     case TOKENS:
         add_input(&p, false, b * n * d, 1, rand);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // check_backend.c - the CUDA backend's own code (memory, streams, recordings,
-// slots, measured algorithms) on the emulated device of fake_cuda.cpp. Its
-// operations are compared by check_ops and check_towers with --device cuda.
+// slots, measured algorithms) on the emulated device of fake_cuda.cpp, or, as
+// far as nothing is faked, on a real one. Its operations are compared by
+// check_ops and check_towers with --device cuda.
 
 #include "core/backend.h"
 #include "core/preprocess.h"
@@ -12,10 +13,11 @@
 #include <glib/gstdio.h>
 #include <gmodule.h>
 #include <math.h>
+#include <unistd.h>
 
 static char *model_path;
 static PeModel *model;
-static int (*graph_launches)(void);
+static int (*graph_launches)(void); // NULL: a real device
 
 static int n_warnings; // that recording failed
 static int n_measured; // products that were timed
@@ -251,6 +253,20 @@ new_vision(PeBackend *be, int max_batch)
     return v;
 }
 
+// Rows of a product may be summed in another order at another place.
+static void
+assert_same(const float *a, const float *b, size_t n)
+{
+    double power = 0, most = 0;
+    for (size_t i = 0; i < n; i++) {
+        power += (double)b[i] * b[i];
+        most = MAX(most, fabs((double)a[i] - b[i]));
+    }
+    if (graph_launches)
+        g_assert_cmpmem(a, n * sizeof *a, b, n * sizeof *b);
+    g_assert_cmpfloat(most, <=, 1e-3 * sqrt(power));
+}
+
 // Three pictures, in a different order on each pass.
 static void
 embed_in_turns(PeBackend *be, int passes)
@@ -276,8 +292,7 @@ embed_in_turns(PeBackend *be, int passes)
         g_assert_true(pe_vision_embed(v, turned, n, out[0], &error));
         g_assert_no_error(error);
         for (int i = 0; i < n; i++)
-            g_assert_cmpmem(out[i], sizeof out[i], first[(i + pass) % N],
-                            sizeof out[i]);
+            assert_same(out[i], first[(i + pass) % N], TINY_MODEL_DIM);
     }
     for (int i = 0; i < N; i++)
         be->ops->slot_free(be, slots[i]);
@@ -287,13 +302,16 @@ embed_in_turns(PeBackend *be, int passes)
 static void
 recordings_give_the_same_results(void)
 {
-    int before = graph_launches();
+    int before = graph_launches ? graph_launches() : 0;
     PeBackend *be = open_cuda(PE_PRECISION_AUTO);
     embed_in_turns(be, 9);
-    int launched = graph_launches() - before;
-    g_test_message("%d of 9 passes were launched as graphs", launched);
-    // The first of each of the two batch sizes runs as it is.
-    g_assert_cmpint(launched, ==, 7);
+    if (graph_launches) {
+        int launched = graph_launches() - before;
+        g_test_message("%d of 9 passes were launched as graphs", launched);
+        // The first of each of the two batch sizes runs as it is.
+        g_assert_cmpint(launched, ==, 7);
+    }
+    g_assert_cmpint(n_warnings, ==, 0);
     // Another tower on the same backend has other addresses.
     embed_in_turns(be, 5);
     be->ops->close(be);
@@ -367,22 +385,23 @@ auto_prefers_the_device(void)
     PeBackend *be = pe_backend_open("auto", PE_PRECISION_AUTO, 0, &error);
     g_assert_no_error(error);
     g_assert_cmpstr(be->ops->name, ==, "cuda");
-    g_assert_cmpint(be->precision, ==, PE_PRECISION_BF16);
     be->ops->close(be);
-    g_assert_null(pe_backend_open("cuda:3", PE_PRECISION_AUTO, 0, &error));
+    g_assert_null(pe_backend_open("cuda:99", PE_PRECISION_AUTO, 0, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_DEVICE);
     g_test_message("%s", error->message);
-    g_assert_nonnull(strstr(error->message, "cuda:0, cpu"));
+    g_assert_nonnull(strstr(error->message, "(available: cuda:0, "));
 }
 
 // What one backend has timed, the next finds on disk.
 static void
 measures_every_product_once(void)
 {
-    g_autofree char *file = g_build_filename(
-        g_get_user_cache_dir(), "gst-pe",
-        "cublaslt-00000000000000000000000000000000-130000.txt", NULL);
-    g_unlink(file);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *dir =
+        g_build_filename(g_get_user_cache_dir(), "gst-pe", NULL);
+    g_autofree char *old = g_strdup_printf("%s.old-%d", dir, (int)getpid());
+    g_autofree char *forced = g_strdup(g_getenv("PE_CUDA_AUTOTUNE"));
+    g_rename(dir, old);
     g_unsetenv("PE_CUDA_AUTOTUNE");
     for (int i = 0; i < 2; i++) {
         int before = n_measured;
@@ -393,8 +412,14 @@ measures_every_product_once(void)
         g_test_message("run %d timed %d products", i, measured);
         g_assert_true(i == 0 ? measured > 5 : measured == 0);
     }
-    g_assert_true(g_file_test(file, G_FILE_TEST_IS_REGULAR));
-    g_setenv("PE_CUDA_AUTOTUNE", "0", TRUE);
+    // cublaslt-DEVICE-VERSION.txt
+    GDir *files = g_dir_open(dir, 0, &error);
+    g_assert_no_error(error);
+    const char *name = g_dir_read_name(files);
+    g_assert_true(g_pattern_match_simple("cublaslt-*-*.txt", name));
+    g_dir_close(files);
+    if (forced)
+        g_setenv("PE_CUDA_AUTOTUNE", forced, TRUE);
 }
 
 static void
@@ -413,7 +438,7 @@ the_engine_runs_on_it(void)
     g_assert_true(pe_engine_embed_frames(engine, frames, N, out[0], &error));
     g_assert_true(pe_engine_embed_frames(engine, &frames[2], 1, alone, &error));
     g_assert_no_error(error);
-    g_assert_cmpmem(alone, sizeof alone, out[2], sizeof alone);
+    assert_same(alone, out[2], TINY_MODEL_DIM);
     g_assert_cmpfloat(pe_engine_measure_gemm(engine, 2), >, 0);
     g_assert_cmpstr(pe_engine_get_device(engine), ==, "cuda:0");
     for (int i = 0; i < N; i++)
@@ -440,9 +465,11 @@ main(int argc, char **argv)
     g_test_add_func("/cuda/frames/threads", threads_may_ingest_at_once);
     g_test_add_func("/cuda/frames/memory", refuses_planes_of_other_memory);
     g_test_add_func("/cuda/recordings/same", recordings_give_the_same_results);
-    g_test_add_func("/cuda/recordings/none", runs_without_recordings);
-    g_test_add_func("/cuda/limits/memory", survives_having_no_memory);
-    g_test_add_func("/cuda/limits/old", old_devices_are_named);
+    if (emulated) {
+        g_test_add_func("/cuda/recordings/none", runs_without_recordings);
+        g_test_add_func("/cuda/limits/memory", survives_having_no_memory);
+        g_test_add_func("/cuda/limits/old", old_devices_are_named);
+    }
     g_test_add_func("/cuda/limits/auto", auto_prefers_the_device);
     g_test_add_func("/cuda/algos/once", measures_every_product_once);
     g_test_add_func("/cuda/engine", the_engine_runs_on_it);

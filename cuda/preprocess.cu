@@ -63,13 +63,14 @@ line_of(const Frame &f, int plane, int row)
 }
 
 // One pixel at column `x` of a row, anywhere in memory.
+template <PeFormat FORMAT>
 PE_DEVICE void
 read_pixel(const Frame &f, int x, int row, int *a, int *b, int *c)
 {
     const uint8_t *p = line_of(f, 0, row);
     const uint8_t *q;
     *b = *c = f.yuv.c_off;
-    switch (f.format) {
+    switch (FORMAT) {
     case PE_FORMAT_RGB:
     case PE_FORMAT_BGR:
         *a = p[3 * x], *b = p[3 * x + 1], *c = p[3 * x + 2];
@@ -104,12 +105,13 @@ read_pixel(const Frame &f, int x, int row, int *a, int *b, int *c)
 
 // The words w with four pixels from column `x` on, x % 4 == 0, in a frame with
 // f.words. Planes that a format lacks leave theirs alone.
+template <PeFormat FORMAT>
 PE_DEVICE void
 read_words(const Frame &f, int x, int row, uint32_t (&w)[4])
 {
     const uint8_t *p = line_of(f, 0, row);
     uint2 v;
-    switch (f.format) {
+    switch (FORMAT) {
     case PE_FORMAT_RGB:
     case PE_FORMAT_BGR:
         for (int i = 0; i < 3; i++)
@@ -147,13 +149,14 @@ read_words(const Frame &f, int x, int row, uint32_t (&w)[4])
 }
 
 // Pixel i, a constant, of those words.
+template <PeFormat FORMAT>
 PE_DEVICE void
 split_words(const Frame &f, const uint32_t (&w)[4], int i, int *a, int *b,
             int *c)
 {
     *a = byte_of(w[0], i);
     *b = *c = f.yuv.c_off;
-    switch (f.format) {
+    switch (FORMAT) {
     case PE_FORMAT_RGB:
     case PE_FORMAT_BGR:
         *a = byte_of(w[3 * i / 4], 3 * i % 4);
@@ -191,16 +194,16 @@ pack(uint32_t a, uint32_t b, uint32_t c)
 }
 
 // What is resized: see Packed. a, b, c are a pixel's channels in the frame.
-template <bool EXACT>
+template <bool EXACT, PeFormat FORMAT>
 PE_DEVICE uint32_t
 pack_pixel(const Frame &f, int a, int b, int c)
 {
     const PeYuvCoefficients &k = f.yuv;
     if (!EXACT) {
-        int shift = f.format == PE_FORMAT_P010 ? 0 : 2;
+        int shift = FORMAT == PE_FORMAT_P010 ? 0 : 2;
         return pack<EXACT>(a << shift, b << shift, c << shift);
     }
-    if (is_yuv(f.format)) {
+    if (is_yuv(FORMAT)) {
         int luma = k.y_mul * (a - k.y_off) + (1 << 15);
         int u = b - k.c_off, v = c - k.c_off;
         a = clip((luma + k.r_v * v) >> 16);
@@ -216,34 +219,62 @@ pack_pixel(const Frame &f, int a, int b, int c)
 //
 // A warp takes 32 columns of 4 rows, a thread 4 pixels of them: reads fill
 // whole sectors, and with an odd pitch the writes meet no bank twice.
-template <bool EXACT>
+template <bool EXACT, PeFormat FORMAT>
 PE_DEVICE void
 stage_rows(uint32_t *source, const Frame &f, int row0, int rows, int column0,
            int column1, int pitch)
 {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int across = (column1 - column0 + 31) / 32;
-    for (int i = warp; i < across * ((rows + 3) / 4); i += WARPS) {
-        int row = i / across * 4 + lane / 8;
-        int x = column0 + i % across * 32 + lane % 8 * 4;
+    int row4 = 0; // the first of the warp's rows
+    for (int i = warp;; i += WARPS) {
+        for (; i >= across; i -= across)
+            row4 += 4;
+        if (row4 >= rows)
+            break;
+        int row = row4 + lane / 8, x = column0 + i * 32 + lane % 8 * 4;
         if (row >= rows || x >= column1)
             continue;
         const bool words = f.words && x + 4 <= f.width;
         uint32_t w[4] = {0, 0, 0, 0};
         if (words)
-            read_words(f, x, row0 + row, w);
+            read_words<FORMAT>(f, x, row0 + row, w);
         uint32_t *out = source + row * pitch + x - column0;
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
+        for (int j = 0; j < 4; j++) {
             int a, b, c, last = f.width - 1;
             if (words)
-                split_words(f, w, i, &a, &b, &c);
+                split_words<FORMAT>(f, w, j, &a, &b, &c);
             else
-                read_pixel(f, x + i < last ? x + i : last, row0 + row, &a, &b,
-                           &c);
-            out[i] = pack_pixel<EXACT>(f, a, b, c);
+                read_pixel<FORMAT>(f, x + j < last ? x + j : last, row0 + row,
+                                   &a, &b, &c);
+            out[j] = pack_pixel<EXACT, FORMAT>(f, a, b, c);
         }
     }
+}
+
+template <bool EXACT>
+PE_DEVICE void
+stage_frame(uint32_t *source, const Frame &f, int row0, int rows, int column0,
+            int column1, int pitch)
+{
+#define STAGE(format) \
+    case format: \
+        stage_rows<EXACT, format>(source, f, row0, rows, column0, column1, \
+                                  pitch); \
+        break
+    switch (f.format) {
+        STAGE(PE_FORMAT_RGB);
+        STAGE(PE_FORMAT_BGR);
+        STAGE(PE_FORMAT_RGBX);
+        STAGE(PE_FORMAT_BGRX);
+        STAGE(PE_FORMAT_GRAY8);
+        STAGE(PE_FORMAT_NV12);
+        STAGE(PE_FORMAT_I420);
+        STAGE(PE_FORMAT_YUY2);
+        STAGE(PE_FORMAT_P010);
+    }
+#undef STAGE
 }
 
 // Weighted sums of three channels. A sum of 10-bit values fills 32 bits
@@ -361,7 +392,7 @@ __launch_bounds__(THREADS)
 
     for (int row0 = y_axis.first[y0]; row0 < row1; row0 += n_rows) {
         const int rows = row1 - row0 < n_rows ? row1 - row0 : n_rows;
-        stage_rows<EXACT>(source, frame, row0, rows, column0, column1, pitch);
+        stage_frame<EXACT>(source, frame, row0, rows, column0, column1, pitch);
         __syncthreads();
         squash_columns<EXACT>(squashed, source, rows, pitch, column0, x0, x1,
                               x_axis);

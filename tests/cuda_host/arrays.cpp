@@ -74,16 +74,13 @@ as_f32(Array &a)
 }
 
 bool
-quick()
-{
-    return g_getenv("PE_CUDA_HOST_QUICK") != nullptr;
-}
-
-bool
 run_orders(const char *what, const std::function<bool(unsigned)> &launch)
 {
-    for (unsigned seed = 0; seed < 3; seed++) {
-        pe_emulator_seed(seed);
+    static const PeEmulatorOrder orders[] = {
+        PE_EMULATOR_RANDOM, PE_EMULATOR_WARPS, PE_EMULATOR_WARPS,
+        PE_EMULATOR_THREADS};
+    for (unsigned seed = 0; seed < G_N_ELEMENTS(orders); seed++) {
+        pe_emulator_set_order(orders[seed], seed);
         try {
             if (!launch(seed)) {
                 g_test_message("%s: failed with order %u", what, seed);

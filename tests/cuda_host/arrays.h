@@ -37,17 +37,14 @@ Array random_array(PeDtype type, size_t n, float mean = 0, float deviation = 1);
 // The same values in f32, so that the twin sees what the kernel saw.
 Array as_f32(Array &a);
 
-// Calls `launch` once for each order of the threads, each time after
-// `prepare`. False, and the test has failed, after a deadlock and the like.
+// Calls `launch(n)` for each order n of the threads. False, and the test has
+// failed, when one of them returns false or ends in a deadlock and the like.
 bool run_orders(const char *what, const std::function<bool(unsigned)> &launch);
 
 // Run `launch(y)` with every order of threads on a copy of `start`. The results
 // have to be within the type's limit of `expected` and the same bits each time.
 void compare(const char *what, PeDtype type, Array start, Array expected,
              const std::function<void(void *)> &launch);
-
-// Cases for every build, and none that only take longer: PE_CUDA_HOST_QUICK.
-bool quick();
 
 extern const PeDtype activation_types[3];
 extern PeBackend *reference; // f32

@@ -10,27 +10,31 @@ namespace
 {
 
 void
+check_layernorm(PeDtype type, int rows, int d, float mean, float deviation)
+{
+    Array x = random_array(PE_DTYPE_F32, (size_t)rows * d, mean, deviation);
+    Array w = random_array(PE_DTYPE_F32, d, 1, 0.1f);
+    Array b = random_array(PE_DTYPE_F32, d);
+    Array y(type, (size_t)rows * d), z(PE_DTYPE_F32, y.n);
+    pe_layernorm_c(reference, z.raw(), PE_DTYPE_F32, (float *)x.raw(),
+                   (float *)w.raw(), (float *)b.raw(), rows, d, 1e-5f);
+    g_autofree char *what = g_strdup_printf("layernorm %d x %d", rows, d);
+    compare(what, type, y, z, [&](void *out) {
+        pe_cuda_layernorm(nullptr, type, out, (float *)x.raw(),
+                          (float *)w.raw(), (float *)b.raw(), rows, d, 1e-5f);
+    });
+}
+
+void
 normalizes_rows()
 {
     for (PeDtype type : activation_types) {
         for (int rows : {1, 3, 5}) {
-            for (int d : {64, 192, 1536}) {
-                Array x = random_array(PE_DTYPE_F32, (size_t)rows * d, 30);
-                Array w = random_array(PE_DTYPE_F32, d, 1, 0.1f);
-                Array b = random_array(PE_DTYPE_F32, d);
-                Array y(type, (size_t)rows * d), z(PE_DTYPE_F32, y.n);
-                pe_layernorm_c(reference, z.raw(), PE_DTYPE_F32,
-                               (float *)x.raw(), (float *)w.raw(),
-                               (float *)b.raw(), rows, d, 1e-5f);
-                g_autofree char *what =
-                    g_strdup_printf("layernorm %d x %d", rows, d);
-                compare(what, type, y, z, [&](void *out) {
-                    pe_cuda_layernorm(nullptr, type, out, (float *)x.raw(),
-                                      (float *)w.raw(), (float *)b.raw(), rows,
-                                      d, 1e-5f);
-                });
-            }
+            for (int d : {64, 192, 1536})
+                check_layernorm(type, rows, d, 30, 1);
         }
+        // Epsilon shows in small values only.
+        check_layernorm(type, 2, 128, 0, 0.01f);
     }
 }
 
@@ -80,6 +84,22 @@ attends()
 }
 
 void
+check_pool(PeDtype type, int head_dim, Array &q, Array &kv, int b, int n,
+           int heads)
+{
+    Array same = as_f32(kv);
+    Array y(type, (size_t)b * heads * head_dim), z(PE_DTYPE_F32, y.n);
+    pe_attention_pool_c(reference, z.raw(), (float *)q.raw(), same.raw(), b, n,
+                        heads, head_dim);
+    g_autofree char *what =
+        g_strdup_printf("attention_pool heads of %d", head_dim);
+    compare(what, type, y, z, [&](void *out) {
+        pe_cuda_attention_pool(nullptr, type, out, (float *)q.raw(), kv.raw(),
+                               b, n, heads, head_dim);
+    });
+}
+
+void
 pools()
 {
     for (int head_dim : {8, 24, 48, 96, 128, 192}) {
@@ -87,17 +107,23 @@ pools()
             int b = 2, n = 197, heads = 2, width = heads * head_dim;
             Array q = random_array(PE_DTYPE_F32, width, 0, 0.3f);
             Array kv = random_array(type, (size_t)b * n * 2 * width);
-            Array same = as_f32(kv);
-            Array y(type, (size_t)b * width), z(PE_DTYPE_F32, y.n);
-            pe_attention_pool_c(reference, z.raw(), (float *)q.raw(),
-                                same.raw(), b, n, heads, head_dim);
-            g_autofree char *what =
-                g_strdup_printf("attention_pool heads of %d", head_dim);
-            compare(what, type, y, z, [&](void *out) {
-                pe_cuda_attention_pool(nullptr, type, out, (float *)q.raw(),
-                                       kv.raw(), b, n, heads, head_dim);
-            });
+            check_pool(type, head_dim, q, kv, b, n, heads);
         }
+    }
+}
+
+// Scores near 100, whose exponentials are no f32, without any rounding.
+void
+pools_large_scores()
+{
+    int n = 40, head_dim = 32;
+    for (PeDtype type : activation_types) {
+        Array q = random_array(PE_DTYPE_F32, head_dim, 0, 0);
+        q.set(0, 1);
+        Array kv = random_array(type, (size_t)n * 2 * head_dim);
+        for (int i = 0; i < n; i++)
+            kv.set((size_t)i * 2 * head_dim, (float)(100 - i % 4));
+        check_pool(type, head_dim, q, kv, 1, n, 1);
     }
 }
 
@@ -109,4 +135,5 @@ add_attention_tests()
     g_test_add_func("/cuda_host/norm/layernorm", normalizes_rows);
     g_test_add_func("/cuda_host/attention/attention", attends);
     g_test_add_func("/cuda_host/pool/attention_pool", pools);
+    g_test_add_func("/cuda_host/pool/large_scores", pools_large_scores);
 }

@@ -359,6 +359,5 @@ add_pixel_tests()
                     knows_every_matrix_and_range);
     g_test_add_func("/cuda_host/preprocess/extremes", squashes_beyond_measure);
     g_test_add_func("/cuda_host/preprocess/fast", is_nearly_as_exact_when_fast);
-    g_test_add_func("/cuda_host/preprocess/patchify",
-                    cuts_pictures_into_patches);
+    g_test_add_func("/cuda_host/tokens/patchify", cuts_pictures_into_patches);
 }

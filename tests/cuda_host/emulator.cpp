@@ -4,7 +4,7 @@
 
 #include "tests/cuda_host/emulator.h"
 
-#include <algorithm>
+#include <queue>
 
 #include "tests/cuda_host/fiber.h"
 
@@ -22,6 +22,7 @@ struct Copy {
 
 struct Fiber {
     PeThread thread;
+    unsigned priority;
     PeFiber fiber;
     // Copies in the order of their issue; those of the groups come first.
     std::vector<Copy> copies;
@@ -38,6 +39,19 @@ struct Warp {
     std::vector<Fiber *> waiting;
 };
 
+// A fiber that waits for nothing; the greatest key runs first.
+struct Ready {
+    unsigned priority, random;
+    Fiber *fiber;
+
+    bool
+    operator<(const Ready &other) const
+    {
+        return priority != other.priority ? priority < other.priority
+                                          : random < other.random;
+    }
+};
+
 struct Block {
     std::vector<Fiber> fibers;
     std::vector<Warp> warps;
@@ -45,8 +59,8 @@ struct Block {
     unsigned char *shared;
     size_t shared_size;
     const std::function<void()> *kernel;
-    int live = 0;                    // threads that have not left
-    std::vector<Fiber *> ready;      // of the next round
+    int live = 0; // threads that have not left
+    std::priority_queue<Ready> ready;
     std::vector<Fiber *> at_barrier; // in __syncthreads()
     const char *error = nullptr;
 };
@@ -54,6 +68,7 @@ struct Block {
 Block *block;
 Fiber *current;
 std::minstd_rand random_engine;
+PeEmulatorOrder thread_order;
 
 void
 suspend()
@@ -62,9 +77,16 @@ suspend()
 }
 
 void
+make_ready(Fiber *f)
+{
+    block->ready.push({f->priority, (unsigned)random_engine(), f});
+}
+
+void
 release(std::vector<Fiber *> *waiting)
 {
-    block->ready.insert(block->ready.end(), waiting->begin(), waiting->end());
+    for (Fiber *f : *waiting)
+        make_ready(f);
     waiting->clear();
 }
 
@@ -80,25 +102,19 @@ run_thread()
     pe_fiber_suspend(&current->fiber, true);
 }
 
-// Rounds of all fibers that wait for nothing, each in another order.
 void
 run_block()
 {
-    std::vector<Fiber *> round;
     while (block->live > 0) {
-        round.swap(block->ready);
-        block->ready.clear();
-        if (round.empty())
+        if (block->ready.empty())
             throw PeEmulatorError{"deadlock: a barrier or a warp operation "
                                   "that not all threads reach"};
-        std::shuffle(round.begin(), round.end(), random_engine);
-        for (Fiber *f : round) {
-            current = f;
-            pe_thread = &f->thread;
-            pe_fiber_resume(&f->fiber);
-            if (block->error)
-                throw PeEmulatorError{block->error};
-        }
+        current = block->ready.top().fiber;
+        block->ready.pop();
+        pe_thread = &current->thread;
+        pe_fiber_resume(&current->fiber);
+        if (block->error)
+            throw PeEmulatorError{block->error};
     }
 }
 
@@ -113,6 +129,21 @@ check_end()
     for (size_t i = 0; i < margin; i++) {
         if (end[i] != 0xff)
             throw PeEmulatorError{"a write behind shared memory"};
+    }
+}
+
+void
+give_priorities(Block *b)
+{
+    std::vector<unsigned> of_warp;
+    for (size_t i = 0; i < b->warps.size(); i++)
+        of_warp.push_back((unsigned)random_engine());
+    for (Fiber &f : b->fibers) {
+        f.priority = 0;
+        if (thread_order == PE_EMULATOR_WARPS)
+            f.priority = of_warp[f.thread.warp];
+        else if (thread_order == PE_EMULATOR_THREADS)
+            f.priority = (unsigned)random_engine();
     }
 }
 
@@ -139,8 +170,10 @@ start_block(Block *b, dim3 grid, dim3 index, dim3 dim, size_t shared)
         t->warp = i / max_lanes;
         b->warps[t->warp].lanes++;
         pe_fiber_init(&b->fibers[i].fiber, i, run_thread);
-        b->ready.push_back(&b->fibers[i]);
     }
+    give_priorities(b);
+    for (Fiber &f : b->fibers)
+        make_ready(&f);
 }
 
 void
@@ -153,8 +186,9 @@ nothing(const void *const *, void *const *, int)
 PeThread *pe_thread;
 
 void
-pe_emulator_seed(unsigned seed)
+pe_emulator_set_order(PeEmulatorOrder order, unsigned seed)
 {
+    thread_order = order;
     random_engine.seed(seed + 1);
 }
 

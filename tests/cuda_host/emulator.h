@@ -3,9 +3,9 @@
 // emulator.h - runs a CUDA kernel's own source on the CPU, one fiber a thread.
 //
 // Blocks run one after the other. The threads of a block are fibers that a
-// scheduler resumes in a random order, so that a result which depends on the
-// order of unsynchronised threads changes with the seed. What a GPU leaves
-// undefined is made to hurt:
+// scheduler resumes in random orders, so that a result which depends on the
+// order of unsynchronised threads changes with it. What a GPU leaves undefined
+// is made to hurt:
 //   - shared memory starts as NaN
 //   - cp.async lands only in the wait that covers it, its target is NaN before
 //   - a warp operation runs when its last lane arrives; lanes that never arrive
@@ -71,8 +71,15 @@ struct PeEmulatorError {
     const char *what;
 };
 
-// Which order the fibers run in. A test runs each kernel with several seeds.
-void pe_emulator_seed(unsigned seed);
+// Who runs when several threads could. With priorities a thread, or a warp,
+// goes as far as it can before others have begun, which is what shows a missing
+// barrier between two that follow each other. A test runs each kernel with all.
+enum PeEmulatorOrder {
+    PE_EMULATOR_RANDOM,  // anyone
+    PE_EMULATOR_WARPS,   // the warp of highest priority, random in each block
+    PE_EMULATOR_THREADS, // the thread
+};
+void pe_emulator_set_order(PeEmulatorOrder order, unsigned seed);
 
 // Run all blocks of one launch. Throws PeEmulatorError on a deadlock.
 void pe_emulate(dim3 grid, dim3 block, size_t shared,

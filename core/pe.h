@@ -160,9 +160,10 @@ PeTokenizer *pe_tokenizer_open(const char *path,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 // The vocabulary that belongs to a model: `vocab` when given; else a file
-// beside the model; else the user's and the system's data folders
-// (gst-perception-encoder/). Fails when the vocabulary's size is not the
-// model's. Returns a reference.
+// beside the model ("x-vocab.txt" for "x.safetensors", or a usual name of
+// CLIP's); else one in the user's and the system's data folders
+// (gst-perception-encoder/). Its size must be the model's.
+// Returns a reference.
 PeTokenizer *
 pe_tokenizer_open_for_model(const char *vocab, const PeModel *model,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -369,7 +370,8 @@ bool pe_label_spec_add_negatives(PeLabelSpec *spec, const char *text,
 typedef struct PeLabels PeLabels;
 
 // Embed every prompt (templates averaged, then unit length) on the engine, or
-// take the vectors from the cache under $XDG_CACHE_HOME/gst-pe. Blocks.
+// take the vectors from the cache under $XDG_CACHE_HOME/gst-pe (not with
+// GST_PE_CACHE=off in the environment). Blocks.
 // Warns about labels that hardly differ (cosine > 0.95). Returns a reference.
 PeLabels *pe_labels_new(PeEngine *engine, const PeTokenizer *tokenizer,
                         const PeLabelSpec *spec,

@@ -102,12 +102,15 @@ read_tensor(PeCheckpoint *ckpt, const char *name, JsonNode *node,
             " bytes of tensors (was it cut short?)",
             name, bytes);
     // Strides are products as well, of axes behind an empty one too.
-    int64_t size = (int64_t)pe_dtype_size(dtype), product = size;
+    int64_t size = (int64_t)pe_dtype_size(dtype);
+    bool is_empty = false;
     for (int i = 0; i < n_dims; i++) {
-        size *= shape[i];
-        if (__builtin_mul_overflow(product, MAX(shape[i], 1), &product))
+        is_empty |= shape[i] == 0;
+        if (__builtin_mul_overflow(size, MAX(shape[i], 1), &size))
             return pe_checkpoint_fail(ckpt, error, "'%s' is too large", name);
     }
+    if (is_empty)
+        size = 0;
     if (size != offsets[1] - offsets[0])
         return pe_checkpoint_fail(ckpt, error,
                                   "'%s' has %" G_GINT64_FORMAT

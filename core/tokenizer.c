@@ -172,7 +172,7 @@ pe_tokenizer_encode(const PeTokenizer *t, const char *text, int context_length,
                     int *ids, char **cut)
 {
     g_return_val_if_fail(t && text && context_length >= 2 && ids, 0);
-    g_autofree char *bounded = g_strndup(text, MAX_TEXT);
+    g_autofree char *bounded = g_strndup(text, strnlen(text, MAX_TEXT));
     g_autofree char *clean = pe_tokenizer_clean(bounded);
     g_autoptr(GArray) tokens = g_array_new(FALSE, FALSE, sizeof(PeToken));
     // One more than there is room for, to see whether the text is too long.

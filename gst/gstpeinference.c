@@ -29,7 +29,16 @@
  * serialized event, see gst_event_get_pe_result(). New caps, gaps and the
  * DISCONT flag do not end a clip: frames of any size and format can be part of
  * one. Frames without a timestamp are sampled by counting. A flush discards
- * what is not finished.
+ * what is not finished. Video decoders behind the element may drop the event at
+ * the end of a stream, so #pemetaconvert belongs in front of them.
+ *
+ * ## Latency
+ *
+ * Non-live, a bounded number of frames (16, or twice
+ * #GstPeInference:batch-size) waits in the element and then upstream waits; the
+ * number is announced in the ALLOCATION query. Live, exact mode adds
+ * #GstPeInference:latency to the pipeline's latency and latest mode adds
+ * nothing. QoS events go upstream untouched; no frame is ever dropped.
  *
  * ## Messages
  *

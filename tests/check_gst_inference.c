@@ -39,7 +39,7 @@ puts_the_result_on_the_last_frame_of_a_clip(void)
         }
         gst_buffer_unref(buffer);
     }
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -80,7 +80,7 @@ keeps_order_timestamps_flags_and_pixels(void)
         gst_buffer_unref(expected);
         gst_buffer_unref(buffer);
     }
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 // ---- The numbers ----------------------------------------------------------
@@ -164,7 +164,7 @@ answers_like_the_engine_itself(void)
     g_assert_cmpfloat(same, >=, 0.99999);
     g_assert_cmpfloat(other, <, 0.99999);
     gst_buffer_unref(buffer);
-    gst_harness_teardown(h);
+    stop(h);
     pe_engine_unref(engine);
 }
 
@@ -180,7 +180,7 @@ leaves_the_embedding_out_when_asked(void)
     g_assert_null(gst_pe_result_get_embedding(meta->result));
     g_assert_cmpuint(gst_pe_result_get_dim(meta->result), ==, 0);
     gst_buffer_unref(buffer);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -193,7 +193,7 @@ samples_by_timestamp(void)
     g_assert_cmpuint(get_stat(h->element, "frames"), ==, 25);
     g_assert_cmpuint(get_stat(h->element, "sampled"), ==, 5);
     g_assert_cmpuint(get_stat(h->element, "clips"), ==, 2);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 // ---- Messages and statistics ----------------------------------------------
@@ -237,7 +237,7 @@ posts_a_message_for_each_result(void)
         g_assert_cmpfloat_with_epsilon(sum, 1, 1e-5);
         gst_message_unref(m);
     }
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -250,7 +250,7 @@ posts_nothing_when_asked(void)
     GstMessage *m =
         gst_bus_pop_filtered(GST_ELEMENT_BUS(h->element), GST_MESSAGE_ELEMENT);
     g_assert_null(m);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -274,7 +274,7 @@ shows_statistics(void)
     g_assert_cmpuint(get_stat(h->element, "clips"), ==, 3);
     g_assert_cmpuint(get_stat(h->element, "engine-images"), ==, before + 6);
     gst_structure_free(stats);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 // ---- What is wrong --------------------------------------------------------
@@ -353,7 +353,7 @@ reports_a_buffer_that_is_no_frame(void)
     g_assert_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT);
     g_assert_nonnull(strstr(error->message, "96x64 RGB"));
     gst_message_unref(m);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void

@@ -63,7 +63,7 @@ reports_the_best_first(void)
         sum += p;
     }
     g_assert_cmpfloat_with_epsilon(sum, 1, 1e-5);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -85,7 +85,7 @@ obeys_top_k_threshold_and_negatives(void)
     g_object_set(h->element, "threshold", 0.0, "top-k", 1, NULL);
     g_autoptr(GstPeResult) one = classify(h, 2);
     g_assert_cmpuint(gst_pe_result_get_n_labels(one), ==, 1);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -97,7 +97,7 @@ gives_embeddings_only_without_labels(void)
     g_assert_cmpuint(gst_pe_result_get_n_labels(r), ==, 0);
     g_assert_cmpuint(gst_pe_result_get_labels_version(r), ==, 0);
     g_assert_nonnull(gst_pe_result_get_embedding(r));
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -123,7 +123,7 @@ changes_labels_while_playing(void)
     version = gst_pe_result_get_labels_version(drawing);
     g_autoptr(GstPeResult) without = classify_until_changed(h, version);
     g_assert_cmpuint(gst_pe_result_get_n_labels(without), ==, 0);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -142,7 +142,7 @@ uses_the_last_of_many_changes(void)
         g_assert_cmpint(i, <, 19999);
         g_usleep(1000);
     }
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -161,7 +161,7 @@ keeps_the_old_labels_when_the_new_ones_fail(void)
     gst_message_unref(m);
     g_autoptr(GstPeResult) r = classify(h, 0);
     g_assert_true(has_label(r, "dog"));
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -180,7 +180,7 @@ reads_labels_from_a_file(void)
 
     g_assert_cmpuint(gst_pe_result_get_n_labels(r), ==, 2);
     g_assert_true(has_label(r, "cat"));
-    gst_harness_teardown(h);
+    stop(h);
     g_unlink(path);
 }
 
@@ -193,7 +193,7 @@ stops_while_labels_are_computed(void)
         g_object_set(h->element, "labels", text, NULL);
         if (i % 2)
             push_frames(h, 0, 2);
-        gst_harness_teardown(h);
+        stop(h);
     }
 }
 

@@ -52,7 +52,7 @@ adds_latency_only_to_exact_live_streams(void)
         g_assert_cmpuint(query_latency(h, &live), ==,
                          40 * GST_MSECOND + rows[i].added);
         g_assert_cmpint(live, ==, rows[i].live);
-        gst_harness_teardown(h);
+        stop(h);
     }
 }
 
@@ -66,7 +66,7 @@ tells_when_its_latency_changes(void)
         gst_bus_pop_filtered(GST_ELEMENT_BUS(h->element), GST_MESSAGE_LATENCY);
     g_assert_nonnull(m);
     gst_message_unref(m);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 // Frames go on at once, and sooner or later one carries a result, which then
@@ -94,7 +94,7 @@ carries_the_latest_result_and_its_age(void)
         g_usleep(1000);
     }
     g_assert_true(older);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 // Whether or not the device keeps up, every frame is accounted for.
@@ -116,7 +116,7 @@ skips_frames_instead_of_queuing_them(void)
     g_assert_cmpuint(clips + skipped, ==, 500);
     g_assert_cmpuint(clips, >, 0);
     g_assert_cmpuint(skipped, >, 0);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -127,7 +127,7 @@ holds_live_frames_until_their_result(void)
     push_frames(h, 0, 20);
     g_assert_cmpint(pull_frames(h, 20), ==, 10);
     g_assert_cmpuint(get_stat(h->element, "late"), ==, 0);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 // With no time at all every clip is late, and its result is on a later frame
@@ -147,7 +147,7 @@ sends_late_results_with_later_frames(void)
     g_test_message("%" G_GUINT64_FORMAT " of 20 late", get_stat(e, "late"));
     g_assert_cmpuint(get_stat(e, "late"), >, 0);
     g_assert_cmpuint(get_stat(e, "clips"), ==, 20);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -156,7 +156,7 @@ follows_the_source_in_auto_mode(void)
     GstHarness *h = play_inference("clip-length=1");
     push_frames(h, 0, 5);
     g_assert_cmpint(pull_frames(h, 5), ==, 5);
-    gst_harness_teardown(h);
+    stop(h);
 
     h = play_live("clip-length=1");
     push_frames(h, 0, 1);
@@ -173,7 +173,7 @@ follows_the_source_in_auto_mode(void)
         n += pull_frames(h, 1);
     }
     g_assert_cmpint(n, <, 5);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void

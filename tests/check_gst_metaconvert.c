@@ -124,7 +124,7 @@ writes_every_field(void)
                     "a \"dog\"\\ \n\x01 Ü");
     g_assert_cmpfloat((float)json_object_get_double_member(label, "score"), ==,
                       1.0f / 3);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -142,7 +142,7 @@ writes_the_embedding_exactly(void)
     for (guint i = 0; i < 3; i++)
         g_assert_cmpfloat((float)json_array_get_double_element(numbers, i), ==,
                           vector[i]);
-    gst_harness_teardown(h);
+    stop(h);
 
     h = play_convert("embedding=base64");
     gst_harness_push(h, make_frame_with(r, 0));
@@ -151,7 +151,7 @@ writes_the_embedding_exactly(void)
     g_autofree guchar *data =
         g_base64_decode(json_object_get_string_member(o, "embedding"), &size);
     g_assert_cmpmem(data, size, vector, sizeof vector);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -170,7 +170,7 @@ writes_numbers_without_the_locale(void)
         json_object_get_array_member(o, "labels"), 0);
     g_assert_cmpfloat(json_object_get_double_member(label, "similarity"), ==,
                       0.5);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -185,7 +185,7 @@ writes_null_for_what_is_no_number(void)
     JsonObject *label = json_array_get_object_element(
         json_object_get_array_member(o, "labels"), 0);
     g_assert_true(json_object_get_null_member(label, "similarity"));
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -206,7 +206,7 @@ sends_gaps_for_frames_without_results(void)
         g_assert_cmpuint(time, ==, (guint64)i * FRAME_DURATION);
         gst_event_unref(gap);
     }
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -220,7 +220,7 @@ writes_empty_results_when_asked(void)
     g_assert_cmpint(json_object_get_int_member(o, "pts"), ==, FRAME_DURATION);
     g_assert_true(json_object_has_member(o, "stream-id"));
     g_assert_false(json_object_has_member(o, "labels"));
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -234,7 +234,7 @@ writes_results_from_events(void)
     g_autoptr(JsonParser) parser = pull_json(h, &o);
     g_assert_cmpint(json_object_get_int_member(o, "running-time"), ==, 20);
     g_assert_cmpint(json_object_get_int_member(o, "sequence"), ==, 3);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -260,7 +260,7 @@ writes_the_wall_clock(void)
         g_autoptr(JsonParser) parser = pull_json(h, &o);
         g_assert_cmpstr(json_object_get_string_member(o, "wall-clock"), ==,
                         "2023-11-14T22:13:20.250Z");
-        gst_harness_teardown(h);
+        stop(h);
     }
 }
 
@@ -278,7 +278,7 @@ writes_one_line_for_each_of_several_results(void)
     // Both have been written.
     gst_harness_push(h, buffer);
     g_assert_cmpuint(gst_harness_buffers_in_queue(h), ==, 2);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void

@@ -10,7 +10,7 @@
 typedef struct {
     int n_buffers;
     int n_results;
-    int n_partial;
+    int n_events;
     int n_disordered;
     GstClockTime last;
 } Seen;
@@ -30,7 +30,7 @@ watch(GstPad *pad, GstPadProbeInfo *info, void *user_data)
     } else if (GST_EVENT_TYPE(info->data) == GST_EVENT_SEGMENT) {
         seen->last = GST_CLOCK_TIME_NONE;
     } else {
-        seen->n_partial += gst_event_get_pe_result(info->data) != NULL;
+        seen->n_events += gst_event_get_pe_result(info->data) != NULL;
     }
     return GST_PAD_PROBE_OK;
 }
@@ -197,11 +197,11 @@ shares_one_engine_between_streams(void)
     gst_element_set_state(pipeline, GST_STATE_NULL);
     static const int n_buffers[3] = {100, 100, 101};
     static const int n_results[3] = {100, 33, 98};
-    static const int n_partial[3] = {0, 1, 0};
+    static const int n_events[3] = {0, 1, 0};
     for (int i = 0; i < 3; i++) {
         g_assert_cmpint(seen[i].n_buffers, ==, n_buffers[i]);
         g_assert_cmpint(seen[i].n_results, ==, n_results[i]);
-        g_assert_cmpint(seen[i].n_partial, ==, n_partial[i]);
+        g_assert_cmpint(seen[i].n_events, ==, n_events[i]);
         g_assert_cmpint(seen[i].n_disordered, ==, 0);
     }
     gst_object_unref(pipeline);
@@ -214,9 +214,9 @@ seeks_thirty_times(void)
 
     if (!have_elements(needed))
         return;
-    GstElement *pipeline = make_pipeline(
-        "videotestsrc num-buffers=120 ! video/x-raw,framerate=30/1 ! "
-        "INFERENCE clip-length=3 ! fakesink name=sink");
+    GstElement *pipeline =
+        make_pipeline("videotestsrc ! video/x-raw,framerate=30/1 ! "
+                      "INFERENCE clip-length=3 ! fakesink name=sink");
     Seen seen;
 
     watch_element(pipeline, "sink", &seen);
@@ -231,9 +231,15 @@ seeks_thirty_times(void)
         if (i == 15)
             gst_element_set_state(pipeline, GST_STATE_PLAYING);
     }
+    gst_element_set_state(pipeline, GST_STATE_PAUSED);
+    g_assert_true(gst_element_seek(pipeline, 1.0, GST_FORMAT_TIME,
+                                   GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0,
+                                   GST_SEEK_TYPE_SET, 2 * GST_SECOND));
+    gst_element_get_state(pipeline, NULL, NULL, GST_CLOCK_TIME_NONE);
+    seen.n_results = 0;
     run_to_the_end(pipeline);
     g_assert_cmpint(seen.n_disordered, ==, 0);
-    g_assert_cmpint(seen.n_results, >, 0);
+    g_assert_cmpint(seen.n_results, ==, 20); // of 60 frames
     gst_object_unref(pipeline);
 }
 
@@ -277,12 +283,15 @@ plays_live_sources(void)
     watch_element(pipeline, "a", &a);
     watch_element(pipeline, "b", &b);
     run_to_the_end(pipeline);
-    g_test_message("latest: %d of 20 frames with a result, exact: %d",
-                   a.n_results, b.n_results);
+    // On a busy machine all results may come too late for any frame; then they
+    // come in events.
+    g_test_message("latest: %d of 20 frames with a result, %d events; exact: "
+                   "%d, %d events",
+                   a.n_results, a.n_events, b.n_results, b.n_events);
     g_assert_cmpint(a.n_buffers, ==, 20);
     g_assert_cmpint(b.n_buffers, ==, 20);
-    g_assert_cmpint(a.n_results, >, 0);
-    g_assert_cmpint(b.n_results, >, 0);
+    g_assert_cmpint(a.n_results + a.n_events, >, 0);
+    g_assert_cmpint(b.n_results + b.n_events, >, 0);
     g_assert_cmpint(b.n_results, <=, 10);
     gst_object_unref(pipeline);
 }

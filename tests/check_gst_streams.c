@@ -45,7 +45,7 @@ sends_the_partial_clip_before_the_end(void)
                      6 * FRAME_DURATION);
     g_assert_null(pull_result_event(h)); // nothing more before EOS
     g_assert_cmpuint(get_stat(h->element, "partial-clips"), ==, 1);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -57,7 +57,7 @@ sends_no_partial_clip_after_a_whole_one(void)
     g_assert_true(gst_harness_push_event(h, gst_event_new_eos()));
     g_assert_cmpint(pull_frames(h, 6), ==, 3);
     g_assert_null(pull_result_event(h));
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -81,7 +81,7 @@ goes_on_after_the_end(void)
     g_assert_nonnull(meta);
     g_assert_cmpstr(gst_pe_result_get_stream_id(meta->result), ==, "another");
     gst_buffer_unref(buffer);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -106,7 +106,7 @@ ends_the_clip_at_a_new_segment(void)
                      3 * FRAME_DURATION);
     g_assert_cmpuint(gst_pe_result_get_stream_start(whole), ==, GST_SECOND);
     gst_buffer_unref(buffer);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -121,7 +121,7 @@ goes_on_when_a_segment_only_gets_a_stop(void)
     g_assert_true(gst_harness_push_event(h, gst_event_new_segment(&segment)));
     push_frames(h, 3, 1);
     g_assert_cmpint(pull_frames(h, 4), ==, 1);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -135,7 +135,7 @@ embeds_nothing_outside_of_the_segment(void)
     g_assert_true(gst_harness_push_event(h, gst_event_new_segment(&segment)));
     push_frames(h, 3, 4);
     g_assert_cmpint(pull_frames(h, 4), ==, 2);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 // ---- Caps -----------------------------------------------------------------
@@ -167,7 +167,7 @@ goes_on_across_new_caps(void)
     gst_structure_get_int(gst_caps_get_structure(caps, 0), "width", &width);
     g_assert_cmpint(width, ==, 320);
     gst_caps_unref(caps);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -194,7 +194,7 @@ takes_every_format_of_its_template(void)
         g_assert_cmpint(gst_harness_push(h, buffer), ==, GST_FLOW_OK);
         g_assert_cmpint(pull_frames(h, 1), ==, 1);
     }
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 // ---- Timestamps and gaps --------------------------------------------------
@@ -217,7 +217,7 @@ counts_frames_without_timestamps(void)
                      GST_CLOCK_TIME_NONE);
     gst_buffer_unref(buffer);
     g_assert_cmpuint(get_stat(h->element, "frames-without-pts"), ==, 6);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -235,7 +235,7 @@ ends_the_clip_when_timestamps_run_backwards(void)
         gst_pe_result_get_clip_start(gst_buffer_get_pe_meta(buffer)->result),
         ==, 0);
     gst_buffer_unref(buffer);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -258,7 +258,7 @@ goes_on_across_holes_and_gaps(void)
     GstEvent *event = pull_event(h, GST_EVENT_GAP);
     g_assert_nonnull(event);
     gst_event_unref(event);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static GstPadProbeReturn
@@ -298,7 +298,7 @@ keeps_events_between_their_frames(void)
     gst_event_unref(pull_event(h, GST_EVENT_EOS));
     g_assert_cmpstr(order->str, ==, "bbtbcbbre");
     g_string_free(order, TRUE);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 // ---- Flushes and states ---------------------------------------------------
@@ -332,7 +332,7 @@ survives_thirty_flushes(void)
     g_assert_cmpuint(gst_pe_result_get_stream_start(meta->result), ==,
                      29 * GST_SECOND);
     gst_buffer_unref(buffer);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static GstPadProbeReturn
@@ -373,7 +373,7 @@ flushes_a_full_queue(void)
     gst_pad_remove_probe(src, id);
     g_assert_true(gst_harness_push_event(h, gst_event_new_flush_stop(TRUE)));
     gst_object_unref(src);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -399,8 +399,10 @@ cycles_with_frames_on_their_way(void)
 
     for (int i = 0; i < 100; i++) {
         push_frames(h, 0, i % 7);
-        gst_element_set_state(h->element, GST_STATE_READY);
-        gst_element_set_state(h->element, GST_STATE_PLAYING);
+        g_assert_cmpint(gst_element_set_state(h->element, GST_STATE_READY), ==,
+                        GST_STATE_CHANGE_SUCCESS);
+        g_assert_cmpint(gst_element_set_state(h->element, GST_STATE_PLAYING),
+                        ==, GST_STATE_CHANGE_SUCCESS);
         GstSegment segment;
         gst_segment_init(&segment, GST_FORMAT_TIME);
         gst_pad_push_event(h->srcpad, gst_event_new_stream_start("again"));
@@ -412,7 +414,7 @@ cycles_with_frames_on_their_way(void)
         gst_buffer_unref(pull(h));
     push_frames(h, 0, 2);
     g_assert_cmpint(pull_frames(h, 2), ==, 1);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 // ---- Queries --------------------------------------------------------------
@@ -434,7 +436,7 @@ announces_the_frames_that_it_holds(void)
     g_assert_cmpuint(size, >=, FRAME_WIDTH * FRAME_HEIGHT * 3);
     g_assert_cmpuint(min, ==, 24);
     g_assert_cmpuint(max, ==, 0);
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void
@@ -450,7 +452,7 @@ offers_the_caps_of_its_neighbours(void)
     g_assert_false(gst_caps_can_intersect(caps, bad));
     g_assert_true(gst_pad_peer_query_accept_caps(h->srcpad, good));
     g_assert_false(gst_pad_peer_query_accept_caps(h->srcpad, bad));
-    gst_harness_teardown(h);
+    stop(h);
 }
 
 static void

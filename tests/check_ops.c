@@ -4,256 +4,16 @@
 //
 // A row of a table below is one operation with one shape. It is run by the
 // reference backend and by every variant of the device, in every precision that
-// the device has, and the outputs are compared. Outputs begin as NaN between
-// guards, so that elements not written and writes outside are seen.
+// the device has, and the outputs are compared.
 //
 //     check_ops [--device cpu] [--threads 2] [--bench]
 //
 // Change an operation: add its row here.
 
-#include "core/backend.h"
-
 #include <math.h>
 #include <stdlib.h>
 
-#define GUARD 64
-#define MAX_INPUTS 4
-
-typedef struct {
-    PeDtype type; // I32 or F32 (then `values`)
-    bool act;     // rounded to, and handed over as, the activation type
-    size_t n;
-    float *values;
-    const int *ints;
-} Input;
-
-typedef struct Problem Problem;
-struct Problem {
-    const void *row;
-    PePrecision precision;
-    Input in[MAX_INPUTS];
-    int n_in;
-    size_t n_out;
-    bool out_act;         // else f32
-    int n_roundings;      // to act, between inputs and outputs
-    const float *initial; // output before the call; NULL: NaN
-    float *weight;        // linear only, with bias and scale
-    float *bias, *scale;
-    double flops, bytes; // of one run
-    PeLinear *(*prepare)(PeBackend *be, const Problem *p);
-    void (*run)(PeBackend *be, const Problem *p, const PeLinear *l,
-                void *const *in, void *out);
-};
-
-typedef struct {
-    char *name;
-    PeBackend *be;
-} Variant;
-
-static Variant variants[16];
-static int n_variants;
-static PeBackend *reference;
-static bool bench;
-static int n_threads;
-
-// NMSE and largest |difference| over RMS that an output may have; the second
-// catches the one wrong element that the first would hide.
-typedef struct {
-    double nmse, peak;
-} Limit;
-
-static const Limit exact_limit = {1e-11, 1e-4};
-// For each rounding to bf16 between inputs and outputs; one gives 2.8e-6.
-static const Limit bf16_limit = {4e-6, 4e-2};
-
-// ---- Inputs ---------------------------------------------------------------
-
-static float *
-random_values(size_t n, double scale, GRand *rand)
-{
-    float *x = g_new(float, n);
-    for (size_t i = 0; i < n; i++)
-        x[i] = (float)(scale * (g_rand_double_range(rand, -1, 1) +
-                                g_rand_double_range(rand, -1, 1)));
-    return x;
-}
-
-static void
-add_input(Problem *p, bool act, size_t n, double scale, GRand *rand)
-{
-    Input *in = &p->in[p->n_in++];
-    *in = (Input){.type = PE_DTYPE_F32, .act = act, .n = n};
-    in->values = random_values(n, scale, rand);
-    if (act && p->precision == PE_PRECISION_BF16) {
-        for (size_t i = 0; i < n; i++)
-            in->values[i] = pe_bf16_to_f32(pe_bf16_from_f32(in->values[i]));
-    }
-    p->bytes += (double)n * (act && p->precision == PE_PRECISION_BF16 ? 2 : 4);
-}
-
-static void
-add_ints(Problem *p, const int *ints, size_t n)
-{
-    p->in[p->n_in++] = (Input){.type = PE_DTYPE_I32, .n = n, .ints = ints};
-}
-
-static void
-set_output(Problem *p, bool act, size_t n)
-{
-    p->n_out = n;
-    p->out_act = act;
-    p->bytes += (double)n * (act && p->precision == PE_PRECISION_BF16 ? 2 : 4);
-}
-
-static void
-problem_clear(Problem *p)
-{
-    for (int i = 0; i < p->n_in; i++)
-        g_free(p->in[i].values);
-    g_free(p->weight);
-    g_free(p->bias);
-    g_free(p->scale);
-}
-
-// ---- Running --------------------------------------------------------------
-
-static void *
-upload_input(PeBackend *be, const Input *in)
-{
-    PeDtype type = in->act ? be->act : in->type;
-    size_t size = in->n * pe_dtype_size(type);
-    void *p = be->ops->alloc(be, size);
-    g_assert_nonnull(p);
-    if (type != PE_DTYPE_BF16) {
-        be->ops->upload(be, p, in->values ? (const void *)in->values : in->ints,
-                        size);
-        return p;
-    }
-    g_autofree uint16_t *half = g_new(uint16_t, in->n);
-    for (size_t i = 0; i < in->n; i++)
-        half[i] = pe_bf16_from_f32(in->values[i]);
-    be->ops->upload(be, p, half, size);
-    return p;
-}
-
-// All ones is NaN in f32 and in bf16.
-static char *
-new_output_host(const Problem *p, size_t element)
-{
-    size_t size = (p->n_out + 2 * GUARD) * element;
-    char *host = g_malloc(size);
-    memset(host, 0xff, size);
-    if (p->initial)
-        memcpy(host + GUARD * element, p->initial, p->n_out * element);
-    return host;
-}
-
-static void
-check_guards(const char *host, size_t n, size_t element)
-{
-    for (size_t i = 0; i < GUARD * element; i++) {
-        g_assert_cmphex((guint8)host[i], ==, 0xff);
-        g_assert_cmphex((guint8)host[(GUARD + n) * element + i], ==, 0xff);
-    }
-}
-
-static void
-print_rate(PeBackend *be, const Problem *p, const PeLinear *l, void *const *in,
-           void *out, const char *name)
-{
-    // The fastest of some: what disturbs only ever adds.
-    double t = INFINITY;
-    for (int i = 0; i < 20; i++) {
-        gint64 start = g_get_monotonic_time();
-        int n = 0;
-        do {
-            p->run(be, p, l, in, out);
-            be->ops->sync(be);
-            n++;
-        } while (g_get_monotonic_time() - start < 2000);
-        t = MIN(t, (double)(g_get_monotonic_time() - start) / n * 1e-6);
-    }
-    g_test_message("%-24s %9.3f ms %8.1f GFLOP/s %7.1f GB/s", name, t * 1e3,
-                   p->flops / t * 1e-9, p->bytes / t * 1e-9);
-}
-
-// Returns [n_out] f32, free with g_free().
-static float *
-run_on(PeBackend *be, const Problem *p, const char *name)
-{
-    void *in[MAX_INPUTS] = {NULL};
-    for (int i = 0; i < p->n_in; i++)
-        in[i] = upload_input(be, &p->in[i]);
-    PeDtype type = p->out_act ? be->act : PE_DTYPE_F32;
-    size_t element = pe_dtype_size(type);
-    size_t size = (p->n_out + 2 * GUARD) * element;
-    g_autofree char *host = new_output_host(p, element);
-    char *out = be->ops->alloc(be, size);
-    g_assert_nonnull(out);
-    be->ops->upload(be, out, host, size);
-
-    PeLinear *l = p->prepare ? p->prepare(be, p) : NULL;
-    p->run(be, p, l, in, out + GUARD * element);
-    g_assert_cmpstr(be->ops->sync(be), ==, NULL);
-    be->ops->download(be, host, out, size);
-    check_guards(host, p->n_out, element);
-    float *result = g_new(float, p->n_out);
-    PeTensor t = pe_tensor_new(type, 1, (int64_t[]){(int64_t)p->n_out},
-                               host + GUARD * element);
-    pe_tensor_to_f32(&t, result);
-    if (bench && be != reference)
-        print_rate(be, p, l, in, out + GUARD * element, name);
-
-    be->ops->linear_free(be, l);
-    be->ops->free(be, out);
-    for (int i = 0; i < p->n_in; i++)
-        be->ops->free(be, in[i]);
-    return result;
-}
-
-static void
-compare(const char *name, const float *got, const float *expected, size_t n,
-        Limit limit)
-{
-    double error = 0, power = 0, peak = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)got[i] - expected[i];
-        if (isnan(d)) {
-            g_test_message("%s: element %zu of %zu is %g, expected %g", name, i,
-                           n, got[i], expected[i]);
-            g_test_fail();
-            return;
-        }
-        error += d * d;
-        power += (double)expected[i] * expected[i];
-        peak = MAX(peak, fabs(d));
-    }
-    double nmse = error / power, share = nmse / limit.nmse;
-    peak /= sqrt(power / (double)n);
-    share = MAX(share, peak / limit.peak);
-    if (!bench || share > 1)
-        g_test_message("%-24s nmse %.2e (%.0e) peak %.2e (%.0e) share %.2f",
-                       name, nmse, limit.nmse, peak, limit.peak, share);
-    if (share > 1)
-        g_test_fail();
-}
-
-static void
-check_problem(Problem *p)
-{
-    int n = p->precision == PE_PRECISION_FP32 ? 0 : p->n_roundings;
-    Limit limit = exact_limit;
-    if (n > 0)
-        limit = (Limit){bf16_limit.nmse * n, bf16_limit.peak * n};
-    g_autofree float *expected = run_on(reference, p, NULL);
-    for (int i = 0; i < n_variants; i++) {
-        if (variants[i].be->precision != p->precision)
-            continue;
-        g_autofree float *got = run_on(variants[i].be, p, variants[i].name);
-        compare(variants[i].name, got, expected, p->n_out, limit);
-    }
-    problem_clear(p);
-}
+#include "op_problem.h"
 
 // ---- Linear ---------------------------------------------------------------
 
@@ -319,14 +79,14 @@ linear_matches(const LinearRow *row, PePrecision precision)
                  .prepare = prepare_linear,
                  .run = run_linear,
                  .flops = 2.0 * (double)rows * (double)k * (double)n};
-    add_input(&p, true, rows * (size_t)row->k_padded, 1, rand);
+    problem_add_input(&p, true, rows * (size_t)row->k_padded, 1, rand);
     if (row->epilogue == PE_EPILOGUE_ROPE)
-        add_input(&p, false,
-                  (size_t)MAX(row->rows / 2, 1) * (size_t)row->head_dim, 1,
-                  rand);
-    p.weight = random_values(n * k, 1 / sqrt((double)k), rand);
-    p.bias = row->bias ? random_values(n, 1, rand) : NULL;
-    p.scale = row->scale ? random_values(n, 0.5, rand) : NULL;
+        problem_add_input(&p, false,
+                          (size_t)MAX(row->rows / 2, 1) * (size_t)row->head_dim,
+                          1, rand);
+    p.weight = problem_random(n * k, 1 / sqrt((double)k), rand);
+    p.bias = row->bias ? problem_random(n, 1, rand) : NULL;
+    p.scale = row->scale ? problem_random(n, 0.5, rand) : NULL;
     // The scale is folded in before rounding, so weights are rounded here only
     // where there is none.
     for (size_t i = 0; !row->scale && i < n * k; i++)
@@ -334,13 +94,24 @@ linear_matches(const LinearRow *row, PePrecision precision)
     p.bytes += (double)(n * k) * (precision == PE_PRECISION_BF16 ? 2 : 4);
     bool f32 = row->epilogue == PE_EPILOGUE_F32 ||
                row->epilogue == PE_EPILOGUE_RESIDUAL;
-    set_output(&p, !f32, rows * n);
+    problem_set_output(&p, !f32, rows * n);
     p.n_roundings = (f32 ? 0 : 1) + (row->epilogue == PE_EPILOGUE_ROPE) +
                     (row->scale ? 1 : 0);
     g_autofree float *initial = NULL;
     if (row->epilogue == PE_EPILOGUE_RESIDUAL)
-        p.initial = initial = random_values(rows * n, 1, rand);
-    check_problem(&p);
+        p.initial = initial = problem_random(rows * n, 1, rand);
+    problem_check(&p);
+}
+
+// Ragged batches bring any number of rows, and variants that prepare something
+// for each number must neither mix them up nor run out of places.
+static void
+linears_match_for_any_rows(const void *data)
+{
+    for (int rows = 1; rows <= 300; rows += rows < 80 ? 1 : 37) {
+        LinearRow row = {rows, 64, 64, 96, PE_EPILOGUE_GELU, true};
+        linear_matches(&row, (PePrecision)GPOINTER_TO_INT(data));
+    }
 }
 
 // ---- Attention ------------------------------------------------------------
@@ -384,11 +155,11 @@ attention_matches(const AttentionRow *r, PePrecision precision)
                  .run = run_attention,
                  .n_roundings = 2, // probabilities and output
                  .flops = 4.0 * (double)rows * r->n * (double)d};
-    add_input(&p, true, rows * 3 * d, r->scale, rand);
+    problem_add_input(&p, true, rows * 3 * d, r->scale, rand);
     if (r->offsets)
-        add_ints(&p, r->offsets, (size_t)r->b + 1);
-    set_output(&p, true, rows * d);
-    check_problem(&p);
+        problem_add_ints(&p, r->offsets, (size_t)r->b + 1);
+    problem_set_output(&p, true, rows * d);
+    problem_check(&p);
 }
 
 static const AttentionRow pool_rows[] = {
@@ -417,10 +188,10 @@ pool_matches(const AttentionRow *r, PePrecision precision)
                  .run = run_pool,
                  .n_roundings = 1,
                  .flops = 4.0 * (double)n * (double)d};
-    add_input(&p, false, d, 0.3, rand);
-    add_input(&p, true, n * 2 * d, r->scale, rand);
-    set_output(&p, true, (size_t)r->b * d);
-    check_problem(&p);
+    problem_add_input(&p, false, d, 0.3, rand);
+    problem_add_input(&p, true, n * 2 * d, r->scale, rand);
+    problem_set_output(&p, true, (size_t)r->b * d);
+    problem_check(&p);
 }
 
 // ---- Norm -----------------------------------------------------------------
@@ -460,21 +231,21 @@ norm_matches(const NormRow *r, PePrecision precision)
                  .run = run_norm,
                  .n_roundings = r->act ? 1 : 0,
                  .flops = 8.0 * (double)n};
-    add_input(&p, false, n, 3, rand);
+    problem_add_input(&p, false, n, 3, rand);
     for (size_t i = 0; i < n; i++)
         p.in[0].values[i] += r->mean;
-    add_input(&p, false, d, 1, rand);
-    add_input(&p, false, d, 1, rand);
-    set_output(&p, r->act, n);
+    problem_add_input(&p, false, d, 1, rand);
+    problem_add_input(&p, false, d, 1, rand);
+    problem_set_output(&p, r->act, n);
     p.initial = r->in_place ? p.in[0].values : NULL;
-    check_problem(&p);
+    problem_check(&p);
 }
 
 // ---- Tokens ---------------------------------------------------------------
 
 typedef struct {
-    enum { PATCHIFY, TOKENS, GATHER, CONVERT } op;
-    int b, h, w, patch, k_padded; // PATCHIFY
+    enum { PATCHIFY, PICTURES, TOKENS, GATHER, CONVERT } op;
+    int b, h, w, patch, k_padded; // PATCHIFY, PICTURES
     int n, d;                     // the others
     bool cls;
 } TokensRow;
@@ -485,12 +256,42 @@ static const TokensRow tokens_rows[] = {
     {PATCHIFY, 2, 32, 48, 16, 768},
     {PATCHIFY, 1, 45, 31, 14, 608},
     {PATCHIFY, 3, 21, 21, 5, 75},
+    {PICTURES, 2, 32, 48, 16, 768},
+    {PICTURES, 3, 45, 31, 14, 592},
     {TOKENS, 2, .n = 196, .d = 768, .cls = true},
     {TOKENS, 3, .n = 5, .d = 33},
     {GATHER, .n = 5, .d = 77},
     {CONVERT, .n = 1, .d = 1},
     {CONVERT, .n = 197, .d = 769},
 };
+
+// RGB frames of the slots' own size, so that squashing changes nothing.
+static void
+cut_pictures(PeBackend *be, const TokensRow *r, void *out)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(6);
+    g_autofree guint8 *rgb = g_malloc((gsize)(3 * r->w * r->h));
+    g_autofree PeSlot **slots = g_new(PeSlot *, r->b);
+    for (int i = 0; i < r->b; i++) {
+        for (int j = 0; j < 3 * r->w * r->h; j++)
+            rgb[j] = (guint8)g_rand_int(rand);
+        PeFrame frame = {.memory = PE_MEMORY_HOST,
+                         .format = PE_FORMAT_RGB,
+                         .width = r->w,
+                         .height = r->h,
+                         .planes = {rgb},
+                         .strides = {3 * r->w}};
+        g_autoptr(GError) error = NULL;
+        slots[i] = be->ops->slot_new(be, r->w, r->h);
+        g_assert_nonnull(slots[i]);
+        g_assert_true(be->ops->ingest(be, slots[i], &frame, &error));
+        g_assert_no_error(error);
+    }
+    be->ops->patchify(be, out, slots, r->b, r->patch, r->k_padded);
+    g_assert_cmpstr(be->ops->sync(be), ==, NULL);
+    for (int i = 0; i < r->b; i++)
+        be->ops->slot_free(be, slots[i]);
+}
 
 static void
 run_tokens(PeBackend *be, const Problem *p, const PeLinear *l, void *const *in,
@@ -501,6 +302,9 @@ run_tokens(PeBackend *be, const Problem *p, const PeLinear *l, void *const *in,
     case PATCHIFY:
         be->ops->patchify_f32(be, out, in[0], r->b, r->h, r->w, r->patch,
                               r->k_padded);
+        break;
+    case PICTURES:
+        cut_pictures(be, r, out);
         break;
     case TOKENS:
         be->ops->tokens(be, out, in[0], r->cls ? in[2] : NULL, in[1], r->b,
@@ -523,31 +327,32 @@ tokens_match(const TokensRow *r, PePrecision precision)
     Problem p = {.row = r,
                  .precision = precision,
                  .run = run_tokens,
-                 .n_roundings = r->op == PATCHIFY || r->op == CONVERT};
+                 .n_roundings = r->op != TOKENS && r->op != GATHER};
     switch (r->op) {
     case PATCHIFY:
-        add_input(&p, false, b * 3 * (size_t)(r->h * r->w), 1, rand);
-        set_output(&p, true,
-                   b * (size_t)(r->h / r->patch * (r->w / r->patch)) *
-                       (size_t)r->k_padded);
+    case PICTURES:
+        problem_add_input(&p, false, b * 3 * (size_t)(r->h * r->w), 1, rand);
+        problem_set_output(&p, true,
+                           b * (size_t)(r->h / r->patch * (r->w / r->patch)) *
+                               (size_t)r->k_padded);
         break;
     case TOKENS:
-        add_input(&p, false, b * n * d, 1, rand);
-        add_input(&p, false, (n + (r->cls ? 1 : 0)) * d, 1, rand);
-        add_input(&p, false, d, 1, rand);
-        set_output(&p, false, b * (n + (r->cls ? 1 : 0)) * d);
+        problem_add_input(&p, false, b * n * d, 1, rand);
+        problem_add_input(&p, false, (n + (r->cls ? 1 : 0)) * d, 1, rand);
+        problem_add_input(&p, false, d, 1, rand);
+        problem_set_output(&p, false, b * (n + (r->cls ? 1 : 0)) * d);
         break;
     case GATHER:
-        add_input(&p, false, 32 * d, 1, rand);
-        add_ints(&p, gathered, G_N_ELEMENTS(gathered));
-        set_output(&p, false, n * d);
+        problem_add_input(&p, false, 32 * d, 1, rand);
+        problem_add_ints(&p, gathered, G_N_ELEMENTS(gathered));
+        problem_set_output(&p, false, n * d);
         break;
     case CONVERT:
-        add_input(&p, false, n * d, 1, rand);
-        set_output(&p, true, n * d);
+        problem_add_input(&p, false, n * d, 1, rand);
+        problem_set_output(&p, true, n * d);
         break;
     }
-    check_problem(&p);
+    problem_check(&p);
 }
 
 // ---- Tests ----------------------------------------------------------------
@@ -592,51 +397,12 @@ refuses_what_is_not_there(void)
     }
 }
 
-static void
-add_variant(const char *device, const char *rung, PePrecision precision)
-{
-    if (rung)
-        g_setenv("PE_CPU", rung, TRUE);
-    else
-        g_unsetenv("PE_CPU");
-    g_autoptr(GError) error = NULL;
-    PeBackend *be = pe_backend_open(device, precision, n_threads, &error);
-    if (!be) {
-        g_test_message("%s %s: %s", device, pe_precision_nick(precision),
-                       error->message);
-        return;
-    }
-    // A machine without this rung opens a lower one, which has its own turn.
-    g_autofree char *first = g_strdup_printf("* %s,*", rung);
-    if (rung && !g_pattern_match_simple(first, be->ops->describe(be))) {
-        be->ops->close(be);
-        return;
-    }
-    variants[n_variants++] = (Variant){
-        g_strdup_printf("%s%s%s", device, rung ? " " : "", rung ? rung : ""),
-        be};
-}
-
-static void
-add_variants(const char *device)
-{
-    static const char *const rungs[] = {"c", "avx2", "avx512", "avx512bf16"};
-    static const PePrecision precisions[] = {PE_PRECISION_FP32,
-                                             PE_PRECISION_BF16};
-    g_autofree char *forced = g_strdup(g_getenv("PE_CPU"));
-    for (size_t i = 0; i < G_N_ELEMENTS(precisions); i++) {
-        for (size_t j = 0;
-             strcmp(device, "cpu") == 0 && !forced && j < G_N_ELEMENTS(rungs);
-             j++)
-            add_variant(device, rungs[j], precisions[i]);
-        add_variant(device, forced, precisions[i]);
-    }
-}
-
 int
 main(int argc, char **argv)
 {
     const char *device = "cpu";
+    int n_threads = 0;
+    bool bench = false;
     g_test_init(&argc, &argv, NULL);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--bench") == 0)
@@ -651,15 +417,14 @@ main(int argc, char **argv)
             return 2;
         }
     }
-    reference = pe_backend_open_reference();
-    add_variants(device);
+    problem_open_variants(device, n_threads, bench);
     static const struct {
         const char *name;
         GTestDataFunc func;
     } tests[] = {
-        {"linear", linears_match},    {"attention", attentions_match},
-        {"pool", pools_match},        {"norm", norms_match},
-        {"tokens", tokens_all_match},
+        {"linear", linears_match},       {"rows", linears_match_for_any_rows},
+        {"attention", attentions_match}, {"pool", pools_match},
+        {"norm", norms_match},           {"tokens", tokens_all_match},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
         g_autofree char *fp32 = g_strdup_printf("/ops/%s/fp32", tests[i].name);
@@ -671,10 +436,6 @@ main(int argc, char **argv)
     }
     g_test_add_func("/ops/refusals", refuses_what_is_not_there);
     int failed = g_test_run();
-    for (int i = 0; i < n_variants; i++) {
-        variants[i].be->ops->close(variants[i].be);
-        g_free(variants[i].name);
-    }
-    reference->ops->close(reference);
+    problem_close_variants();
     return failed;
 }

@@ -38,7 +38,7 @@ def read_texts(root, paths):
     texts = {}
     for path in paths:
         data = (root / path).read_bytes()
-        if b"\0" in data or path.name == "LICENSE" or "data" in path.parts:
+        if b"\0" in data or path.name == "LICENSE" or {"data", "seeds"} & set(path.parts):
             continue
         try:
             texts[path] = data.decode()

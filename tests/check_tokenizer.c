@@ -262,6 +262,94 @@ reads_every_format_alike(void)
     pe_tokenizer_unref(reference);
 }
 
+// ---- Merges ---------------------------------------------------------------
+
+// Merges whose rounds are not what a plain priority queue does: in "abcdabc" a
+// queue goes on with "abc d" once it has made the first "abc".
+static const char *const odd_merges[][2] = {
+    {"b", "c"},  {"d", "abc"},   {"abc", "d"},     {"a", "bc"},
+    {"a", "b"},  {"ab", "c"},    {"c", "d</w>"},   {"a", "a"},
+    {"aa", "a"}, {"a", "a</w>"}, {"aa", "aa</w>"},
+};
+
+static int
+odd_rank(const char *left, const char *right)
+{
+    for (int i = 0; i < (int)G_N_ELEMENTS(odd_merges); i++) {
+        if (strcmp(left, odd_merges[i][0]) == 0 &&
+            strcmp(right, odd_merges[i][1]) == 0)
+            return i;
+    }
+    return G_MAXINT;
+}
+
+// The id of a symbol over "abcd"; the last merge that makes it counts.
+static int
+odd_id(const char *symbol)
+{
+    for (int i = (int)G_N_ELEMENTS(odd_merges) - 1; i >= 0; i--) {
+        g_autofree char *merged =
+            g_strconcat(odd_merges[i][0], odd_merges[i][1], NULL);
+        if (strcmp(merged, symbol) == 0)
+            return 512 + i;
+    }
+    return symbol[0] - '!' + (symbol[1] ? 256 : 0);
+}
+
+// The definition, word for word: look at all pairs, merge every occurrence of
+// the best, until none is left. Symbols are strings.
+static GPtrArray *
+merge_plainly(const char *word)
+{
+    GPtrArray *symbols = g_ptr_array_new_with_free_func(g_free);
+    for (; *word; word++)
+        g_ptr_array_add(symbols,
+                        g_strdup_printf("%c%s", *word, word[1] ? "" : "</w>"));
+    for (;;) {
+        int best = G_MAXINT;
+        for (guint i = 0; i + 1 < symbols->len; i++)
+            best =
+                MIN(best, odd_rank(symbols->pdata[i], symbols->pdata[i + 1]));
+        if (best == G_MAXINT)
+            return symbols;
+        for (guint i = 0; i + 1 < symbols->len; i++) {
+            char *left = symbols->pdata[i], *right = symbols->pdata[i + 1];
+            if (odd_rank(left, right) != best)
+                continue;
+            symbols->pdata[i] = g_strconcat(left, right, NULL);
+            g_free(left);
+            g_ptr_array_remove_index(symbols, i + 1);
+        }
+    }
+}
+
+static void
+merges_as_the_definition_does(void)
+{
+    enum { WORDS = 5000, LONGEST = 24, CONTEXT = LONGEST + 2 };
+    g_autoptr(GString) content = g_string_new("#version: 0.2\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(odd_merges); i++)
+        g_string_append_printf(content, "%s %s\n", odd_merges[i][0],
+                               odd_merges[i][1]);
+    g_autofree char *path = write_file("odd.txt", content->str, content->len);
+    g_autoptr(GError) error = NULL;
+    PeTokenizer *tokenizer = pe_tokenizer_open(path, &error);
+    g_assert_no_error(error);
+    for (int w = 0; w < WORDS; w++) {
+        char word[LONGEST + 1] = {0};
+        int length = g_test_rand_int_range(1, LONGEST + 1);
+        for (int i = 0; i < length; i++)
+            word[i] = "abcd"[g_test_rand_int_range(0, 4)];
+        g_autoptr(GPtrArray) symbols = merge_plainly(word);
+        int ids[CONTEXT];
+        int n = pe_tokenizer_encode(tokenizer, word, CONTEXT, ids, NULL);
+        g_assert_cmpint(n, ==, (int)symbols->len + 2);
+        for (guint i = 0; i < symbols->len; i++)
+            g_assert_cmpint(ids[i + 1], ==, odd_id(symbols->pdata[i]));
+    }
+    pe_tokenizer_unref(tokenizer);
+}
+
 // ---- Long and odd texts ---------------------------------------------------
 
 static void
@@ -377,6 +465,7 @@ main(int argc, char **argv)
     g_test_add_func("/tokenizer/reference", agrees_with_the_reference);
     g_test_add_func("/tokenizer/ids", derives_special_ids_from_the_size);
     g_test_add_func("/tokenizer/formats", reads_every_format_alike);
+    g_test_add_func("/tokenizer/merges", merges_as_the_definition_does);
     g_test_add_func("/tokenizer/cut", cuts_long_texts_and_says_what_is_lost);
     g_test_add_func("/tokenizer/special",
                     writes_special_tokens_only_where_they_are_spelled_out);

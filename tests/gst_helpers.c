@@ -6,7 +6,7 @@
 
 #include "tiny_model.h"
 
-#define PATIENCE_S 20
+#define PATIENCE_S 60
 
 static char *model;
 
@@ -60,6 +60,13 @@ play_inference(const char *properties)
     gst_harness_set_live(h, FALSE);
     gst_harness_set_src_caps_str(h, FRAME_CAPS);
     return h;
+}
+
+void
+stop(GstHarness *h)
+{
+    gst_element_set_bus(h->element, NULL);
+    gst_harness_teardown(h);
 }
 
 bool

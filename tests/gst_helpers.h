@@ -27,6 +27,8 @@ const char *tiny_model_path(void);
 GstElement *make_inference(const char *properties);
 // The same in a harness that plays and has FRAME_CAPS.
 GstHarness *play_inference(const char *properties);
+// The end of a harness and of its element's bus.
+void stop(GstHarness *h);
 
 // Ends the test as skipped when an element is missing.
 bool have_elements(const char *const *names);

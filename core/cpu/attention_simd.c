@@ -130,7 +130,8 @@ write_out(const Plan *p, void *y, size_t at, const float *out, float scale,
         pe_act_set(p->act, y, at + i, out[i] * scale);
 }
 
-// `rows` queries, the first of which may see n keys, or n in all when causal.
+// `rows` queries from query `first` of the sequence of n rows; y from element
+// `at`, a row every y_stride.
 INLINE void
 attend_block(const Plan *p, char *scratch, void *y, size_t at, size_t y_stride,
              const char *q, int first, int rows, int n)
@@ -201,7 +202,8 @@ attention(PeBackend *be, void *y, const void *qkv, const int *offsets, int b,
         return;
     int ranges = count_ranges(cpu->n_threads, b * heads, n);
     int length = round_up((n + ranges - 1) / ranges, BLOCK);
-#pragma omp parallel for num_threads(cpu->n_threads) schedule(dynamic)
+    int n_threads = pe_cpu_threads(be, 2.0 * b * n * n * heads * head_dim / VF);
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (int task = 0; task < b * heads * ranges; task++) {
         char *mine = scratch + stride * (size_t)omp_get_thread_num();
         int s = task / ranges / heads, head = task / ranges % heads;
@@ -266,7 +268,8 @@ attention_pool(PeBackend *be, void *y, const float *q, const void *kv, int b,
         pe_cpu_scratch(cpu, (size_t)round_up(n, VF) * sizeof(float), &stride);
     if (!scratch)
         return;
-#pragma omp parallel for num_threads(cpu->n_threads)
+    int n_threads = pe_cpu_threads(be, 2.0 * b * n * heads * head_dim);
+#pragma omp parallel for num_threads(n_threads)
     for (int task = 0; task < b * heads; task++) {
         float *p = (float *)(scratch + stride * (size_t)omp_get_thread_num());
         size_t head = (size_t)(task % heads * head_dim);

@@ -104,9 +104,8 @@ align_rows(const uint16_t *x, int rows, int k, char *copy, size_t stride)
 }
 
 static void
-run_block(PeCpu *cpu, PeDtype act, const PeLinear *l, PeEpilogue epilogue,
-          void *y, const char *x, size_t x_stride, int first, int rows,
-          int panel)
+run_block(PeDtype act, const PeLinear *l, PeEpilogue epilogue, void *y,
+          const char *x, size_t x_stride, int first, int rows, int panel)
 {
     float c[BLOCK_ROWS * TILE_COLS];
     int n_words = words_of(act, l->k), col = panel * TILE_COLS;
@@ -140,10 +139,11 @@ linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
             return;
         x = align_rows(x, rows, l->k, copies, x_stride);
     }
-#pragma omp parallel for num_threads(cpu->n_threads) schedule(dynamic)
+    int n_threads = pe_cpu_threads(be, (double)rows * l->n * l->k / VF);
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (int panel = 0; panel < n_panels; panel++) {
         for (int first = 0; first < rows; first += BLOCK_ROWS)
-            run_block(cpu, act, l, epilogue, y,
+            run_block(act, l, epilogue, y,
                       (const char *)x + (size_t)first * x_stride, x_stride,
                       first, MIN(BLOCK_ROWS, rows - first), panel);
     }
@@ -187,7 +187,8 @@ rope_rows(PeBackend *be, void *y, const PeRope *rope, int rows, int d)
     enum { MAX_PAIRS = 256 };
     int pairs = rope->head_dim / 2;
     g_assert(pairs <= MAX_PAIRS);
-#pragma omp parallel for num_threads(((PeCpu *)be)->n_threads)
+    int n_threads = pe_cpu_threads(be, 2.0 * rows * d);
+#pragma omp parallel for num_threads(n_threads)
     for (int r = 0; r < rows; r++) {
         float c[MAX_PAIRS], s[MAX_PAIRS];
         const float *cs =

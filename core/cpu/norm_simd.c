@@ -42,7 +42,8 @@ static void
 layernorm(PeBackend *be, void *y, PeDtype type, const float *x, const float *w,
           const float *b, int rows, int d, float eps)
 {
-#pragma omp parallel for num_threads(((PeCpu *)be)->n_threads)
+    int n_threads = pe_cpu_threads(be, (double)rows * d);
+#pragma omp parallel for num_threads(n_threads)
     for (int r = 0; r < rows; r++) {
         size_t at = (size_t)r * (size_t)d;
         if (type == PE_DTYPE_BF16)

@@ -3,29 +3,21 @@
 // onednn.c - the linear layer by oneDNN's matmul, for oneDNN 2 and 3.
 //
 // Weights are packed once, in the layout that oneDNN asks for, and the original
-// is not kept. A primitive belongs to one number of rows; making one takes less
-// than a millisecond, so ragged text batches simply make theirs, and a bounded
-// table keeps those used last. The layout does not depend on the rows.
+// is not kept; the layout does not depend on the rows. A primitive does belong
+// to one number of rows, but making one takes about a millisecond, so ragged
+// text batches simply make theirs, and a bounded table keeps those used last.
 
 #include "onednn.h"
 
 #include <glib.h>
 #include <omp.h>
-#include <oneapi/dnnl/dnnl.h>
 #include <stdlib.h>
 
-#define MAX_PRIMITIVES 128
+#include "onednn_versions.h"
+
+#define MAX_PRIMITIVES 64
 // Rows for which the weight layout is chosen.
 #define TYPICAL_ROWS 256
-
-// Descriptors became opaque in oneDNN 3: `Md` is a pointer in both.
-#if DNNL_VERSION_MAJOR < 3
-typedef dnnl_memory_desc_t *Md;
-typedef const dnnl_memory_desc_t *ConstMd;
-#else
-typedef dnnl_memory_desc_t Md;
-typedef const_dnnl_memory_desc_t ConstMd;
-#endif
 
 typedef struct {
     int rows, n, k;
@@ -40,6 +32,7 @@ struct PeOnednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_data_type_t act;
+    PeBackendOps own; // the table before oneDNN, for what it does not do well
     Entry entries[MAX_PRIMITIVES];
     uint64_t clock;
 };
@@ -48,125 +41,6 @@ struct PeOnednnLinear {
     Md packed;
     dnnl_memory_t weight, bias;
 };
-
-// ---- The two versions -----------------------------------------------------
-
-#if DNNL_VERSION_MAJOR < 3
-
-static Md
-md_new(dnnl_data_type_t type, int rows, int cols, int row_stride,
-       int col_stride)
-{
-    Md md = g_new0(dnnl_memory_desc_t, 1);
-    dnnl_memory_desc_init_by_strides(md, 2, (dnnl_dims_t){rows, cols}, type,
-                                     (dnnl_dims_t){row_stride, col_stride});
-    return md;
-}
-
-static Md
-md_new_any(dnnl_data_type_t type, int rows, int cols)
-{
-    Md md = g_new0(dnnl_memory_desc_t, 1);
-    dnnl_memory_desc_init_by_tag(md, 2, (dnnl_dims_t){rows, cols}, type,
-                                 dnnl_format_tag_any);
-    return md;
-}
-
-static Md
-md_copy(ConstMd md)
-{
-    return g_memdup2(md, sizeof *md);
-}
-
-static void
-md_free(Md md)
-{
-    g_free(md);
-}
-
-static dnnl_status_t
-matmul_create(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, ConstMd src,
-              ConstMd weight, ConstMd bias, ConstMd dst,
-              dnnl_primitive_attr_t attr)
-{
-    dnnl_matmul_desc_t desc;
-    dnnl_status_t status = dnnl_matmul_desc_init(&desc, src, weight, bias, dst);
-    if (status != dnnl_success)
-        return status;
-    return dnnl_primitive_desc_create(pd, &desc, attr, engine, NULL);
-}
-
-static void
-append_gelu(dnnl_post_ops_t ops)
-{
-    dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_gelu_erf, 0, 0);
-}
-
-static void
-append_sum(dnnl_post_ops_t ops)
-{
-    dnnl_post_ops_append_sum(ops, 1);
-}
-
-#else
-
-static Md
-md_new(dnnl_data_type_t type, int rows, int cols, int row_stride,
-       int col_stride)
-{
-    Md md = NULL;
-    dnnl_memory_desc_create_with_strides(&md, 2, (dnnl_dims_t){rows, cols},
-                                         type,
-                                         (dnnl_dims_t){row_stride, col_stride});
-    return md;
-}
-
-static Md
-md_new_any(dnnl_data_type_t type, int rows, int cols)
-{
-    Md md = NULL;
-    dnnl_memory_desc_create_with_tag(&md, 2, (dnnl_dims_t){rows, cols}, type,
-                                     dnnl_format_tag_any);
-    return md;
-}
-
-static Md
-md_copy(ConstMd md)
-{
-    Md copy = NULL;
-    dnnl_memory_desc_clone(&copy, md);
-    return copy;
-}
-
-static void
-md_free(Md md)
-{
-    if (md)
-        dnnl_memory_desc_destroy(md);
-}
-
-static dnnl_status_t
-matmul_create(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, ConstMd src,
-              ConstMd weight, ConstMd bias, ConstMd dst,
-              dnnl_primitive_attr_t attr)
-{
-    return dnnl_matmul_primitive_desc_create(pd, engine, src, weight, bias, dst,
-                                             attr);
-}
-
-static void
-append_gelu(dnnl_post_ops_t ops)
-{
-    dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_gelu_erf, 0, 0);
-}
-
-static void
-append_sum(dnnl_post_ops_t ops)
-{
-    dnnl_post_ops_append_sum(ops, 1, 0, dnnl_data_type_undef);
-}
-
-#endif
 
 // ---- Primitives -----------------------------------------------------------
 
@@ -259,7 +133,8 @@ entry_init(PeOnednn *o, Entry *e, const PeLinear *l, PeEpilogue epilogue,
         matmul_new(o, rows, l->n, l->k, epilogue, bias, l->onednn->packed);
     if (!pd)
         return false;
-    *e = (Entry){rows, l->n, l->k, epilogue, bias, NULL};
+    *e = (Entry){
+        .rows = rows, .n = l->n, .k = l->k, .epilogue = epilogue, .bias = bias};
     e->src = memory_new(o, pd, dnnl_query_src_md, DNNL_MEMORY_NONE);
     e->dst = memory_new(o, pd, dnnl_query_dst_md, DNNL_MEMORY_NONE);
     if (dnnl_primitive_create(&e->primitive, pd) != dnnl_success) {
@@ -364,12 +239,13 @@ onednn_linear_new(PeBackend *be, const PeLinearParams *params)
 {
     PeOnednn *o = ((PeCpu *)be)->onednn;
     omp_set_num_threads(((PeCpu *)be)->n_threads);
-    PeLinear *l = pe_linear_new_unpacked(params);
-    if (!l)
-        return NULL;
     dnnl_primitive_desc_t pd = matmul_new(
-        o, TYPICAL_ROWS, l->n, l->k, PE_EPILOGUE_NONE, l->bias != NULL, NULL);
-    bool ok = pd && init_packed(o, l, pd);
+        o, TYPICAL_ROWS, (int)params->weight.shape[0], params->k_padded,
+        PE_EPILOGUE_NONE, params->bias != NULL, NULL);
+    if (!pd)
+        return o->own.linear_new(be, params);
+    PeLinear *l = pe_linear_new_unpacked(params);
+    bool ok = l && init_packed(o, l, pd);
     dnnl_primitive_desc_destroy(pd);
     if (ok) {
         void *plain = plain_weight(be, params, l->n, l->k);
@@ -402,6 +278,10 @@ onednn_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
 {
     PeCpu *cpu = (PeCpu *)be;
     PeOnednn *o = cpu->onednn;
+    if (!l->onednn) {
+        o->own.linear(be, l, epilogue, rope, y, x, rows);
+        return;
+    }
     omp_set_num_threads(cpu->n_threads);
     PeEpilogue done =
         epilogue == PE_EPILOGUE_ROPE ? PE_EPILOGUE_NONE : epilogue;
@@ -520,6 +400,7 @@ pe_onednn_init(PeCpu *cpu)
         return false;
     }
     dnnl_primitive_desc_destroy(pd);
+    o->own = cpu->ops;
     cpu->ops.linear_new = onednn_linear_new;
     cpu->ops.linear_free = onednn_linear_free;
     cpu->ops.linear = onednn_linear;

@@ -59,6 +59,14 @@ pe_act_set(PeDtype type, void *p, size_t i, float v)
         ((uint16_t *)p)[i] = pe_bf16_from_f32(v);
 }
 
+// Threads for an operation of about n multiplications or moved elements: waking
+// the others takes microseconds, and far longer on a machine that is busy.
+static inline int
+pe_cpu_threads(const PeBackend *be, double n)
+{
+    return n < 32768 ? 1 : ((const PeCpu *)be)->n_threads;
+}
+
 // cpu.c
 //
 // `size` bytes for each thread, 64-byte aligned, `stride` apart; grows when

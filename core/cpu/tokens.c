@@ -25,13 +25,16 @@ pe_patchify_f32_c(PeBackend *be, void *y, const float *pixels, int b, int h,
     for (int row = 0; row < b * gh * gw; row++) {
         int image = row / (gh * gw), gy = row / gw % gh, gx = row % gw;
         size_t out = (size_t)row * (size_t)k_padded;
-        for (int i = 0; i < k; i++) {
-            int c = i / (patch * patch), py = i / patch % patch, px = i % patch;
-            size_t line = ((size_t)image * 3 + c) * h + gy * patch + py;
-            pe_act_set(be->act, y, out + i, pixels[line * w + gx * patch + px]);
+        for (int line = 0; line < 3 * patch; line++) {
+            int c = line / patch, py = line % patch;
+            const float *in =
+                pixels + (((size_t)image * 3 + c) * h + gy * patch + py) * w +
+                gx * patch;
+            for (int px = 0; px < patch; px++)
+                pe_act_set(be->act, y, out++, in[px]);
         }
         for (int i = k; i < k_padded; i++)
-            pe_act_set(be->act, y, out + i, 0);
+            pe_act_set(be->act, y, out++, 0);
     }
 }
 

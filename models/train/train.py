@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Train the demo model.
+
+usage: python3 train.py --data FOLDER --vocab FILE --out FOLDER [--init FILE]
+                        [--steps N] [--minutes M] [--batch N] [--rate R] [--threads N] [--seed N]
+
+Writes clip.safetensors (averaged weights, fp32) and log.csv; export.py makes
+the published file of it. The learning rate follows the step count, or the clock
+when --minutes ends sooner. Runs on a GPU when there is one, else on the CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import csv
+import dataclasses
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import lexicon as lx
+import model
+from batches import Batches
+from vocab import Tokenizer
+
+VISION = model.VisionConfig(
+    image_size=96, patch_size=16, width=192, layers=4, heads=3, output_dim=128
+)
+TEXT = model.TextConfig(
+    context_length=32, vocab_size=0, width=128, layers=2, heads=2, output_dim=128
+)
+MAX_LOG_SCALE = math.log(100)
+WARMUP = 0.04  # of the run
+AVERAGE = 0.998  # what the running average keeps in a step
+CLASSES = {
+    "group": 5,
+    "shape": len(lx.SHAPES),
+    "colour": len(lx.COLOURS),
+    "count": 4,
+    "size": 2,
+    "ground": len(lx.GROUNDS),
+    "place_at": 5,
+    "place": len(lx.PLACE),
+    "cond": len(lx.COND_NAMES),
+    "flat": 7,
+}
+
+
+class Attributes(nn.Module):
+    """Linear readouts of each attribute, used only while training."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleDict({name: nn.Linear(width, n + 1) for name, n in CLASSES.items()})
+
+    def loss(self, features: Tensor, attrs: Tensor) -> Tensor:
+        """Mean cross-entropy; an attribute that does not apply is not asked for."""
+        total = features.new_zeros(())
+        for name, head in self.heads.items():
+            target = attrs[:, lx.INDEX[name]]
+            if name in ("group", "shape", "place", "cond") or (target > 0).any():
+                ignore = -1 if name in ("group", "shape", "place", "cond") else 0
+                total = total + F.cross_entropy(head(features), target, ignore_index=ignore)
+        return total / len(self.heads)
+
+
+def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor, truth: Tensor) -> Tensor:
+    """CLIP's loss with every true pair a positive.
+
+    A picture's positives weigh by how few pictures share them, so that precise
+    captions count more than "a shape".
+    """
+    logits = scale * image @ text.T
+    truth = truth.float()
+    per_text = truth / truth.sum(dim=0, keepdim=True)
+    per_image = per_text / per_text.sum(dim=1, keepdim=True)
+    to_text = -(per_image * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    to_image = -(per_text * logits.log_softmax(dim=0)).sum(dim=0).mean()
+    return (to_text + to_image) / 2
+
+
+def optimizer_for(modules: list[nn.Module], rate: float) -> torch.optim.Optimizer:
+    """AdamW; only matrices decay."""
+    decay, plain = [], []
+    for name, p in (item for m in modules for item in m.named_parameters()):
+        (decay if p.ndim >= 2 and "embedding" not in name else plain).append(p)
+    groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+
+
+def rate_factor(progress: float, warmup: float) -> float:
+    if progress < warmup:
+        return progress / warmup
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+@torch.no_grad()
+def average(target: nn.Module, source: nn.Module, keep: float) -> None:
+    for a, b in zip(target.parameters(), source.parameters(), strict=True):
+        a.lerp_(b, 1 - keep)
+
+
+COLUMNS = "step pictures seconds rate contrastive attributes scale precision_at_1".split()
+
+
+class Trainer:
+    """The model, its running average and its optimizer."""
+
+    def __init__(self, clip: model.Clip, rate: float, device: torch.device) -> None:
+        self.clip, self.rate, self.device = clip.to(device), rate, device
+        self.attributes = Attributes(VISION.output_dim).to(device)
+        self.averaged = copy.deepcopy(self.clip)
+        self.parameters = [*self.clip.parameters(), *self.attributes.parameters()]
+        self.optimizer = optimizer_for([self.clip, self.attributes], rate)
+        self.steps = 0
+
+    def step(self, batch: tuple[Tensor, ...], progress: float) -> dict[str, float]:
+        """Learn from one batch; what to log about it."""
+        self.steps += 1
+        rate = self.rate * rate_factor(min(progress, 1), WARMUP)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        pixels, ids, truth, attrs = (part.to(self.device) for part in batch)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            features, texts = self.clip.encode_image(pixels), self.clip.encode_text(ids)
+        features = features.float()
+        image, text = F.normalize(features, dim=-1), F.normalize(texts.float(), dim=-1)
+        scale = self.clip.logit_scale.exp()
+        contrast = contrastive_loss(image, text, scale, truth)
+        named = self.attributes.loss(features, attrs)
+        (contrast + named).backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.clip.logit_scale.data.clamp_(max=MAX_LOG_SCALE)
+        average(self.averaged, self.clip, min(AVERAGE, self.steps / (self.steps + 20)))
+        best = (image @ text.T).argmax(dim=1, keepdim=True)
+        right = truth.gather(1, best).float().mean()
+        return dict(
+            rate=rate,
+            contrastive=contrast.item(),
+            attributes=named.item(),
+            scale=scale.item(),
+            precision_at_1=right.item(),
+        )
+
+    def save(self, path: Path) -> None:
+        model.save_clip(path, self.averaged, np.float32, {"steps": str(self.steps)})
+
+
+def run(trainer: Trainer, batches: Iterator, args: argparse.Namespace) -> None:
+    """Train until the steps or the minutes are over, with a line of log now and then."""
+    start = time.monotonic()
+    with open(args.out / "log.csv", "w", newline="") as file:
+        log = csv.DictWriter(file, COLUMNS)
+        log.writeheader()
+        progress = 0.0
+        while progress < 1:
+            seconds = time.monotonic() - start
+            progress = max((trainer.steps + 1) / args.steps, seconds / 60 / args.minutes)
+            seen = trainer.step(next(batches), progress)
+            step, last = trainer.steps, progress >= 1
+            if step % 20 == 0 or last:
+                row = {"step": step, "pictures": step * args.batch, "seconds": f"{seconds:.1f}"}
+                row |= {name: f"{value:.4g}" for name, value in seen.items()}
+                log.writerow(row)
+                file.flush()
+            if step % 100 == 0 or last:
+                print(
+                    f"{100 * progress:.1f} %, {step * args.batch / seconds:.0f} pictures/s, {row}",
+                    flush=True,
+                )
+            if step % 200 == 0 or last:
+                trainer.save(args.out / "clip.safetensors")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--vocab", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="weights to start from, for a second round")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rate", type=float, default=1.2e-3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    args.out.mkdir(parents=True, exist_ok=True)
+    tokenizer = Tokenizer(args.vocab)
+    text = dataclasses.replace(TEXT, vocab_size=tokenizer.size)
+    clip = model.load_clip(args.init).train() if args.init else model.Clip(VISION, text)
+    batches = Batches(args.data, tokenizer, text.context_length, args.batch, 2, args.seed)
+    run(Trainer(clip, args.rate, device), iter(batches), args)
+
+
+if __name__ == "__main__":
+    main()

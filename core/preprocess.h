@@ -49,4 +49,7 @@ const float *pe_pixel_table(void); // [256]
 // Checks plane pointers, strides and sizes; false with PE_ERROR_FORMAT.
 bool pe_frame_check(const PeFrame *frame, GError **error);
 
+// Bytes of a line, and lines, of plane `i` of a frame that has been checked; no
+// lines when it has no such plane.
+void pe_frame_plane_size(const PeFrame *frame, int i, int *line, int *n_lines);
 G_END_DECLS

@@ -218,6 +218,19 @@ pe_emulate(dim3 grid, dim3 dim, size_t shared,
     }
 }
 
+void (*pe_emulator_queue)(void *stream, std::function<void()> launch);
+
+void
+pe_emulator_launch(void *stream, dim3 grid, dim3 dim, size_t shared,
+                   const std::function<void()> &kernel)
+{
+    if (pe_emulator_queue)
+        pe_emulator_queue(stream,
+                          [=] { pe_emulate(grid, dim, shared, kernel); });
+    else
+        pe_emulate(grid, dim, shared, kernel);
+}
+
 unsigned char *
 pe_emulator_shared(void)
 {

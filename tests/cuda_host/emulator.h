@@ -85,11 +85,17 @@ void pe_emulator_set_order(PeEmulatorOrder order, unsigned seed);
 void pe_emulate(dim3 grid, dim3 block, size_t shared,
                 const std::function<void()> &kernel);
 
+// Who queues launches on streams; NULL: they run at once.
+extern void (*pe_emulator_queue)(void *stream, std::function<void()> launch);
+
+void pe_emulator_launch(void *stream, dim3 grid, dim3 block, size_t shared,
+                        const std::function<void()> &kernel);
+
 #define PE_LAUNCH(kernel, grid, block, shared, stream, ...) \
     do { \
-        (void)(stream); \
         auto pe_kernel = kernel; \
-        pe_emulate(grid, block, shared, [=] { pe_kernel(__VA_ARGS__); }); \
+        pe_emulator_launch(stream, grid, block, shared, \
+                           [=] { pe_kernel(__VA_ARGS__); }); \
     } while (0)
 
 // ---- The state that a fiber sees ------------------------------------------

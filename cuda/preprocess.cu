@@ -13,6 +13,12 @@
 #define TILE_HEIGHT 8
 #define THREADS (TILE_WIDTH * TILE_HEIGHT)
 #define WARPS (THREADS / 32)
+// Blocks on an SM together, for the compiler; Turing has room for two.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define BLOCKS_PER_SM 2
+#else
+#define BLOCKS_PER_SM 3
+#endif
 // Frame rows in shared memory at a time, a lane of a warp each. Odd pitches
 // (in words) let the lanes of a warp read a column without bank conflicts.
 #define ROWS 32
@@ -369,7 +375,7 @@ store_output(uint8_t *out, size_t plane, const Frame &f, const Sums &sums)
 // registers, so that no scale needs more memory than another.
 template <bool EXACT>
 __global__ void
-__launch_bounds__(THREADS)
+__launch_bounds__(THREADS, BLOCKS_PER_SM)
     preprocess_kernel(uint8_t *rgb, Frame frame, PeCudaAxis x_axis,
                       PeCudaAxis y_axis, int tile_width, int n_rows, int pitch)
 {

@@ -109,7 +109,8 @@ def main():
     root, program, core = (pathlib.Path(a).resolve() for a in sys.argv[1:4])
     mutations = read_mutations(HERE / "mutations.txt")
     if len(sys.argv) > 4:
-        mutations = [m for m in mutations if re.search(sys.argv[4], m.title)]
+        mutations = [m for m in mutations
+                     if re.search(sys.argv[4], f"{m.file}: {m.title}")]
     sources = {f: (root / "cuda" / f"{f}.cu").read_text() for f in FILES}
     jobs = [(f"{f}: as it is", f, sources[f], True) for f in FILES]
     for m in mutations:

@@ -170,12 +170,23 @@ open_auto(PeBackendParams *params, GError **error)
     return NULL;
 }
 
-// Of a backend that is there: false when it has other devices only.
-static bool
-has_device(const PeBackendOps *ops, int device)
+// Of a backend that is there.
+static PeBackend *
+open_device(const PeBackendOps *ops, const char *device,
+            const PeBackendParams *params, GError **error)
 {
     int count = ops->count();
-    return count == 0 || device < count;
+    if (count > 0 && params->device >= count) {
+        set_unavailable(error, device, "there is no such device");
+        return NULL;
+    }
+    g_autoptr(GError) e = NULL;
+    PeBackend *be = ops->open(params, &e);
+    if (!be && count == 0)
+        set_unavailable(error, device, e->message);
+    else if (!be)
+        g_propagate_error(error, g_steal_pointer(&e));
+    return be;
 }
 
 PeBackend *
@@ -193,16 +204,12 @@ pe_backend_open(const char *device, PePrecision precision, int n_threads,
         return NULL;
     }
     const PeBackendOps *const *backends = list_backends();
-    const char *why = "there is no such backend";
-    if (strcmp(name, "cuda") == 0 && !cuda)
-        why = cuda_missing;
     for (int i = 0; backends[i]; i++) {
-        if (strcmp(backends[i]->name, name) != 0)
-            continue;
-        if (has_device(backends[i], params.device))
-            return backends[i]->open(&params, error);
-        why = "there is no such device";
+        if (strcmp(backends[i]->name, name) == 0)
+            return open_device(backends[i], device, &params, error);
     }
-    set_unavailable(error, device, why);
+    set_unavailable(error, device,
+                    strcmp(name, "cuda") == 0 ? cuda_missing
+                                              : "there is no such backend");
     return NULL;
 }

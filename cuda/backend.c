@@ -100,16 +100,15 @@ set_no_device(GError **error)
     set_version(needs, sizeof needs, CUDART_VERSION);
     if (driver == 0)
         g_set_error(error, PE_ERROR, PE_ERROR_DEVICE,
-                    "CUDA cannot be used: the driver library libcuda.so.1 was "
+                    "the driver library libcuda.so.1 was "
                     "not found; it comes with NVIDIA's driver");
     else if (status == cudaErrorInsufficientDriver)
         g_set_error(error, PE_ERROR, PE_ERROR_DEVICE,
-                    "CUDA cannot be used: the driver is for CUDA %s, this "
+                    "the driver is for CUDA %s, this "
                     "build needs %s or later",
                     has, needs);
     else
-        g_set_error(error, PE_ERROR, PE_ERROR_DEVICE,
-                    "CUDA cannot be used: there is no device: %s",
+        g_set_error(error, PE_ERROR, PE_ERROR_DEVICE, "%s",
                     cudaGetErrorString(status));
 }
 

@@ -166,7 +166,12 @@ ask_library(PeCuda *cuda, const PeMatmul *p, const Plan *plan,
             preference, MAX_CANDIDATES, results, &n) != CUBLAS_STATUS_SUCCESS)
         n = 0;
     cuda->lt->MatmulPreferenceDestroy(preference);
-    return n;
+    int n_usable = 0;
+    for (int i = 0; i < n; i++) {
+        if (results[i].state == CUBLAS_STATUS_SUCCESS)
+            results[n_usable++] = results[i];
+    }
+    return n_usable;
 }
 
 // What a measurement needs: a place for results that must not be seen, and to
@@ -209,8 +214,10 @@ time_algo(PeCuda *cuda, const PeMatmul *p, const Plan *plan, const Trial *t,
         float ms = 0;
         cudaMemsetAsync(t->scratch, 0, t->size, cuda->stream);
         cudaEventRecord(t->start, cuda->stream);
-        if (run(cuda, p, plan, algo, y) != CUBLAS_STATUS_SUCCESS)
+        if (run(cuda, p, plan, algo, y) != CUBLAS_STATUS_SUCCESS) {
+            cudaGetLastError();
             return G_MAXDOUBLE;
+        }
         cudaEventRecord(t->end, cuda->stream);
         if (!pe_cuda_check(cuda, cudaEventSynchronize(t->end),
                            "trying a matrix product") ||

@@ -148,6 +148,30 @@ frames_become_the_cpus_bytes(void)
     be->ops->close(be);
 }
 
+// The producer writes its next frame as soon as ingest() is back.
+static void
+device_frames_are_given_back(void)
+{
+    enum { SIZE = 40 * 40 * 3 };
+    g_autofree uint8_t *data = NULL;
+    g_autofree uint8_t *next = g_malloc0(SIZE);
+    PeBackend *be = open_cuda(PE_PRECISION_FP32);
+    PeBackend *cpu = pe_backend_open_reference();
+    PeFrame frame = make_frame(PE_FORMAT_RGB, 40, 36, 5, &data);
+    g_autofree float *expected = squash(cpu, &frame);
+    void *device = move_to_device(be, &frame);
+    PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
+    ingest(be, slot, &frame);
+    be->ops->upload(be, device, next, (size_t)(frame.strides[0] * 36));
+    g_autofree float *got = read_slots(be, &slot, 1, SIDE);
+    size_t size = 3 * SIDE * SIDE * sizeof(float);
+    g_assert_cmpmem(got, size, expected, size);
+    be->ops->slot_free(be, slot);
+    be->ops->free(be, device);
+    cpu->ops->close(cpu);
+    be->ops->close(be);
+}
+
 // More frames than there are pinned buffers and tables, into slots that are
 // used again before anybody has waited for them.
 static void
@@ -457,10 +481,14 @@ main(int argc, char **argv)
     g_assert_no_error(error);
     GModule *module =
         g_module_open(g_getenv("GST_PE_CUDA_MODULE"), G_MODULE_BIND_LAZY);
-    g_assert_true(module && g_module_symbol(module, "fake_cuda_graph_launches",
-                                            (void **)&graph_launches));
+    g_assert_nonnull(module);
+    void *symbol = NULL;
+    bool emulated =
+        g_module_symbol(module, "fake_cuda_graph_launches", &symbol);
+    graph_launches = (int (*)(void))symbol;
 
     g_test_add_func("/cuda/frames/bytes", frames_become_the_cpus_bytes);
+    g_test_add_func("/cuda/frames/given_back", device_frames_are_given_back);
     g_test_add_func("/cuda/frames/order", frames_keep_their_order);
     g_test_add_func("/cuda/frames/threads", threads_may_ingest_at_once);
     g_test_add_func("/cuda/frames/memory", refuses_planes_of_other_memory);

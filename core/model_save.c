@@ -99,10 +99,10 @@ static void
 add_place(const PePlace *place, const PeLayout *layout, PeDtype dtype,
           JsonObject *header, int64_t *offset)
 {
-    if (place->slot->stored == PE_STORED_QKV_KV)
+    if (place->spec->stored == PE_STORED_QKV_KV)
         return;
     int64_t shape[6] = {1, 1};
-    bool is_probe = g_str_has_suffix(place->slot->meta, "probe");
+    bool is_probe = g_str_has_suffix(place->spec->meta, "probe");
     int lead = is_probe ? 2 : 0;
     int n_dims =
         lead + pe_place_get_stored_shape(place, PE_NAMES_META, shape + lead);
@@ -199,7 +199,7 @@ write_place(const Writer *w, const PePlace *place, GError **error)
     PeLayout layout = get_layout(w->model);
     g_autofree char *name = pe_place_get_name(place, &layout);
     PeTensor t = *place->tensor;
-    if (place->slot->stored == PE_STORED_TRANSPOSED)
+    if (place->spec->stored == PE_STORED_TRANSPOSED)
         t = pe_tensor_transposed(&t);
     bool ok = write_tensor(w, name, &t, error);
     pe_model_release(w->model, place->tensor);

@@ -50,7 +50,7 @@ model_assert_same(const PeModel *model, const PeModel *reference,
     for (guint i = 0; i < model->places->len; i++) {
         const PePlace *a = &g_array_index(model->places, PePlace, i);
         const PePlace *b = &g_array_index(reference->places, PePlace, i);
-        g_assert_cmpstr(a->slot->meta, ==, b->slot->meta);
+        g_assert_cmpstr(a->spec->meta, ==, b->spec->meta);
         g_assert_cmpint(a->n_dims, ==, a->tensor->n_dims);
         g_assert_cmpint(memcmp(a->tensor->shape, a->shape,
                                (size_t)a->n_dims * sizeof *a->shape),
@@ -60,7 +60,7 @@ model_assert_same(const PeModel *model, const PeModel *reference,
         for (int64_t k = 0; k < pe_tensor_size(a->tensor); k++) {
             float expected = round_to(y[k], precision);
             if (memcmp(&x[k], &expected, sizeof expected) != 0)
-                g_error("%s[%d]: %a, expected %a", a->slot->meta, (int)k, x[k],
+                g_error("%s[%d]: %a, expected %a", a->spec->meta, (int)k, x[k],
                         expected);
         }
     }

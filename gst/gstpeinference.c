@@ -130,7 +130,7 @@ find_default_model(void)
     const char *data = g_getenv("GST_PE_DATA_PATH");
     g_autofree char *path =
         g_build_filename(data ? data : PE_DATADIR, "gst-perception-encoder",
-                         "demo.safetensors", NULL);
+                         "pe-demo.safetensors", NULL);
 
     return g_file_test(path, G_FILE_TEST_EXISTS) ? g_steal_pointer(&path)
                                                  : NULL;

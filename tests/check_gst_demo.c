@@ -7,7 +7,7 @@
 #include "gst_helpers.h"
 
 #include <json-glib/json-glib.h>
-#include <string.h>
+#include <unistd.h>
 
 #define CLIP_FRAMES 5 // half a second: no clip spans two scenes
 #define N_CLIPS 40
@@ -69,11 +69,11 @@ read_labels(GstPad *pad G_GNUC_UNUSED, GstPadProbeInfo *info, void *user_data)
     return GST_PAD_PROBE_OK;
 }
 
+// `model` may be empty: the one that is installed.
 static GstElement *
-make_pipeline(const char *caps)
+make_pipeline(const char *caps, const char *model)
 {
     g_autofree char *clip = demo_file("demo.mp4");
-    g_autofree char *model = demo_file("pe-demo.safetensors");
     g_autofree char *labels = demo_file("labels/demo.json");
     g_autofree char *line = g_strdup_printf(
         "filesrc location=\"%s\" ! qtdemux ! h264parse ! avdec_h264 ! "
@@ -112,7 +112,7 @@ run_to_the_end(GstElement *pipeline, Answers *answers)
 }
 
 static void
-gives_the_right_label_at_every_time(const void *data)
+check_labels(const char *caps, const char *model)
 {
     const char *const needed[] = {"qtdemux",  "h264parse",    "avdec_h264",
                                   "fakesink", "videoconvert", "videoscale",
@@ -128,11 +128,35 @@ gives_the_right_label_at_every_time(const void *data)
     Answers answers = {
         .scenes = json_node_get_array(json_parser_get_root(parser)),
     };
-    run_to_the_end(make_pipeline(data), &answers);
+    run_to_the_end(make_pipeline(caps, model), &answers);
     g_test_message("%d clips, %d wrong (limit 0)", answers.n_clips,
                    answers.n_wrong);
     g_assert_cmpint(answers.n_clips, ==, N_CLIPS);
     g_assert_cmpint(answers.n_wrong, ==, 0);
+}
+
+static void
+gives_the_right_label_at_every_time(const void *caps)
+{
+    g_autofree char *model = demo_file("pe-demo.safetensors");
+
+    check_labels(caps, model);
+}
+
+static void
+is_the_model_when_none_is_named(void)
+{
+    g_autofree char *demo = demo_file("");
+    g_autofree char *data = g_dir_make_tmp("pe-demo-XXXXXX", NULL);
+    g_autofree char *installed =
+        g_build_filename(data, "gst-perception-encoder", NULL);
+
+    g_assert_cmpint(symlink(demo, installed), ==, 0);
+    g_setenv("GST_PE_DATA_PATH", data, TRUE);
+    check_labels("format=I420", "");
+    g_unsetenv("GST_PE_DATA_PATH");
+    g_assert_cmpint(unlink(installed), ==, 0);
+    g_assert_cmpint(rmdir(data), ==, 0);
 }
 
 static void
@@ -156,6 +180,8 @@ add_tests(void)
         g_test_add_data_func(path, variants[i][1],
                              gives_the_right_label_at_every_time);
     }
+    g_test_add_func("/demo/is_the_model_when_none_is_named",
+                    is_the_model_when_none_is_named);
 }
 
 int

@@ -222,8 +222,8 @@ rejects_tensors_that_cannot_be(void)
                            "too large");
     assert_rejected_tensor(f32, "[0, 4294967296, 4294967296]", "[0, 0]",
                            "too large");
-    assert_rejected_tensor(f32, "[99999999999999999999]", "[0, 16]",
-                           "not a count");
+    // Not a count or too large, which depends on the version of json-glib.
+    assert_rejected_tensor(f32, "[99999999999999999999]", "[0, 16]", "'a'");
     assert_rejected_header("{\"a\": {\"dtype\": \"F32\", \"shape\": [4],"
                            " \"data_offsets\": [0, 16]},"
                            "\"b\": {\"dtype\": \"F32\", \"shape\": [4],"

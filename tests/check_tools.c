@@ -334,6 +334,13 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     gst_init(&argc, &argv);
+    // As in a run under sanitizers, which load no plugins of the system.
+    g_autoptr(GstElementFactory) source =
+        gst_element_factory_find("videotestsrc");
+    if (!source) {
+        puts("1..0 # SKIP no element videotestsrc");
+        return 0;
+    }
     model = tiny_model_new(1);
     dir = g_dir_make_tmp("pe-tools-XXXXXX", NULL);
     make("videotestsrc num-buffers=1 pattern=ball ! "

@@ -63,16 +63,6 @@ RGB = [  # typical values; drawing varies them
     (12, 12, 12),
 ]
 
-# Colours without a word, so that a shape is not known by its colours.
-OTHER_RGB = [
-    (20, 200, 210),
-    (10, 120, 120),
-    (220, 20, 200),
-    (160, 230, 50),
-    (125, 125, 25),
-    (25, 30, 95),
-]
-
 GROUNDS = [["white"], ["black"], ["grey", "gray"], ["brown"], ["green"], ["blue"]]
 GROUND_RGB = [
     (235, 235, 235),

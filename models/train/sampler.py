@@ -44,11 +44,8 @@ def overlay_text(image: np.ndarray, rng: Rng) -> None:
     cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, h / 430, (shade,) * 3, 1, cv2.LINE_AA)
 
 
-def sample_objects(h: int, w: int, rng: Rng) -> tuple[np.ndarray, dict]:
-    """Shapes of a seen combination, a quarter of them in a colour without a name."""
-    shape, colour = SEEN[rng.integers(len(SEEN))]
-    if rng.random() < 0.25:
-        shape, colour = int(rng.integers(1, len(lx.SHAPES) + 1)), 0
+def sample_objects(h: int, w: int, rng: Rng, pairs=SEEN) -> tuple[np.ndarray, dict]:
+    shape, colour = pairs[rng.integers(len(pairs))]
     image, known = draw_objects(h, w, rng, shape, colour)
     known["cond"] = lx.COND["clear"]
     if rng.random() < 0.12:

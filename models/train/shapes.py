@@ -144,22 +144,13 @@ def place_centres(count: int, radius: float, aspect: float, rng: Rng) -> np.ndar
     return np.array(centres)
 
 
-def pick_colours(colour: int, rng: Rng) -> tuple[np.ndarray, int]:
-    """The RGB of a colour (1-based, 0 for one without a name) and a ground (0-based) for it."""
-    if not colour:
-        rgb = np.array(lx.OTHER_RGB[rng.integers(len(lx.OTHER_RGB))])
-        fits = [k for k, g in enumerate(lx.GROUND_RGB) if np.abs(rgb - g).sum() > 150]
-    else:
-        rgb, name = np.array(lx.RGB[colour - 1]), lx.COLOURS[colour - 1][0]
-        fits = [k for k, g in enumerate(lx.canonical(lx.GROUNDS)) if (name, g) not in lx.CLASH]
-    return vary(rgb, rng, 10), int(rng.choice(fits))
-
-
 def draw_objects(
     height: int, width: int, rng: Rng, shape: int, colour: int, count: int = 0
 ) -> tuple[np.ndarray, dict]:
-    """Shapes of one kind on a plain ground, and what is true of them (1-based indices)."""
-    rgb, ground = pick_colours(colour, rng)
+    """Shapes of one kind (1-based indices) on a plain ground, and what is true of them."""
+    name = lx.COLOURS[colour - 1][0]
+    grounds = [i for i, g in enumerate(lx.GROUNDS) if (name, g[0]) not in lx.CLASH]
+    ground = int(rng.choice(grounds))
     count = count or int(rng.choice(4, p=[0.55, 0.17, 0.15, 0.13])) + 1
     aspect = width / height
     size = 0
@@ -170,6 +161,7 @@ def draw_objects(
         size = 1 if radius < 0.17 else 2 if radius > 0.29 else 0
     image = ground_image(height, width, lx.GROUND_RGB[ground], rng)
     centres = place_centres(count, radius * 1.1, aspect, rng)
+    rgb = vary(lx.RGB[colour - 1], rng, 10)
     for centre in centres:
         draw_shape(image, lx.SHAPES[shape - 1][0], centre * height, radius * height, rgb, rng)
     spot = spot_of(centres[0][0] / aspect, centres[0][1]) if len(centres) == 1 else 0

@@ -51,3 +51,7 @@ guint64 get_stat(GstElement *element, const char *name);
 
 // Wait for a message of these types; NULL after some seconds.
 GstMessage *wait_message(GstBus *bus, GstMessageType types);
+
+// Play until the end of the stream, which must come without an error; then the
+// pipeline is in NULL.
+void run_to_the_end(GstElement *pipeline);

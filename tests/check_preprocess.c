@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "checkpoint_files.h"
+
 static const char *fixtures;
 static PeRung machine; // the highest rung here
 
@@ -536,9 +538,7 @@ main(int argc, char **argv)
         run_bench();
         return 0;
     }
-    const char *data = g_getenv("PE_TEST_DATA");
-    g_autofree char *own = g_build_filename(data ? data : "tests/data",
-                                            "preprocess.safetensors", NULL);
+    g_autofree char *own = file_data_path("preprocess.safetensors");
     fixtures = file ? file : own;
     g_test_add_func("/preprocess/pillow", equals_pillow);
     if (!file) {

@@ -4,6 +4,7 @@
 
 #include "model_compare.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "checkpoint_files.h"
@@ -19,12 +20,18 @@ model_open(const char *path)
 }
 
 PeModel *
+model_open_data(const char *name)
+{
+    g_autofree char *path = file_data_path(name);
+    return model_open(path);
+}
+
+PeModel *
 model_open_tiny(const char *kind)
 {
     g_autofree char *name =
         g_strdup_printf("checkpoints/tiny_core_cls.%s", kind);
-    g_autofree char *path = file_data_path(name);
-    return model_open(path);
+    return model_open_data(name);
 }
 
 float *
@@ -33,6 +40,19 @@ model_get_values(const PeTensor *t)
     float *values = g_new(float, pe_tensor_size(t) + 1);
     pe_tensor_to_f32(t, values);
     return values;
+}
+
+double
+max_abs_diff(const float *a, const float *b, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs((double)a[i] - b[i]);
+        if (isnan(d))
+            return d;
+        most = MAX(most, d);
+    }
+    return most;
 }
 
 static float

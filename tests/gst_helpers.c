@@ -10,6 +10,20 @@
 
 static char *model;
 
+const GstPeResultFields example_fields = {
+    .model = "PE-Core-T16-384",
+    .model_fingerprint = "0123456789abcdef",
+    .device = "cpu",
+    .sequence = 7,
+    .clip_start = 10,
+    .clip_end = 20,
+    .stream_start = 30,
+    .stream_end = 40,
+    .n_frames = 8,
+    .partial = TRUE,
+    .labels_version = 9,
+};
+
 int
 run_gst_tests(int argc, char **argv, void (*add_tests)(void))
 {

@@ -33,6 +33,9 @@ void stop(GstHarness *h);
 // Ends the test as skipped when an element is missing.
 bool have_elements(const char *const *names);
 
+// Of a result, without embedding and labels.
+extern const GstPeResultFields example_fields;
+
 // Frame `index` of a moving pattern, with its timestamp and duration.
 GstBuffer *make_frame(int index);
 

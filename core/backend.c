@@ -2,20 +2,104 @@
 //
 // backend.c - the list of backends and the choice of one by name. The engine
 // and the tools call this.
+//
+// CUDA is a module of its own, so that this library runs where there is no
+// driver. It is looked for once, in this order:
+//   $GST_PE_CUDA_MODULE, a file
+//   DIR/../gst-perception-encoder/ and DIR/../cuda/, where DIR has the plugin
+//     or the program that this is linked into: installed, and in a build tree
+//   the folder that it was configured to be installed in
 
 #include "backend.h"
 
-// "auto" takes the first with a device.
-static const PeBackendOps *const backends[] = {
-    &pe_backend_cpu,
-    NULL,
-};
+#include <dlfcn.h>
+#include <gmodule.h>
 
-const PeBackendOps *const *
-pe_backend_list(void)
+#define CUDA_MODULE "libpe-cuda." G_MODULE_SUFFIX
+
+// ---- The CUDA module --------------------------------------------------------
+
+static const PeBackendOps *cuda;
+static char *cuda_missing; // why `cuda` is NULL
+
+static void
+forward_log(PeLogLevel level, const char *message, void *user_data)
 {
+    pe_log(level, "%s", message);
+}
+
+// NULL: there is none in any of the places.
+static char *
+find_cuda_module(void)
+{
+    const char *file = g_getenv("GST_PE_CUDA_MODULE");
+    if (file && *file)
+        return g_strdup(file);
+    g_autofree char *dir = NULL;
+    Dl_info self;
+    if (dladdr((void *)find_cuda_module, &self) && self.dli_fname)
+        dir = g_path_get_dirname(self.dli_fname);
+    const char *places[][2] = {
+        {dir, "../gst-perception-encoder/" CUDA_MODULE},
+        {dir, "../cuda/" CUDA_MODULE},
+        {PE_CUDA_MODULE_DIR, CUDA_MODULE},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        char *path = places[i][0]
+                         ? g_build_filename(places[i][0], places[i][1], NULL)
+                         : NULL;
+        if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR))
+            return path;
+        g_free(path);
+    }
+    return NULL;
+}
+
+static void
+open_cuda_module(void)
+{
+    g_autofree char *path = find_cuda_module();
+    if (!path) {
+        cuda_missing =
+            g_strdup("the module " CUDA_MODULE " was not found in "
+                     "the plugin's folders nor in " PE_CUDA_MODULE_DIR
+                     "; GST_PE_CUDA_MODULE may name it");
+        return;
+    }
+    GModule *module =
+        g_module_open(path, G_MODULE_BIND_LAZY | G_MODULE_BIND_LOCAL);
+    void *symbol = NULL;
+    if (!module || !g_module_symbol(module, PE_CUDA_GET_BACKEND, &symbol)) {
+        cuda_missing =
+            g_strdup_printf("%s cannot be loaded: %s", path, g_module_error());
+        if (module)
+            g_module_close(module);
+        return;
+    }
+    g_module_make_resident(module);
+    PeCudaGetBackendFunc get_backend = (PeCudaGetBackendFunc)symbol;
+    cuda = get_backend(forward_log, NULL);
+    pe_log(PE_LOG_DEBUG, "the CUDA module is %s", path);
+}
+
+// Every backend, best first; ends with NULL. "auto" takes the first that opens.
+static const PeBackendOps *const *
+list_backends(void)
+{
+    static const PeBackendOps *backends[3];
+    static gsize ready;
+    if (g_once_init_enter(&ready)) {
+        int n = 0;
+        open_cuda_module();
+        if (cuda)
+            backends[n++] = cuda;
+        backends[n] = &pe_backend_cpu;
+        g_once_init_leave(&ready, 1);
+    }
     return backends;
 }
+
+// ---- Choosing ---------------------------------------------------------------
 
 // "cuda:1" is device 1 of "cuda"; the number may be left out.
 static bool
@@ -33,10 +117,11 @@ parse_device(const char *device, char **name, int *number)
     return true;
 }
 
-// "cpu, cuda:0, cuda:1"
+// "cuda:0, cuda:1, cpu"
 static char *
 available_devices(void)
 {
+    const PeBackendOps *const *backends = list_backends();
     GString *s = g_string_new(NULL);
     for (int i = 0; backends[i]; i++) {
         int count = backends[i]->count();
@@ -59,20 +144,49 @@ set_unavailable(GError **error, const char *device, const char *why)
                 why, available);
 }
 
+// A backend without a device, or without the precision, leaves it to the next.
 static PeBackend *
 open_auto(PeBackendParams *params, GError **error)
 {
+    const PeBackendOps *const *backends = list_backends();
+    g_autoptr(GString) skipped = g_string_new(NULL);
     for (int i = 0; backends[i]; i++) {
-        if (backends[i]->count() == 0)
-            continue;
-        PeBackend *be = backends[i]->open(params, error);
-        if (be)
-            pe_log(PE_LOG_INFO, "device auto: %s (%s)", backends[i]->name,
-                   be->ops->describe(be));
-        return be;
+        GError *e = NULL;
+        PeBackend *be = backends[i]->open(params, &e);
+        if (be) {
+            pe_log(PE_LOG_INFO, "device auto: %s (%s)%s", backends[i]->name,
+                   be->ops->describe(be), skipped->str);
+            return be;
+        }
+        if (!g_error_matches(e, PE_ERROR, PE_ERROR_DEVICE)) {
+            g_propagate_error(error, e);
+            return NULL;
+        }
+        g_string_append_printf(skipped, "; not %s: %s", backends[i]->name,
+                               e->message);
+        g_error_free(e);
     }
-    set_unavailable(error, "auto", "no backend has a device");
+    set_unavailable(error, "auto", skipped->str + strlen("; "));
     return NULL;
+}
+
+// Of a backend that is there.
+static PeBackend *
+open_device(const PeBackendOps *ops, const char *device,
+            const PeBackendParams *params, GError **error)
+{
+    int count = ops->count();
+    if (count > 0 && params->device >= count) {
+        set_unavailable(error, device, "there is no such device");
+        return NULL;
+    }
+    g_autoptr(GError) e = NULL;
+    PeBackend *be = ops->open(params, &e);
+    if (!be && count == 0)
+        set_unavailable(error, device, e->message);
+    else if (!be)
+        g_propagate_error(error, g_steal_pointer(&e));
+    return be;
 }
 
 PeBackend *
@@ -89,16 +203,13 @@ pe_backend_open(const char *device, PePrecision precision, int n_threads,
                         "expected a backend's name, or name:number");
         return NULL;
     }
+    const PeBackendOps *const *backends = list_backends();
     for (int i = 0; backends[i]; i++) {
-        if (strcmp(backends[i]->name, name) != 0)
-            continue;
-        if (params.device < backends[i]->count())
-            return backends[i]->open(&params, error);
-        set_unavailable(error, device, "there is no such device");
-        return NULL;
+        if (strcmp(backends[i]->name, name) == 0)
+            return open_device(backends[i], device, &params, error);
     }
     set_unavailable(error, device,
-                    strcmp(name, "cuda") == 0 ? "this build has no CUDA backend"
+                    strcmp(name, "cuda") == 0 ? cuda_missing
                                               : "there is no such backend");
     return NULL;
 }

@@ -30,7 +30,7 @@ typedef struct {
     const PeBackendOps *ops;
     PePrecision precision; // resolved, never AUTO
     PeDtype act;           // activations between operations
-    int k_align;           // linear inputs are zero-padded to a multiple of it
+    int k_align;           // D and the inputs of linears are multiples of it
 } PeBackend;               // first member of each backend's own struct
 
 typedef struct {
@@ -77,7 +77,8 @@ struct PeBackendOps {
     // Any thread.
     int (*count)(void);
 
-    // Fails with PE_ERROR_DEVICE when the device or the precision is not there.
+    // Fails with PE_ERROR_DEVICE when the device or the precision is not there;
+    // where count() is 0 the message says what is missing.
     PeBackend *(*open)(const PeBackendParams *params, GError **error);
     void (*close)(PeBackend *be);
 
@@ -154,18 +155,44 @@ struct PeBackendOps {
     // y act = x f32, n elements
     void (*convert)(PeBackend *be, void *y, const float *x, size_t n);
 
+    // The entries below may be NULL.
+
     // Seconds that the device's own library needs for one act product
     // [m, k] x [k, n] without any epilogue: the ceiling we measure against.
-    // (optional)
     double (*gemm_seconds)(PeBackend *be, int m, int n, int k);
+
+    // Operations that are the same on every call, down to the addresses, stand
+    // between these two, both or neither of which are there:
+    //
+    //     do {
+    //         if (graph_begin(be, key))
+    //             break;
+    //         the operations;
+    //     } while (!graph_end(be));
+    //
+    // Equal keys mean equal operations, and only operations, no copies. True
+    // from graph_begin(): a recording of this key has been launched, and
+    // graph_end() is not called. False from graph_end(): recording failed and
+    // nothing has run, so the operations are to be queued again.
+    bool (*graph_begin)(PeBackend *be, uint64_t key);
+    bool (*graph_end)(PeBackend *be);
+
+    // How many of n waiting images to run at once: n when they are few, and
+    // what keeps all of the device busy when they are many. `tokens`, `width`
+    // and `mlp_width` are of the image tower.
+    int (*batch_bucket)(PeBackend *be, int n, int tokens, int width,
+                        int mlp_width);
 };
 
-// Every backend that was built or can be opened at run time, best first;
-// ends with NULL.
-const PeBackendOps *const *pe_backend_list(void);
+// What the CUDA module exports, under this name.
+typedef const PeBackendOps *(*PeCudaGetBackendFunc)(PeLogFunc log,
+                                                    void *log_data);
+#define PE_CUDA_GET_BACKEND "pe_cuda_get_backend"
 
 // `device`: "auto", "cpu", "cuda", "cuda:1". "auto" takes the first backend
 // that has a device and says which; any other name fails when it is not there.
+// The first call opens the CUDA module; see backend.c for where it is looked
+// for.
 PeBackend *pe_backend_open(const char *device, PePrecision precision,
                            int n_threads, GError **error);
 

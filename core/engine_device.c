@@ -19,7 +19,9 @@ typedef struct {
 
 // Enough rows for full-rate matrix products, few enough for a low latency.
 #define BATCH_CPU 8
-#define BATCH_GPU 32
+
+// More images than any device runs at once.
+#define MANY_IMAGES 1024
 
 char *
 pe_device_make_name(const PeBackend *be, const char *asked)
@@ -28,6 +30,18 @@ pe_device_make_name(const PeBackend *be, const char *asked)
         return g_strdup("cpu");
     const char *colon = asked ? strchr(asked, ':') : NULL;
     return g_strconcat(be->ops->name, colon ? colon : ":0", NULL);
+}
+
+// How many of n waiting images to run at once.
+static int
+pick_batch(const TowerDevice *d, int n)
+{
+    const PeVisionConfig *v = pe_model_get_vision(d->model);
+    int grid = v->image_size / v->patch_size;
+    if (!d->be->ops->batch_bucket)
+        return n;
+    return d->be->ops->batch_bucket(d->be, n, grid * grid + v->cls_token,
+                                    v->width, v->mlp_width);
 }
 
 static PeDevice *
@@ -48,7 +62,7 @@ device_open(const PeEngineParams *params, GError **error)
     d->base.batch_size = params->batch_size;
     if (d->base.batch_size == 0)
         d->base.batch_size =
-            g_str_equal(be->ops->name, "cpu") ? BATCH_CPU : BATCH_GPU;
+            be->ops->batch_bucket ? pick_batch(d, MANY_IMAGES) : BATCH_CPU;
     return &d->base;
 }
 
@@ -103,7 +117,15 @@ device_embed_images(PeDevice *device, PeSlot *const *slots, int n, float *out,
                     GError **error)
 {
     TowerDevice *d = (TowerDevice *)device;
-    return pe_vision_embed(d->vision, slots, n, out, error);
+    size_t dim = (size_t)pe_model_get_vision(d->model)->output_dim;
+    int size;
+    for (int i = 0; i < n; i += size) {
+        size = pick_batch(d, n - i);
+        if (!pe_vision_embed(d->vision, slots + i, size, out + (size_t)i * dim,
+                             error))
+            return false;
+    }
+    return true;
 }
 
 static bool

@@ -142,13 +142,25 @@ static const struct {
     [PE_FORMAT_P010] = {"P010", 2, {{1, 2}, {2, 4}}},
 };
 
+// All formats of several planes have half as many lines of colour.
+void
+pe_frame_plane_size(const PeFrame *frame, int i, int *line, int *n_lines)
+{
+    *line = *n_lines = 0;
+    if (i >= formats[frame->format].n_planes)
+        return;
+    int step = formats[frame->format].planes[i].step;
+    *line = (frame->width + step - 1) / step *
+            formats[frame->format].planes[i].unit;
+    *n_lines = i > 0 ? (frame->height + 1) / 2 : frame->height;
+}
+
 static bool
 check_plane(const PeFrame *frame, int i, GError **error)
 {
     const char *name = formats[frame->format].name;
-    int step = formats[frame->format].planes[i].step;
-    int size = (frame->width + step - 1) / step *
-               formats[frame->format].planes[i].unit;
+    int size, n_lines;
+    pe_frame_plane_size(frame, i, &size, &n_lines);
     if (!frame->planes[i]) {
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
                     "a %s frame has no plane %d", name, i);

@@ -8,6 +8,8 @@
 
 #include "pe.h"
 
+G_BEGIN_DECLS
+
 // One axis of a resize. Output o is
 //   clip((2^21 + sum_k weights[o * taps + k] * in[first[o] + k]) >> 22, 0, 255)
 // for k < count[o]; unused weights are 0.
@@ -46,3 +48,8 @@ const float *pe_pixel_table(void); // [256]
 
 // Checks plane pointers, strides and sizes; false with PE_ERROR_FORMAT.
 bool pe_frame_check(const PeFrame *frame, GError **error);
+
+// Bytes of a line, and lines, of plane `i` of a frame that has been checked; no
+// lines when it has no such plane.
+void pe_frame_plane_size(const PeFrame *frame, int i, int *line, int *n_lines);
+G_END_DECLS

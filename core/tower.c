@@ -17,6 +17,12 @@ pe_tower_init(PeTower *t, PeBackend *be, const PeModel *model, int width,
         .buffers = g_ptr_array_new(),
         .linears = g_ptr_array_new(),
     };
+    if (width % be->k_align != 0 || mlp_width % be->k_align != 0)
+        g_set_error(&t->error, PE_ERROR, PE_ERROR_SHAPE,
+                    "%s needs widths that are multiples of %d, %s has %d and "
+                    "%d",
+                    be->ops->describe(be), be->k_align,
+                    pe_model_get_name(model), width, mlp_width);
 }
 
 void

@@ -17,6 +17,7 @@
 
 // What depends on the number of patches only; backend memory.
 typedef struct {
+    uint32_t id; // of no other grid of this process, of whatever tower
     int gh, gw;
     float *pos;     // f32 [N, D]
     float *cos_sin; // f32 [N, head_dim / 2, 2]
@@ -204,7 +205,9 @@ new_grid(PeVision *v, int gh, int gw, GError **error)
     size_t rope_size = n * (size_t)head_dim * sizeof(float);
     g_autofree float *host = g_malloc(MAX(pos_size, rope_size));
 
+    static guint last_id;
     Grid *grid = g_new0(Grid, 1);
+    grid->id = (uint32_t)g_atomic_int_add(&last_id, 1);
     grid->gh = gh;
     grid->gw = gw;
     grid->pos = be->ops->alloc(be, pos_size);
@@ -333,10 +336,10 @@ run_pool(PeVision *v, int b, int n)
     be->ops->convert(be, v->pooled, v->y, size);
 }
 
-// Everything behind the patch embedding f32 [b * Np, D]; `out` on the host.
-static bool
-run_tower(PeVision *v, const Grid *grid, const float *patches, int b,
-          float *out, GError **error)
+// Everything behind the patches act [b * Np, k_padded] at the start of `wide`,
+// whose embedding goes behind them.
+static void
+run_tower(PeVision *v, const Grid *grid, int b)
 {
     PeTower *t = &v->tower;
     PeBackend *be = t->be;
@@ -344,11 +347,14 @@ run_tower(PeVision *v, const Grid *grid, const float *patches, int b,
     int n = v->cls_rows + np;
     int rows = b * n;
     size_t size = (size_t)rows * (size_t)t->width;
+    float *patches = (float *)((char *)t->wide + patches_size(v));
     PeRope rope = {.cos_sin = grid->cos_sin,
                    .n_tokens = n,
                    .head_dim = t->width / t->heads};
     PeSequences seq = {.b = b, .n = n, .rows = rows, .rope = &rope};
 
+    be->ops->linear(be, v->conv, PE_EPILOGUE_F32, NULL, patches, t->wide,
+                    b * np); // [b * Np, D]
     be->ops->tokens(be, t->x, patches, v->cls, grid->pos, b, np, t->width);
     pe_tower_trace(t, "embed", t->x, PE_DTYPE_F32, size);
     pe_tower_layernorm(t, t->x, PE_DTYPE_F32, t->x, v->ln_pre_weight,
@@ -360,26 +366,40 @@ run_tower(PeVision *v, const Grid *grid, const float *patches, int b,
         if (v->config->ln_post)
             pe_tower_layernorm(t, t->x, PE_DTYPE_F32, t->x, v->ln_post_weight,
                                v->ln_post_bias, rows);
-        return pe_tower_finish(t, out, t->x, size, error);
+        return;
     }
     pe_tower_layernorm(t, t->h, be->act, t->x, v->ln_post_weight,
                        v->ln_post_bias, rows);
     pe_tower_trace(t, "ln_post", t->h, be->act, size);
     run_pool(v, b, n);
     be->ops->linear(be, v->head, PE_EPILOGUE_F32, NULL, v->out, v->pooled, b);
-    return pe_tower_finish(t, out, v->out,
-                           (size_t)b * (size_t)v->config->output_dim, error);
 }
 
-// Patches act [b * Np, k_padded] at the start of `wide` to f32 [b * Np, D]
-// behind them.
-static const float *
-embed_patches(PeVision *v, int rows)
+// The tower, recorded where the backend can: with one grid and one batch size
+// every operation is the same on each call.
+static void
+run_recorded(PeVision *v, const Grid *grid, int b)
+{
+    PeBackend *be = v->tower.be;
+    uint64_t key = (uint64_t)grid->id << 32 | (uint32_t)b;
+    do {
+        if (be->ops->graph_begin(be, key))
+            break;
+        run_tower(v, grid, b);
+    } while (!be->ops->graph_end(be));
+}
+
+// `out` is on the host.
+static bool
+finish(PeVision *v, const Grid *grid, int b, float *out, GError **error)
 {
     PeTower *t = &v->tower;
-    float *y = (float *)((char *)t->wide + patches_size(v));
-    t->be->ops->linear(t->be, v->conv, PE_EPILOGUE_F32, NULL, y, t->wide, rows);
-    return y;
+    size_t n = (size_t)(v->cls_rows + grid->gh * grid->gw);
+    size_t dim = (size_t)v->config->output_dim;
+    if (dim == 0)
+        return pe_tower_finish(t, out, t->x, (size_t)b * n * (size_t)t->width,
+                               error);
+    return pe_tower_finish(t, out, v->out, (size_t)b * dim, error);
 }
 
 bool
@@ -396,7 +416,11 @@ pe_vision_embed(PeVision *v, PeSlot *const *slots, int b, float *out,
         return false;
     be->ops->patchify(be, v->tower.wide, slots, b, v->config->patch_size,
                       v->k_padded);
-    return run_tower(v, grid, embed_patches(v, b * g * g), b, out, error);
+    if (be->ops->graph_begin && !v->tower.trace)
+        run_recorded(v, grid, b);
+    else
+        run_tower(v, grid, b);
+    return finish(v, grid, b, out, error);
 }
 
 static bool
@@ -439,5 +463,6 @@ pe_vision_embed_pixels(PeVision *v, const float *pixels, int b, int h, int w,
         return false;
     be->ops->patchify_f32(be, v->tower.wide, v->pixels, b, h, w, p,
                           v->k_padded);
-    return run_tower(v, grid, embed_patches(v, b * gh * gw), b, out, error);
+    run_tower(v, grid, b);
+    return finish(v, grid, b, out, error);
 }

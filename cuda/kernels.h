@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/preprocess.h"
 #include "core/tensor.h"
 
 #ifdef __cplusplus
@@ -25,6 +26,13 @@ void pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
                        float eps);
 
 // tokens.cu
+//
+// y act [b * gh * gw, k_padded], k ordered (channel, py, px), zeros behind
+// them; `rgb` is an array [b] on the host of pictures that pe_cuda_preprocess()
+// wrote, read before this returns
+void pe_cuda_patchify(void *stream, PeDtype act, void *y,
+                      const uint8_t *const *rgb, int b, int h, int w, int patch,
+                      int k_padded);
 void pe_cuda_patchify_f32(void *stream, PeDtype act, void *y,
                           const float *pixels, int b, int h, int w, int patch,
                           int k_padded);
@@ -49,6 +57,24 @@ void pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
 void pe_cuda_attention_pool(void *stream, PeDtype act, void *y, const float *q,
                             const void *kv, int b, int n, int heads,
                             int head_dim);
+
+// preprocess.cu
+//
+// A PeResizeAxis in device memory.
+typedef struct {
+    int in_size, out_size; // out_size at least in_size / 4096
+    int taps;
+    const int *first;       // [out_size]
+    const int *count;       // [out_size]
+    const int32_t *weights; // [out_size, taps]
+} PeCudaAxis;
+
+// Convert and squash a frame whose planes are in device memory.
+//   rgb  u8 [3, y->out_size, x->out_size], planar
+// `exact` gives the bytes of the CPU backend. Otherwise the frame is squashed
+// in its own colours and only the result is converted: at most two levels off.
+void pe_cuda_preprocess(void *stream, const PeFrame *frame, const PeCudaAxis *x,
+                        const PeCudaAxis *y, bool exact, uint8_t *rgb);
 
 #ifdef __cplusplus
 }

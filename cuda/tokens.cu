@@ -47,6 +47,52 @@ patchify_f32_kernel(T *y, const float *pixels, int b, int h, int w, int patch,
     }
 }
 
+// Pictures of one launch; they travel with its arguments.
+#define MAX_PICTURES 128
+
+struct Pictures {
+    const uint8_t *rgb[MAX_PICTURES]; // u8 [3, h, w]
+};
+
+// Cut pictures into patches, ready for the product with the embedding; see
+// pe_patchify_c.
+//
+//   y  [images * gh * gw, k_padded] T
+//
+//   grid    (gh, images), a block cuts one line of patches
+//   block   256
+//   shared  [256] f32, the pixel values of the bytes
+//   moves   sizeof(T) * gh * gw * k_padded bytes out an image
+//   needs   k_padded % 2 == 0; a thread writes pairs
+//
+// PATCH is `patch`, or 0: then it costs divisions.
+template <typename T, int PATCH>
+__global__ void
+__launch_bounds__(THREADS) patchify_kernel(T *y, Pictures pictures, int h,
+                                           int w, int any_patch, int k_padded)
+{
+    PE_SHARED(float, table);
+    // The same operations as pe_pixel_table(), each rounded.
+    table[threadIdx.x] = ((float)threadIdx.x / 255.0f - 0.5f) / 0.5f;
+    __syncthreads();
+
+    const int patch = PATCH ? PATCH : any_patch;
+    const int gh = gridDim.x, gw = w / patch, pairs = k_padded / 2;
+    const uint8_t *in = pictures.rgb[blockIdx.y];
+    T *out = y + ((size_t)blockIdx.y * gh + blockIdx.x) * gw * k_padded;
+    for (int i = threadIdx.x; i < gw * pairs; i += THREADS) {
+        int column = i / pairs, k = i % pairs * 2;
+        float v[2] = {0, 0};
+        for (int j = 0; j < 2; j++, k++) {
+            int c = k / (patch * patch), py = k / patch % patch, px = k % patch;
+            if (c < 3)
+                v[j] = table[in[((size_t)c * h + blockIdx.x * patch + py) * w +
+                                column * patch + px]];
+        }
+        pe_store2(out + 2 * i, v[0], v[1]);
+    }
+}
+
 // x f32 [b, c + np, d] = concat(cls, patches) + pos; see pe_tokens_c.
 __global__ void
 tokens_kernel(float *x, const float *patches, const float *cls,
@@ -186,4 +232,38 @@ pe_cuda_gelu(void *stream, PeDtype act, void *y, size_t n)
     PE_FOR_TYPE(act, T,
                 PE_LAUNCH(gelu_kernel<T>, blocks_for(n / 2), THREADS, 0, stream,
                           (T *)y, n));
+}
+
+template <typename T>
+static void
+launch_patchify(void *stream, T *y, const Pictures &pictures, int images, int h,
+                int w, int patch, int k_padded)
+{
+    dim3 grid(h / patch, images);
+    const size_t shared = 256 * sizeof(float);
+    if (patch == 14)
+        PE_LAUNCH((patchify_kernel<T, 14>), grid, THREADS, shared, stream, y,
+                  pictures, h, w, patch, k_padded);
+    else if (patch == 16)
+        PE_LAUNCH((patchify_kernel<T, 16>), grid, THREADS, shared, stream, y,
+                  pictures, h, w, patch, k_padded);
+    else
+        PE_LAUNCH((patchify_kernel<T, 0>), grid, THREADS, shared, stream, y,
+                  pictures, h, w, patch, k_padded);
+}
+
+extern "C" void
+pe_cuda_patchify(void *stream, PeDtype act, void *y, const uint8_t *const *rgb,
+                 int b, int h, int w, int patch, int k_padded)
+{
+    size_t rows = (size_t)(h / patch) * (w / patch);
+    for (int first = 0; first < b; first += MAX_PICTURES) {
+        int n = b - first < MAX_PICTURES ? b - first : MAX_PICTURES;
+        Pictures pictures = {};
+        for (int i = 0; i < n; i++)
+            pictures.rgb[i] = rgb[first + i];
+        PE_FOR_TYPE(act, T,
+                    launch_patchify<T>(stream, (T *)y + first * rows * k_padded,
+                                       pictures, n, h, w, patch, k_padded));
+    }
 }

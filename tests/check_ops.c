@@ -54,7 +54,7 @@ prepare_linear(PeBackend *be, const Problem *p)
                           p->weight);
         w = pe_tensor_transposed(&w);
     }
-    PeLinearParams params = {w, p->bias, p->scale, row->k_padded};
+    PeLinearParams params = {w, p->bias, p->scale, p->k_padded};
     PeLinear *l = be->ops->linear_new(be, &params);
     g_assert_nonnull(l);
     return l;
@@ -78,8 +78,9 @@ linear_matches(const LinearRow *row, PePrecision precision)
                  .precision = precision,
                  .prepare = prepare_linear,
                  .run = run_linear,
+                 .k_padded = problem_pad(row->k_padded),
                  .flops = 2.0 * (double)rows * (double)k * (double)n};
-    problem_add_input(&p, true, rows * (size_t)row->k_padded, 1, rand);
+    problem_add_input(&p, true, rows * (size_t)p.k_padded, 1, rand);
     if (row->epilogue == PE_EPILOGUE_ROPE)
         problem_add_input(&p, false,
                           (size_t)MAX(row->rows / 2, 1) * (size_t)row->head_dim,
@@ -88,15 +89,19 @@ linear_matches(const LinearRow *row, PePrecision precision)
     p.bias = row->bias ? problem_random(n, 1, rand) : NULL;
     p.scale = row->scale ? problem_random(n, 0.5, rand) : NULL;
     // The scale is folded in before rounding, so weights are rounded here only
-    // where there is none.
+    // where there is none. Some libraries want the bias in act.
     for (size_t i = 0; !row->scale && i < n * k; i++)
-        p.weight[i] = pe_bf16_to_f32(pe_bf16_from_f32(p.weight[i]));
-    p.bytes += (double)(n * k) * (precision == PE_PRECISION_BF16 ? 2 : 4);
+        p.weight[i] = problem_round(precision, p.weight[i]);
+    for (size_t i = 0; !row->scale && p.bias && i < n; i++)
+        p.bias[i] = problem_round(precision, p.bias[i]);
+    p.bytes += (double)(n * k) * problem_act_size(precision);
     bool f32 = row->epilogue == PE_EPILOGUE_F32 ||
                row->epilogue == PE_EPILOGUE_RESIDUAL;
     problem_set_output(&p, !f32, rows * n);
+    bool early = problem_rounds_early();
     p.n_roundings = (f32 ? 0 : 1) + (row->epilogue == PE_EPILOGUE_ROPE) +
-                    (row->scale ? 1 : 0);
+                    (early && row->epilogue == PE_EPILOGUE_GELU) +
+                    (row->scale ? 1 + early : 0);
     g_autofree float *initial = NULL;
     if (row->epilogue == PE_EPILOGUE_RESIDUAL)
         p.initial = initial = problem_random(rows * n, 1, rand);
@@ -224,6 +229,8 @@ run_norm(PeBackend *be, const Problem *p, const PeLinear *l, void *const *in,
 static void
 norm_matches(const NormRow *r, PePrecision precision)
 {
+    if (r->d != problem_pad(r->d))
+        return;
     g_autoptr(GRand) rand = g_rand_new_with_seed(4);
     size_t d = (size_t)r->d, n = (size_t)r->rows * d;
     Problem p = {.row = r,
@@ -267,7 +274,7 @@ static const TokensRow tokens_rows[] = {
 
 // RGB frames of the slots' own size, so that squashing changes nothing.
 static void
-cut_pictures(PeBackend *be, const TokensRow *r, void *out)
+cut_pictures(PeBackend *be, const TokensRow *r, int k_padded, void *out)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(6);
     g_autofree guint8 *rgb = g_malloc((gsize)(3 * r->w * r->h));
@@ -287,7 +294,7 @@ cut_pictures(PeBackend *be, const TokensRow *r, void *out)
         g_assert_true(be->ops->ingest(be, slots[i], &frame, &error));
         g_assert_no_error(error);
     }
-    be->ops->patchify(be, out, slots, r->b, r->patch, r->k_padded);
+    be->ops->patchify(be, out, slots, r->b, r->patch, k_padded);
     g_assert_cmpstr(be->ops->sync(be), ==, NULL);
     for (int i = 0; i < r->b; i++)
         be->ops->slot_free(be, slots[i]);
@@ -301,10 +308,10 @@ run_tokens(PeBackend *be, const Problem *p, const PeLinear *l, void *const *in,
     switch (r->op) {
     case PATCHIFY:
         be->ops->patchify_f32(be, out, in[0], r->b, r->h, r->w, r->patch,
-                              r->k_padded);
+                              p->k_padded);
         break;
     case PICTURES:
-        cut_pictures(be, r, out);
+        cut_pictures(be, r, p->k_padded, out);
         break;
     case TOKENS:
         be->ops->tokens(be, out, in[0], r->cls ? in[2] : NULL, in[1], r->b,
@@ -327,6 +334,7 @@ tokens_match(const TokensRow *r, PePrecision precision)
     Problem p = {.row = r,
                  .precision = precision,
                  .run = run_tokens,
+                 .k_padded = problem_pad(r->k_padded),
                  .n_roundings = r->op != TOKENS && r->op != GATHER};
     switch (r->op) {
     case PATCHIFY:
@@ -334,7 +342,7 @@ tokens_match(const TokensRow *r, PePrecision precision)
         problem_add_input(&p, false, b * 3 * (size_t)(r->h * r->w), 1, rand);
         problem_set_output(&p, true,
                            b * (size_t)(r->h / r->patch * (r->w / r->patch)) *
-                               (size_t)r->k_padded);
+                               (size_t)p.k_padded);
         break;
     case TOKENS:
         problem_add_input(&p, false, b * n * d, 1, rand);
@@ -417,7 +425,10 @@ main(int argc, char **argv)
             return 2;
         }
     }
-    problem_open_variants(device, n_threads, bench);
+    if (!problem_open_variants(device, n_threads, bench)) {
+        g_printerr("check_ops: device %s cannot be opened\n", device);
+        return 1;
+    }
     static const struct {
         const char *name;
         GTestDataFunc func;
@@ -427,12 +438,12 @@ main(int argc, char **argv)
         {"norm", norms_match},           {"tokens", tokens_all_match},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *fp32 = g_strdup_printf("/ops/%s/fp32", tests[i].name);
-        g_autofree char *bf16 = g_strdup_printf("/ops/%s/bf16", tests[i].name);
-        g_test_add_data_func(fp32, GINT_TO_POINTER(PE_PRECISION_FP32),
-                             tests[i].func);
-        g_test_add_data_func(bf16, GINT_TO_POINTER(PE_PRECISION_BF16),
-                             tests[i].func);
+        for (PePrecision p = PE_PRECISION_FP32; p <= PE_PRECISION_FP16; p++) {
+            g_autofree char *name = g_strdup_printf("/ops/%s/%s", tests[i].name,
+                                                    pe_precision_nick(p));
+            if (problem_has(p))
+                g_test_add_data_func(name, GINT_TO_POINTER(p), tests[i].func);
+        }
     }
     g_test_add_func("/ops/refusals", refuses_what_is_not_there);
     int failed = g_test_run();

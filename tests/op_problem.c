@@ -16,11 +16,12 @@ typedef struct {
     PeBackend *be;
 } Variant;
 
-// Two precisions of four rungs and of the whole.
-static Variant variants[10];
+// Three precisions of four rungs and of the whole.
+static Variant variants[15];
 static int n_variants;
 static PeBackend *reference;
 static bool bench;
+static int k_align = 1; // that suits every variant
 
 // NMSE and largest |difference| over RMS that an output may have; the second
 // catches the one wrong element that the first would hide.
@@ -29,10 +30,31 @@ typedef struct {
 } Limit;
 
 static const Limit exact_limit = {1e-11, 1e-4};
-// For each rounding to bf16 between inputs and outputs; one gives 2.8e-6.
+// For each rounding to bf16 between inputs and outputs; one gives 2.8e-6, and
+// one to f16, which has three bits more, 4.4e-8.
 static const Limit bf16_limit = {4e-6, 4e-2};
+static const Limit f16_limit = {6.3e-8, 5e-3};
 
 // ---- Inputs ---------------------------------------------------------------
+
+float
+problem_round(PePrecision precision, float v)
+{
+    switch (precision) {
+    case PE_PRECISION_BF16:
+        return pe_bf16_to_f32(pe_bf16_from_f32(v));
+    case PE_PRECISION_FP16:
+        return pe_f16_to_f32(pe_f16_from_f32(v));
+    default:
+        return v;
+    }
+}
+
+int
+problem_act_size(PePrecision precision)
+{
+    return precision == PE_PRECISION_FP32 ? 4 : 2;
+}
 
 float *
 problem_random(size_t n, double scale, GRand *rand)
@@ -50,11 +72,9 @@ problem_add_input(Problem *p, bool act, size_t n, double scale, GRand *rand)
     ProblemInput *in = &p->in[p->n_in++];
     *in = (ProblemInput){.type = PE_DTYPE_F32, .act = act, .n = n};
     in->values = problem_random(n, scale, rand);
-    if (act && p->precision == PE_PRECISION_BF16) {
-        for (size_t i = 0; i < n; i++)
-            in->values[i] = pe_bf16_to_f32(pe_bf16_from_f32(in->values[i]));
-    }
-    p->bytes += (double)n * (act && p->precision == PE_PRECISION_BF16 ? 2 : 4);
+    for (size_t i = 0; act && i < n; i++)
+        in->values[i] = problem_round(p->precision, in->values[i]);
+    p->bytes += (double)n * (act ? problem_act_size(p->precision) : 4);
 }
 
 void
@@ -69,7 +89,7 @@ problem_set_output(Problem *p, bool act, size_t n)
 {
     p->n_out = n;
     p->out_act = act;
-    p->bytes += (double)n * (act && p->precision == PE_PRECISION_BF16 ? 2 : 4);
+    p->bytes += (double)n * (act ? problem_act_size(p->precision) : 4);
 }
 
 static void
@@ -91,19 +111,20 @@ upload_input(PeBackend *be, const ProblemInput *in)
     size_t size = in->n * pe_dtype_size(type);
     void *p = be->ops->alloc(be, size);
     g_assert_nonnull(p);
-    if (type != PE_DTYPE_BF16) {
+    if (pe_dtype_size(type) != 2) {
         be->ops->upload(be, p, in->values ? (const void *)in->values : in->ints,
                         size);
         return p;
     }
     g_autofree uint16_t *half = g_new(uint16_t, in->n);
     for (size_t i = 0; i < in->n; i++)
-        half[i] = pe_bf16_from_f32(in->values[i]);
+        half[i] = type == PE_DTYPE_BF16 ? pe_bf16_from_f32(in->values[i])
+                                        : pe_f16_from_f32(in->values[i]);
     be->ops->upload(be, p, half, size);
     return p;
 }
 
-// All ones is NaN in f32 and in bf16.
+// All ones is NaN in f32, bf16 and f16.
 static char *
 new_output_host(const Problem *p, size_t element)
 {
@@ -209,9 +230,8 @@ void
 problem_check(Problem *p)
 {
     int n = p->precision == PE_PRECISION_FP32 ? 0 : p->n_roundings;
-    Limit limit = exact_limit;
-    if (n > 0)
-        limit = (Limit){bf16_limit.nmse * n, bf16_limit.peak * n};
+    Limit one = p->precision == PE_PRECISION_FP16 ? f16_limit : bf16_limit;
+    Limit limit = n ? (Limit){one.nmse * n, one.peak * n} : exact_limit;
     g_autofree float *expected = run_on(reference, p, NULL);
     for (int i = 0; i < n_variants; i++) {
         if (variants[i].be->precision != p->precision)
@@ -245,17 +265,18 @@ add_variant(const char *device, const char *rung, PePrecision precision,
         be->ops->close(be);
         return;
     }
+    k_align = MAX(k_align, be->k_align);
     variants[n_variants++] = (Variant){
         g_strdup_printf("%s%s%s", device, rung ? " " : "", rung ? rung : ""),
         be};
 }
 
-void
+bool
 problem_open_variants(const char *device, int n_threads, bool with_bench)
 {
     static const char *const rungs[] = {"c", "avx2", "avx512", "avx512bf16"};
-    static const PePrecision precisions[] = {PE_PRECISION_FP32,
-                                             PE_PRECISION_BF16};
+    static const PePrecision precisions[] = {
+        PE_PRECISION_FP32, PE_PRECISION_BF16, PE_PRECISION_FP16};
     bench = with_bench;
     reference = pe_backend_open_reference();
     g_autofree char *forced = g_strdup(g_getenv("PE_CPU"));
@@ -266,6 +287,29 @@ problem_open_variants(const char *device, int n_threads, bool with_bench)
             add_variant(device, rungs[j], precisions[i], n_threads);
         add_variant(device, forced, precisions[i], n_threads);
     }
+    return n_variants > 0;
+}
+
+int
+problem_pad(int k)
+{
+    return (k + k_align - 1) / k_align * k_align;
+}
+
+bool
+problem_has(PePrecision precision)
+{
+    for (int i = 0; i < n_variants; i++) {
+        if (variants[i].be->precision == precision)
+            return true;
+    }
+    return false;
+}
+
+bool
+problem_rounds_early(void)
+{
+    return strcmp(variants[0].be->ops->name, "cpu") != 0;
 }
 
 void

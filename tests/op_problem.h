@@ -29,6 +29,7 @@ struct Problem {
     const float *initial; // output before the call; NULL: NaN
     float *weight;        // linear only, with bias and scale
     float *bias, *scale;
+    int k_padded;                                          // see problem_pad()
     double flops, bytes;                                   // of one run
     PeLinear *(*prepare)(PeBackend *be, const Problem *p); // NULL: no linear
     void (*run)(PeBackend *be, const Problem *p, const PeLinear *l,
@@ -37,8 +38,22 @@ struct Problem {
 
 // Opens the reference and every variant of the device: each precision, on a CPU
 // each rung too. With `bench`, problem_check() times what it runs.
-void problem_open_variants(const char *device, int n_threads, bool bench);
+// False when there is none.
+bool problem_open_variants(const char *device, int n_threads, bool bench);
 void problem_close_variants(void);
+
+// `k` padded to what every variant accepts.
+int problem_pad(int k);
+// Does a variant have this precision?
+bool problem_has(PePrecision precision);
+// Are products rounded to act before GELU, and scaled biases to act, as where
+// another library does them?
+bool problem_rounds_early(void);
+
+// What an activation of this precision can hold.
+float problem_round(PePrecision precision, float v);
+// Bytes of an activation.
+int problem_act_size(PePrecision precision);
 
 // n values from -2 * scale to 2 * scale, mostly small; free with g_free().
 float *problem_random(size_t n, double scale, GRand *rand);

@@ -3,13 +3,15 @@
 // emulator.h - runs a CUDA kernel's own source on the CPU, one fiber a thread.
 //
 // Blocks run one after the other. The threads of a block are fibers that a
-// scheduler resumes in a random order, so that a result which depends on the
-// order of unsynchronised threads changes with the seed. What a GPU leaves
-// undefined is made to hurt:
+// scheduler resumes in random orders, so that a result which depends on the
+// order of unsynchronised threads changes with it. What a GPU leaves undefined
+// is made to hurt:
 //   - shared memory starts as NaN
 //   - cp.async lands only in the wait that covers it, its target is NaN before
-//   - a warp operation runs when its last lane arrives; a lane that never
-//     arrives, or a barrier that not all threads reach, is reported
+//   - a warp operation runs when its last lane arrives; lanes that never arrive
+//     or arrive for something else, and a barrier that not all threads reach,
+//     are reported
+//   - so are writes closely behind shared memory
 // Stray accesses to global memory are left to AddressSanitizer.
 //
 // Not emulated: memory that needs fences between blocks, bank conflicts,
@@ -22,6 +24,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <random>
 #include <vector>
 
@@ -41,6 +44,9 @@ struct alignas(16) float4 {
 };
 struct alignas(8) uint2 {
     uint32_t x, y;
+};
+struct alignas(16) uint4 {
+    uint32_t x, y, z, w;
 };
 
 static inline float4
@@ -65,18 +71,31 @@ struct PeEmulatorError {
     const char *what;
 };
 
-// Which order the fibers run in. A test runs each kernel with several seeds.
-void pe_emulator_seed(unsigned seed);
+// Who runs when several threads could. With priorities a thread, or a warp,
+// goes as far as it can before others have begun, which is what shows a missing
+// barrier between two that follow each other. A test runs each kernel with all.
+enum PeEmulatorOrder {
+    PE_EMULATOR_RANDOM,  // anyone
+    PE_EMULATOR_WARPS,   // the warp of highest priority, random in each block
+    PE_EMULATOR_THREADS, // the thread
+};
+void pe_emulator_set_order(PeEmulatorOrder order, unsigned seed);
 
 // Run all blocks of one launch. Throws PeEmulatorError on a deadlock.
 void pe_emulate(dim3 grid, dim3 block, size_t shared,
                 const std::function<void()> &kernel);
 
+// Who queues launches on streams; NULL: they run at once.
+extern void (*pe_emulator_queue)(void *stream, std::function<void()> launch);
+
+void pe_emulator_launch(void *stream, dim3 grid, dim3 block, size_t shared,
+                        const std::function<void()> &kernel);
+
 #define PE_LAUNCH(kernel, grid, block, shared, stream, ...) \
     do { \
-        (void)(stream); \
         auto pe_kernel = kernel; \
-        pe_emulate(grid, block, shared, [=] { pe_kernel(__VA_ARGS__); }); \
+        pe_emulator_launch(stream, grid, block, shared, \
+                           [=] { pe_kernel(__VA_ARGS__); }); \
     } while (0)
 
 // ---- The state that a fiber sees ------------------------------------------
@@ -93,24 +112,26 @@ extern PeThread *pe_thread;
 #define blockDim (pe_thread->block_dim)
 
 unsigned char *pe_emulator_shared(void);
+
+// Ends the launch: pe_emulate() throws. Does not return.
+[[noreturn]] void pe_emulator_fail(const char *what);
 #define PE_SHARED(type, name) type *name = (type *)pe_emulator_shared()
 
 // ---- Collectives ------------------------------------------------------------
 
 void __syncthreads(void);
 
-// The last lane of the warp to arrive runs `op` for all; `in` and `out` are
-// each lane's operands, by lane.
-void pe_emulator_warp(const void *in, void *out,
-                      void (*op)(const void *const *in, void *const *out,
-                                 int argument),
+// The last lane of a warp to arrive runs the operation for all; `in` and `out`
+// are each lane's operands, by lane.
+typedef void (*PeWarpOperation)(const void *const *in, void *const *out,
+                                int argument);
+void pe_emulator_warp(const void *in, void *out, PeWarpOperation operation,
                       int argument);
 
 void __syncwarp(unsigned mask = ~0u);
 float pe_shuffle_xor(float v, int mask);
 
-// ---- Asynchronous copies, matrix loads and products
-// --------------------------
+// ---- Asynchronous copies, matrix loads and products -------------------------
 
 typedef unsigned char *PeSharedAddress;
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// cuda.h - the inside of the CUDA backend's host code: its state, its memory
+// and its failures. Kernels know nothing of it.
+
+#pragma once
+
+#include <cuda_runtime_api.h>
+#include <glib.h>
+
+#include "core/backend.h"
+#include "cuda/algos.h"
+#include "cuda/cublaslt.h"
+
+// Pinned host memory on its way to or from the device.
+typedef struct {
+    void *host;       // [PE_STAGE_SIZE]
+    cudaEvent_t done; // the copy that uses it
+} PeStage;
+
+#define PE_STAGE_SIZE ((size_t)16 << 20)
+
+typedef struct {
+    PeBackend be;
+    int device;
+    int sm; // compute capability, 75 for 7.5
+    int n_sms;
+    size_t l2_size;
+    char *description;
+    const char *error;   // the first failure, interned
+    cudaStream_t stream; // everything but preprocessing
+    PeStage stages[2];
+    int next_stage;
+
+    // matmul.c
+    const PeCublasLt *lt;
+    cublasLtHandle_t lt_handle;
+    void *workspace;
+    size_t workspace_size;
+    PeAlgos *algos;
+    bool autotune;
+
+    bool tanh_gelu; // linear.c
+    struct PeGraphs *graphs;
+    struct PeIngest *ingest;
+} PeCuda;
+
+// backend.c
+//
+// Note a failure; only the first counts. Any thread.
+void pe_cuda_fail(PeCuda *cuda, const char *format, ...) G_GNUC_PRINTF(2, 3);
+// False after noting the failure of `what`. Any thread.
+bool pe_cuda_check(PeCuda *cuda, cudaError_t status, const char *what);
+// Make the device current on this thread.
+void pe_cuda_use(PeCuda *cuda);
+
+// memory.c, for the worker's thread
+bool pe_cuda_memory_init(PeCuda *cuda);
+void pe_cuda_memory_clear(PeCuda *cuda);
+void *pe_cuda_alloc(PeBackend *be, size_t size);
+void pe_cuda_free(PeBackend *be, void *p);
+void pe_cuda_upload(PeBackend *be, void *dst, const void *src, size_t size);
+void pe_cuda_download(PeBackend *be, void *dst, const void *src, size_t size);
+// A stage that is not in use, to be filled and handed to stage_upload() before
+// the next one is asked for. NULL after a failure.
+PeStage *pe_cuda_next_stage(PeCuda *cuda);
+void pe_cuda_stage_upload(PeCuda *cuda, PeStage *stage, void *dst, size_t size);
+
+// linear.c
+PeLinear *pe_cuda_linear_new(PeBackend *be, const PeLinearParams *params);
+void pe_cuda_linear_free(PeBackend *be, PeLinear *l);
+void pe_cuda_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
+                    const PeRope *rope, void *y, const void *x, int rows);
+double pe_cuda_gemm_seconds(PeBackend *be, int m, int n, int k);
+
+// graph.c
+struct PeGraphs *pe_cuda_graphs_new(void);
+void pe_cuda_graphs_free(struct PeGraphs *graphs);
+bool pe_cuda_graphs_recording(const struct PeGraphs *graphs);
+// What is being recorded lacks an operation.
+void pe_cuda_graphs_spoil(struct PeGraphs *graphs);
+bool pe_cuda_graph_begin(PeBackend *be, uint64_t key);
+bool pe_cuda_graph_end(PeBackend *be);
+
+// slots.c
+struct PeIngest *pe_cuda_ingest_new(PeCuda *cuda);
+void pe_cuda_ingest_free(struct PeIngest *ingest);
+PeSlot *pe_cuda_slot_new(PeBackend *be, int width, int height);
+void pe_cuda_slot_free(PeBackend *be, PeSlot *slot);
+bool pe_cuda_ingest(PeBackend *be, PeSlot *slot, const PeFrame *frame,
+                    GError **error);
+void pe_cuda_patchify_slots(PeBackend *be, void *y, PeSlot *const *slots, int b,
+                            int patch, int k_padded);

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// graph.c - recordings of operations that are always the same: starting a
+// hundred kernels one by one takes longer than a small batch computes.
+//
+// The first call of a key runs as it is, which lets matrix products choose
+// their algorithms and kernels be loaded; the second is recorded.
+
+#include "cuda/cuda.h"
+
+// More are run without recording.
+#define MAX_GRAPHS 256
+
+typedef struct {
+    bool seen;  // has run once
+    bool plain; // cannot be recorded
+    cudaGraphExec_t exec;
+} Graph;
+
+struct PeGraphs {
+    GHashTable *table; // key -> Graph
+    Graph *recording;
+    bool spoiled;
+    bool warned;
+};
+
+static void
+graph_free(void *data)
+{
+    Graph *g = data;
+    if (g->exec)
+        cudaGraphExecDestroy(g->exec);
+    g_free(g);
+}
+
+struct PeGraphs *
+pe_cuda_graphs_new(void)
+{
+    struct PeGraphs *graphs = g_new0(struct PeGraphs, 1);
+    graphs->table =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, graph_free);
+    return graphs;
+}
+
+void
+pe_cuda_graphs_free(struct PeGraphs *graphs)
+{
+    if (!graphs)
+        return;
+    g_hash_table_unref(graphs->table);
+    g_free(graphs);
+}
+
+bool
+pe_cuda_graphs_recording(const struct PeGraphs *graphs)
+{
+    return graphs->recording != NULL;
+}
+
+void
+pe_cuda_graphs_spoil(struct PeGraphs *graphs)
+{
+    graphs->spoiled = true;
+}
+
+// NULL: there are too many.
+static Graph *
+get_graph(struct PeGraphs *graphs, uint64_t key)
+{
+    gint64 k = (gint64)key;
+    Graph *g = g_hash_table_lookup(graphs->table, &k);
+    if (!g && g_hash_table_size(graphs->table) < MAX_GRAPHS) {
+        g = g_new0(Graph, 1);
+        g_hash_table_insert(graphs->table, g_memdup2(&k, sizeof k), g);
+    }
+    return g;
+}
+
+bool
+pe_cuda_graph_begin(PeBackend *be, uint64_t key)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    Graph *g = get_graph(cuda->graphs, key);
+    if (!g || g->plain)
+        return false;
+    if (g->exec) {
+        pe_cuda_check(cuda, cudaGraphLaunch(g->exec, cuda->stream),
+                      "starting a graph");
+        return true;
+    }
+    if (!g->seen) {
+        g->seen = true;
+        return false;
+    }
+    // Other threads go on allocating and preprocessing meanwhile.
+    if (cudaStreamBeginCapture(
+            cuda->stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess) {
+        cuda->graphs->recording = g;
+        cuda->graphs->spoiled = false;
+    } else {
+        cudaGetLastError();
+        g->plain = true;
+    }
+    return false;
+}
+
+static cudaError_t
+finish_recording(PeCuda *cuda, Graph *g)
+{
+    cudaGraph_t graph = NULL;
+    cudaError_t launches = cudaGetLastError();
+    cudaError_t status = cudaStreamEndCapture(cuda->stream, &graph);
+    if (status == cudaSuccess)
+        status = launches;
+    if (status == cudaSuccess && cuda->graphs->spoiled)
+        status = cudaErrorStreamCaptureInvalidated;
+    if (status == cudaSuccess)
+        status = cudaGraphInstantiate(&g->exec, graph, 0);
+    if (graph)
+        cudaGraphDestroy(graph);
+    if (status == cudaSuccess)
+        status = cudaGraphLaunch(g->exec, cuda->stream);
+    return status;
+}
+
+bool
+pe_cuda_graph_end(PeBackend *be)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    struct PeGraphs *graphs = cuda->graphs;
+    Graph *g = graphs->recording;
+    graphs->recording = NULL;
+    if (!g)
+        return true;
+    cudaError_t status = finish_recording(cuda, g);
+    if (status == cudaSuccess)
+        return true;
+    cudaGetLastError();
+    if (g->exec)
+        cudaGraphExecDestroy(g->exec);
+    g->exec = NULL;
+    g->plain = true;
+    if (!graphs->warned)
+        pe_log(PE_LOG_WARNING,
+               "%s: operations are started one by one, recording them failed: "
+               "%s",
+               cuda->description, cudaGetErrorString(status));
+    graphs->warned = true;
+    return false;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// linear.c - the linear layer: its weights on their way to the device, and what
+// follows the matrix product. The product is the library's; another
+// implementation would be chosen here.
+
+#include "cuda/kernels.h"
+#include "cuda/matmul.h"
+
+struct PeLinear {
+    int n, k; // k includes the padding
+    // The library wants a bias in the type of the result. [n] each, one
+    // allocation; NULL: none.
+    float *bias_f32;
+    void *bias_act;
+    void *weight; // act [n, k]
+};
+
+// ---- Weights ----------------------------------------------------------------
+
+// y act [n] = x
+static void
+round_to_act(PeDtype act, void *y, const float *x, size_t n)
+{
+    switch (act) {
+    case PE_DTYPE_BF16:
+        for (size_t i = 0; i < n; i++)
+            ((uint16_t *)y)[i] = pe_bf16_from_f32(x[i]);
+        break;
+    case PE_DTYPE_F16:
+        for (size_t i = 0; i < n; i++)
+            ((uint16_t *)y)[i] = pe_f16_from_f32(x[i]);
+        break;
+    default:
+        memcpy(y, x, n * sizeof *x);
+    }
+}
+
+// Row `i` times its scale, padded; `row` has k_padded floats.
+static void
+read_row(const PeLinearParams *params, int i, float *row)
+{
+    int k = (int)params->weight.shape[1];
+    PeTensor t = pe_tensor_rows(&params->weight, i, 1);
+    pe_tensor_to_f32(&t, row);
+    for (int j = 0; params->scale && j < k; j++)
+        row[j] *= params->scale[i];
+    memset(row + k, 0, (size_t)(params->k_padded - k) * sizeof *row);
+}
+
+// As many rows as fit into a stage at a time.
+static void
+upload_weight(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
+{
+    size_t row_size = (size_t)l->k * pe_dtype_size(cuda->be.act);
+    int n_fit = (int)MIN(PE_STAGE_SIZE / row_size, (size_t)l->n);
+    g_autofree float *row = g_new(float, l->k);
+    g_assert(n_fit > 0);
+    for (int first = 0; first < l->n; first += n_fit) {
+        int n = MIN(n_fit, l->n - first);
+        PeStage *stage = pe_cuda_next_stage(cuda);
+        if (!stage)
+            return;
+        for (int i = 0; i < n; i++) {
+            read_row(params, first + i, row);
+            round_to_act(cuda->be.act,
+                         (char *)stage->host + (size_t)i * row_size, row,
+                         (size_t)l->k);
+        }
+        pe_cuda_stage_upload(cuda, stage,
+                             (char *)l->weight + (size_t)first * row_size,
+                             (size_t)n * row_size);
+    }
+}
+
+// f32 [n], then act [n] at the next multiple of 256 bytes.
+static bool
+upload_bias(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
+{
+    size_t n = (size_t)l->n;
+    size_t offset = (n * sizeof(float) + 255) & ~(size_t)255;
+    size_t size = offset + n * pe_dtype_size(cuda->be.act);
+    l->bias_f32 = pe_cuda_alloc(&cuda->be, size);
+    if (!l->bias_f32)
+        return false;
+    l->bias_act = (char *)l->bias_f32 + offset;
+    g_autofree char *host = g_malloc0(size);
+    float *bias = (float *)(void *)host;
+    for (size_t i = 0; i < n; i++)
+        bias[i] = params->bias[i] * (params->scale ? params->scale[i] : 1);
+    round_to_act(cuda->be.act, host + offset, bias, n);
+    pe_cuda_upload(&cuda->be, l->bias_f32, host, size);
+    return true;
+}
+
+PeLinear *
+pe_cuda_linear_new(PeBackend *be, const PeLinearParams *params)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    g_assert(params->weight.n_dims == 2 &&
+             params->k_padded >= params->weight.shape[1] &&
+             params->k_padded % be->k_align == 0);
+    PeLinear *l = g_new0(PeLinear, 1);
+    l->n = (int)params->weight.shape[0];
+    l->k = params->k_padded;
+    l->weight =
+        pe_cuda_alloc(be, (size_t)l->n * (size_t)l->k * pe_dtype_size(be->act));
+    if (!l->weight || (params->bias && !upload_bias(cuda, l, params))) {
+        pe_cuda_linear_free(be, l);
+        return NULL;
+    }
+    upload_weight(cuda, l, params);
+    return l;
+}
+
+void
+pe_cuda_linear_free(PeBackend *be, PeLinear *l)
+{
+    if (!l)
+        return;
+    pe_cuda_free(be, l->bias_f32);
+    pe_cuda_free(be, l->weight);
+    g_free(l);
+}
+
+// ---- The operation ----------------------------------------------------------
+
+void
+pe_cuda_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
+               const PeRope *rope, void *y, const void *x, int rows)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    bool f32 = epilogue == PE_EPILOGUE_F32 || epilogue == PE_EPILOGUE_RESIDUAL;
+    PeMatmul p = {
+        .m = rows,
+        .n = l->n,
+        .k = l->k,
+        .in = be->act,
+        .out = f32 ? PE_DTYPE_F32 : be->act,
+        .x = x,
+        .w = l->weight,
+        .bias = f32 ? l->bias_f32 : l->bias_act,
+        .y = y,
+        .residual = epilogue == PE_EPILOGUE_RESIDUAL,
+        // The library's own is an approximation, good to 4.7e-4.
+        .gelu = epilogue == PE_EPILOGUE_GELU && cuda->tanh_gelu,
+    };
+    pe_cuda_matmul(cuda, &p);
+    if (epilogue == PE_EPILOGUE_GELU && !p.gelu)
+        pe_cuda_gelu(cuda->stream, be->act, y, (size_t)rows * (size_t)l->n);
+    else if (epilogue == PE_EPILOGUE_ROPE)
+        pe_cuda_rope(cuda->stream, be->act, y, rope->cos_sin, rows, l->n / 3,
+                     rope->n_tokens, rope->head_dim);
+}
+
+// act [n] of random numbers: a product of zeros needs less power and is faster
+// than any real one. NULL when there is no memory left.
+static void *
+random_operand(PeCuda *cuda, size_t n)
+{
+    enum { BLOCK = 1 << 16 };
+    size_t size = pe_dtype_size(cuda->be.act);
+    char *p = pe_cuda_alloc(&cuda->be, n * size);
+    g_autofree float *values = g_new(float, BLOCK);
+    g_autofree char *block = g_malloc(BLOCK * size);
+    for (size_t i = 0; i < BLOCK; i++)
+        values[i] = (float)g_random_double_range(-1, 1);
+    round_to_act(cuda->be.act, block, values, BLOCK);
+    for (size_t i = 0; p && i < n; i += BLOCK)
+        pe_cuda_upload(&cuda->be, p + i * size, block,
+                       MIN(n - i, (size_t)BLOCK) * size);
+    return p;
+}
+
+double
+pe_cuda_gemm_seconds(PeBackend *be, int m, int n, int k)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    size_t rows = (size_t)m, columns = (size_t)n, depth = (size_t)k;
+    void *x = random_operand(cuda, rows * depth);
+    void *w = random_operand(cuda, columns * depth);
+    void *y = pe_cuda_alloc(be, rows * columns * pe_dtype_size(be->act));
+    PeMatmul p = {
+        .m = m,
+        .n = n,
+        .k = k,
+        .in = be->act,
+        .out = be->act,
+        .x = x,
+        .w = w,
+        .y = y,
+    };
+    double seconds = x && w && y ? pe_cuda_matmul_measure(cuda, &p) : 0;
+    pe_cuda_free(be, x);
+    pe_cuda_free(be, w);
+    pe_cuda_free(be, y);
+    return seconds;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// matmul.h - matrix products through cuBLASLt.
+
+#pragma once
+
+#include "cuda/cuda.h"
+
+// y [m, n] = x [m, k] w [n, k]^T + bias, all row-major and packed; y is not x.
+typedef struct {
+    int m, n, k;
+    PeDtype in;  // of x and w
+    PeDtype out; // of y and bias: `in`, or f32
+    const void *x, *w;
+    const void *bias; // [n], NULL: none
+    void *y;
+    bool residual; // y += instead, f32
+    bool gelu;     // of the result, in the tanh form
+} PeMatmul;
+
+// Queued. The first product of a shape is tried with several algorithms, which
+// takes some milliseconds; never while a graph is being recorded.
+void pe_cuda_matmul(PeCuda *cuda, const PeMatmul *p);
+
+// Seconds of the fastest algorithm, 0 when there is none.
+double pe_cuda_matmul_measure(PeCuda *cuda, const PeMatmul *p);

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// slots.c - preprocessed pictures, and the way of a frame into one. Called by
+// any thread at once.
+//
+// A frame on the host is copied to a pinned buffer, which is free again when
+// its own copy to the device is done; conversion and resizing run on one stream
+// of their own, beside the model's. A frame on the device is read where it
+// lies, by a kernel on its producer's stream, so behind whatever still writes
+// it, and ingest() returns when that kernel is done: the producer may then
+// reuse the surface. An event in the slot orders both before the model, and
+// before the slot's next frame.
+
+#include "cuda/cuda.h"
+#include "cuda/kernels.h"
+
+// Frames on their way to the device at the same time; one more waits.
+#define MAX_UPLOADS 8
+// Different (input, output) sizes whose tables are kept.
+#define MAX_AXES 64
+// Of plane starts and lines in an upload.
+#define ALIGN 256
+
+struct PeSlot {
+    int width, height;
+    uint8_t *rgb;      // see pe_cuda_preprocess()
+    cudaEvent_t ready; // the kernel that filled it
+};
+
+typedef struct {
+    uint8_t *host; // pinned
+    uint8_t *device;
+    size_t size;
+    cudaEvent_t done; // the kernel that read it
+} Upload;
+
+typedef struct {
+    PeCudaAxis axis;
+    void *memory;
+} Axis;
+
+struct PeIngest {
+    PeCuda *cuda;
+    cudaStream_t stream;
+    GMutex lock;
+    GCond freed;
+    bool exact;     // the bytes of the CPU, see pe_cuda_preprocess()
+    GQueue uploads; // of Upload not in use, the longest unused first
+    int n_uploads;
+    GHashTable *axes; // in_size << 32 | out_size -> Axis
+};
+
+static bool
+set_failure(PeCuda *cuda, cudaError_t status, const char *what, GError **error)
+{
+    if (status == cudaSuccess)
+        return true;
+    if (status == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
+                    "%s: no memory left for %s", cuda->description, what);
+        return false;
+    }
+    pe_cuda_check(cuda, status, what);
+    g_set_error(error, PE_ERROR, PE_ERROR_BACKEND, "%s: %s failed: %s",
+                cuda->description, what, cudaGetErrorString(status));
+    return false;
+}
+
+// ---- Tables -----------------------------------------------------------------
+
+static void
+axis_free(void *data)
+{
+    Axis *a = data;
+    cudaFree(a->memory);
+    g_free(a);
+}
+
+// first [n], count [n], weights [n, taps] in one piece of memory.
+static Axis *
+axis_new(struct PeIngest *in, int in_size, int out_size, GError **error)
+{
+    PeResizeAxis *host = pe_resize_axis_new(in_size, out_size);
+    size_t n = (size_t)out_size, taps = (size_t)host->taps;
+    size_t size = n * (2 + taps) * sizeof(int32_t);
+    g_autofree int32_t *all = g_malloc(size);
+    memcpy(all, host->first, n * sizeof *all);
+    memcpy(all + n, host->count, n * sizeof *all);
+    memcpy(all + 2 * n, host->weights, n * taps * sizeof *all);
+    pe_resize_axis_free(host);
+
+    int32_t *memory = NULL;
+    cudaError_t status = cudaMalloc((void **)&memory, size);
+    if (status == cudaSuccess)
+        status = cudaMemcpyAsync(memory, all, size, cudaMemcpyHostToDevice,
+                                 in->stream);
+    if (status == cudaSuccess)
+        status = cudaStreamSynchronize(in->stream);
+    if (!set_failure(in->cuda, status, "the tables of a resize", error)) {
+        cudaFree(memory);
+        return NULL;
+    }
+    Axis *a = g_new0(Axis, 1);
+    a->memory = memory;
+    a->axis = (PeCudaAxis){.in_size = in_size,
+                           .out_size = out_size,
+                           .taps = (int)taps,
+                           .first = memory,
+                           .count = memory + n,
+                           .weights = memory + 2 * n};
+    return a;
+}
+
+// Under the lock, like the launches that use what this returns: freeing waits
+// for the device, so tables that are thrown out are not in use any more.
+static const PeCudaAxis *
+get_axis(struct PeIngest *in, int in_size, int out_size, GError **error)
+{
+    gint64 key = (gint64)in_size << 32 | out_size;
+    Axis *a = g_hash_table_lookup(in->axes, &key);
+    if (!a) {
+        a = axis_new(in, in_size, out_size, error);
+        if (!a)
+            return NULL;
+        g_hash_table_insert(in->axes, g_memdup2(&key, sizeof key), a);
+    }
+    return &a->axis;
+}
+
+// ---- Uploads ----------------------------------------------------------------
+
+static void
+upload_free(Upload *u)
+{
+    if (u->done)
+        cudaEventDestroy(u->done);
+    cudaFreeHost(u->host);
+    cudaFree(u->device);
+    g_free(u);
+}
+
+static Upload *
+take_upload(struct PeIngest *in)
+{
+    g_mutex_lock(&in->lock);
+    while (in->n_uploads == MAX_UPLOADS && g_queue_is_empty(&in->uploads))
+        g_cond_wait(&in->freed, &in->lock);
+    // Rather one more than to wait for one that has just been used.
+    Upload *u = in->n_uploads == MAX_UPLOADS || in->uploads.length > 1
+                    ? g_queue_pop_head(&in->uploads)
+                    : NULL;
+    if (!u) {
+        u = g_new0(Upload, 1);
+        in->n_uploads++;
+    }
+    g_mutex_unlock(&in->lock);
+    return u;
+}
+
+static void
+give_upload(struct PeIngest *in, Upload *u)
+{
+    g_mutex_lock(&in->lock);
+    g_queue_push_tail(&in->uploads, u);
+    g_cond_signal(&in->freed);
+    g_mutex_unlock(&in->lock);
+}
+
+// Waits until the last frame is out of it.
+static bool
+prepare_upload(PeCuda *cuda, Upload *u, size_t size, GError **error)
+{
+    cudaError_t status = cudaSuccess;
+    if (!u->done)
+        status = cudaEventCreateWithFlags(&u->done, cudaEventDisableTiming);
+    if (status == cudaSuccess)
+        status = cudaEventSynchronize(u->done);
+    if (status == cudaSuccess && size > u->size) {
+        cudaFreeHost(u->host);
+        cudaFree(u->device);
+        u->host = u->device = NULL;
+        u->size = 0;
+        status = cudaMallocHost((void **)&u->host, size);
+        if (status == cudaSuccess)
+            status = cudaMalloc((void **)&u->device, size);
+        if (status == cudaSuccess)
+            u->size = size;
+    }
+    return set_failure(cuda, status, "copying a frame", error);
+}
+
+// Where the planes of a frame go in an upload; returns its size.
+static size_t
+lay_out(const PeFrame *frame, size_t offsets[3], int strides[3])
+{
+    size_t size = 0;
+    for (int i = 0; i < 3; i++) {
+        int line, n_lines;
+        pe_frame_plane_size(frame, i, &line, &n_lines);
+        strides[i] = (line + ALIGN - 1) / ALIGN * ALIGN;
+        offsets[i] = size;
+        size += (size_t)strides[i] * (size_t)n_lines;
+    }
+    return size;
+}
+
+static void
+copy_plane(uint8_t *dst, int dst_stride, const PeFrame *frame, int i)
+{
+    int line, n_lines;
+    pe_frame_plane_size(frame, i, &line, &n_lines);
+    for (int y = 0; y < n_lines; y++)
+        memcpy(dst + (size_t)y * (size_t)dst_stride,
+               frame->planes[i] + (size_t)y * (size_t)frame->strides[i],
+               (size_t)line);
+}
+
+// ---- Ingest -----------------------------------------------------------------
+
+// Queue the kernel, and first the copy of an upload's `size` bytes if there is
+// one. `frame` lies on the device.
+static bool
+launch(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
+       size_t size, cudaStream_t stream, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&in->lock);
+    if (g_hash_table_size(in->axes) > MAX_AXES)
+        g_hash_table_remove_all(in->axes);
+    const PeCudaAxis *x = get_axis(in, frame->width, slot->width, error);
+    const PeCudaAxis *y =
+        x ? get_axis(in, frame->height, slot->height, error) : NULL;
+    if (!y)
+        return false;
+    cudaError_t status = cudaStreamWaitEvent(stream, slot->ready, 0);
+    if (status == cudaSuccess && u)
+        status = cudaMemcpyAsync(u->device, u->host, size,
+                                 cudaMemcpyHostToDevice, stream);
+    if (status == cudaSuccess) {
+        pe_cuda_preprocess(stream, frame, x, y, in->exact, slot->rgb);
+        status = cudaGetLastError();
+    }
+    if (status == cudaSuccess && u)
+        status = cudaEventRecord(u->done, stream);
+    if (status == cudaSuccess)
+        status = cudaEventRecord(slot->ready, stream);
+    return set_failure(in->cuda, status, "preprocessing", error);
+}
+
+static bool
+ingest_host(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
+            GError **error)
+{
+    size_t offsets[3];
+    PeFrame copy = *frame;
+    size_t size = lay_out(frame, offsets, copy.strides);
+    Upload *u = take_upload(in);
+    bool ok = prepare_upload(in->cuda, u, size, error);
+    for (int i = 0; ok && i < 3; i++) {
+        copy_plane(u->host + offsets[i], copy.strides[i], frame, i);
+        copy.planes[i] = u->device + offsets[i];
+    }
+    ok = ok && launch(in, slot, &copy, u, size, in->stream, error);
+    give_upload(in, u);
+    return ok;
+}
+
+// A pointer of another device, or none of a device at all, would end the
+// context in the middle of a kernel.
+static bool
+check_plane_memory(PeCuda *cuda, const PeFrame *frame, GError **error)
+{
+    for (int i = 0; i < 3; i++) {
+        int line, n_lines;
+        struct cudaPointerAttributes a;
+        pe_frame_plane_size(frame, i, &line, &n_lines);
+        if (n_lines == 0)
+            continue;
+        cudaError_t status = cudaPointerGetAttributes(&a, frame->planes[i]);
+        if (status == cudaSuccess && a.device == cuda->device &&
+            (a.type == cudaMemoryTypeDevice || a.type == cudaMemoryTypeManaged))
+            continue;
+        cudaGetLastError();
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "plane %d of the frame is not in the memory of cuda:%d", i,
+                    cuda->device);
+        return false;
+    }
+    return true;
+}
+
+static bool
+ingest_device(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
+              GError **error)
+{
+    cudaStream_t stream = frame->stream ? frame->stream : in->stream;
+    return check_plane_memory(in->cuda, frame, error) &&
+           launch(in, slot, frame, NULL, 0, stream, error) &&
+           set_failure(in->cuda, cudaEventSynchronize(slot->ready),
+                       "preprocessing", error);
+}
+
+bool
+pe_cuda_ingest(PeBackend *be, PeSlot *slot, const PeFrame *frame,
+               GError **error)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    pe_cuda_use(cuda);
+    if (!pe_frame_check(frame, error))
+        return false;
+    if (frame->memory == PE_MEMORY_HOST)
+        return ingest_host(cuda->ingest, slot, frame, error);
+    return ingest_device(cuda->ingest, slot, frame, error);
+}
+
+// ---- Life -------------------------------------------------------------------
+
+struct PeIngest *
+pe_cuda_ingest_new(PeCuda *cuda)
+{
+    struct PeIngest *in = g_new0(struct PeIngest, 1);
+    in->cuda = cuda;
+    in->exact = g_strcmp0(g_getenv("PE_CUDA_PREPROCESS"), "fast") != 0;
+    g_mutex_init(&in->lock);
+    g_cond_init(&in->freed);
+    g_queue_init(&in->uploads);
+    in->axes =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, axis_free);
+    pe_cuda_check(cuda,
+                  cudaStreamCreateWithFlags(&in->stream, cudaStreamNonBlocking),
+                  "making a stream");
+    return in;
+}
+
+void
+pe_cuda_ingest_free(struct PeIngest *in)
+{
+    if (!in)
+        return;
+    if (in->stream) {
+        cudaStreamSynchronize(in->stream);
+        cudaStreamDestroy(in->stream);
+    }
+    Upload *u;
+    while ((u = g_queue_pop_head(&in->uploads)))
+        upload_free(u);
+    g_hash_table_unref(in->axes);
+    g_cond_clear(&in->freed);
+    g_mutex_clear(&in->lock);
+    g_free(in);
+}
+
+PeSlot *
+pe_cuda_slot_new(PeBackend *be, int width, int height)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    PeSlot *slot = g_new0(PeSlot, 1);
+    slot->width = width;
+    slot->height = height;
+    pe_cuda_use(cuda);
+    if (cudaMalloc((void **)&slot->rgb, 3 * (size_t)width * (size_t)height) ==
+            cudaSuccess &&
+        cudaEventCreateWithFlags(&slot->ready, cudaEventDisableTiming) ==
+            cudaSuccess)
+        return slot;
+    cudaGetLastError();
+    pe_cuda_slot_free(be, slot);
+    return NULL;
+}
+
+void
+pe_cuda_slot_free(PeBackend *be, PeSlot *slot)
+{
+    if (!slot)
+        return;
+    pe_cuda_use((PeCuda *)be);
+    if (slot->ready) {
+        cudaEventSynchronize(slot->ready);
+        cudaEventDestroy(slot->ready);
+    }
+    cudaFree(slot->rgb);
+    g_free(slot);
+}
+
+void
+pe_cuda_patchify_slots(PeBackend *be, void *y, PeSlot *const *slots, int b,
+                       int patch, int k_padded)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    g_autofree const uint8_t **rgb = g_new(const uint8_t *, b);
+    for (int i = 0; i < b; i++) {
+        pe_cuda_check(cuda,
+                      cudaStreamWaitEvent(cuda->stream, slots[i]->ready, 0),
+                      "waiting for preprocessing");
+        rgb[i] = slots[i]->rgb;
+    }
+    pe_cuda_patchify(cuda->stream, be->act, y, rgb, b, slots[0]->height,
+                     slots[0]->width, patch, k_padded);
+}

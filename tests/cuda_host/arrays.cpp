@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// arrays.cpp - operands and comparisons, see arrays.h.
+
+#include "tests/cuda_host/arrays.h"
+
+const PeDtype activation_types[3] = {PE_DTYPE_F32, PE_DTYPE_F16, PE_DTYPE_BF16};
+PeBackend *reference;
+
+Array::Array(PeDtype t, size_t count) : type(t), n(count)
+{
+    Line line;
+    memset(&line, 0xff, sizeof line);
+    lines.assign(n * pe_dtype_size(t) / sizeof line + 3, line);
+}
+
+unsigned char *
+Array::raw()
+{
+    return lines[1].bytes;
+}
+
+float
+Array::get(size_t i)
+{
+    if (type == PE_DTYPE_F32)
+        return ((float *)raw())[i];
+    uint16_t v = ((uint16_t *)raw())[i];
+    return type == PE_DTYPE_F16 ? pe_f16_to_f32(v) : pe_bf16_to_f32(v);
+}
+
+void
+Array::set(size_t i, float v)
+{
+    if (type == PE_DTYPE_F32)
+        ((float *)raw())[i] = v;
+    else if (type == PE_DTYPE_F16)
+        ((uint16_t *)raw())[i] = pe_f16_from_f32(v);
+    else
+        ((uint16_t *)raw())[i] = pe_bf16_from_f32(v);
+}
+
+bool
+Array::guarded()
+{
+    unsigned char *begin = lines.front().bytes;
+    unsigned char *end = begin + lines.size() * sizeof(Line);
+    for (unsigned char *p = begin; p < end; p++) {
+        bool inside = p >= raw() && p < raw() + n * pe_dtype_size(type);
+        if (!inside && *p != 0xff)
+            return false;
+    }
+    return true;
+}
+
+Array
+random_array(PeDtype type, size_t n, float mean, float deviation)
+{
+    static std::mt19937 generator(1);
+    std::normal_distribution<float> d(mean, deviation);
+    Array a(type, n);
+    for (size_t i = 0; i < n; i++)
+        a.set(i, d(generator));
+    return a;
+}
+
+Array
+as_f32(Array &a)
+{
+    Array b(PE_DTYPE_F32, a.n);
+    for (size_t i = 0; i < a.n; i++)
+        b.set(i, a.get(i));
+    return b;
+}
+
+bool
+run_orders(const char *what, const std::function<bool(unsigned)> &launch)
+{
+    static const PeEmulatorOrder orders[] = {
+        PE_EMULATOR_RANDOM, PE_EMULATOR_WARPS, PE_EMULATOR_WARPS,
+        PE_EMULATOR_THREADS};
+    for (unsigned seed = 0; seed < G_N_ELEMENTS(orders); seed++) {
+        pe_emulator_set_order(orders[seed], seed);
+        try {
+            if (!launch(seed)) {
+                g_test_message("%s: failed with order %u", what, seed);
+                g_test_fail();
+                return false;
+            }
+        } catch (const PeEmulatorError &e) {
+            g_test_message("%s, order %u: %s", what, seed, e.what);
+            g_test_fail();
+            return false;
+        }
+    }
+    return true;
+}
+
+// sum (a - b)^2 / sum b^2; NaN where the kernel wrote nothing.
+static double
+nmse(Array &a, Array &b)
+{
+    double error = 0, power = 0;
+    for (size_t i = 0; i < a.n; i++) {
+        double d = (double)a.get(i) - b.get(i);
+        error += d * d;
+        power += (double)b.get(i) * b.get(i);
+    }
+    return error / power;
+}
+
+// What rounding a result of this type costs at least, with room for the
+// rounding of probabilities in attention.
+static double
+limit_of(PeDtype type)
+{
+    return type == PE_DTYPE_F32 ? 1e-11 : type == PE_DTYPE_F16 ? 2e-6 : 5e-5;
+}
+
+void
+compare(const char *what, PeDtype type, Array start, Array expected,
+        const std::function<void(void *)> &launch)
+{
+    Array first = start;
+    double limit = limit_of(type);
+    run_orders(what, [&](unsigned seed) {
+        Array y = start;
+        launch(y.raw());
+        double e = nmse(y, expected);
+        if (seed == 0) {
+            g_test_message("%-40s %-4s nmse %.2e, limit %.0e, %5.1f %%", what,
+                           pe_dtype_name(type), e, limit, 100 * e / limit);
+            first = y;
+        }
+        bool whole = y.guarded();
+        bool same =
+            memcmp(y.raw(), first.raw(), y.n * pe_dtype_size(y.type)) == 0;
+        if (e <= limit && whole && same)
+            return true;
+        g_test_message("%s: nmse %g, guards %s, %s", what, e,
+                       whole ? "whole" : "overwritten",
+                       same ? "repeatable" : "depends on thread order");
+        return false;
+    });
+}

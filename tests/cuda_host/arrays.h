@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// arrays.h - operands of a kernel under test: arrays in any type with guards
+// around them, and the comparison of a kernel's output with its twin's.
+
+#pragma once
+
+#include "tests/cuda_host/emulator.h"
+
+#include <glib.h>
+
+extern "C" {
+#include "core/backend.h"
+#include "core/cpu/ops.h"
+}
+
+// Values of an operand in the type of a run. They begin as NaN.
+struct Array {
+    struct alignas(128) Line {
+        unsigned char bytes[128];
+    };
+
+    PeDtype type;
+    size_t n;
+    std::vector<Line> lines; // the first and the last are guards
+
+    Array(PeDtype t, size_t count);
+    unsigned char *raw();
+    float get(size_t i);
+    void set(size_t i, float v);
+    // Everything outside the n elements is still 0xff.
+    bool guarded();
+};
+
+Array random_array(PeDtype type, size_t n, float mean = 0, float deviation = 1);
+
+// The same values in f32, so that the twin sees what the kernel saw.
+Array as_f32(Array &a);
+
+// Calls `launch(n)` for each order n of the threads. False, and the test has
+// failed, when one of them returns false or ends in a deadlock and the like.
+bool run_orders(const char *what, const std::function<bool(unsigned)> &launch);
+
+// Run `launch(y)` with every order of threads on a copy of `start`. The results
+// have to be within the type's limit of `expected` and the same bits each time.
+void compare(const char *what, PeDtype type, Array start, Array expected,
+             const std::function<void(void *)> &launch);
+
+extern const PeDtype activation_types[3];
+extern PeBackend *reference; // f32
+
+// The cases of each file.
+void add_attention_tests();
+void add_pixel_tests();
+void add_token_tests();

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_tokens.cpp - what walks over elements once: patches, tokens, rows,
+// rotation, GELU.
+
+#include "tests/cuda_host/arrays.h"
+
+#include "cuda/kernels.h"
+
+namespace
+{
+
+void
+cuts_patches()
+{
+    int b = 2, h = 45, w = 61, patch = 14, k_padded = 592;
+    size_t rows = (size_t)b * (h / patch) * (w / patch);
+    Array pixels = random_array(PE_DTYPE_F32, (size_t)b * 3 * h * w);
+    for (PeDtype type : activation_types) {
+        Array y(type, rows * k_padded), z(PE_DTYPE_F32, y.n);
+        pe_patchify_f32_c(reference, z.raw(), (float *)pixels.raw(), b, h, w,
+                          patch, k_padded);
+        compare("patchify_f32 45 x 61", type, y, z, [&](void *out) {
+            pe_cuda_patchify_f32(nullptr, type, out, (float *)pixels.raw(), b,
+                                 h, w, patch, k_padded);
+        });
+    }
+}
+
+void
+assembles_tokens()
+{
+    int b = 3, np = 5, d = 24;
+    for (bool with_cls : {false, true}) {
+        int c = with_cls ? 1 : 0;
+        Array patches = random_array(PE_DTYPE_F32, (size_t)b * np * d);
+        Array cls = random_array(PE_DTYPE_F32, d);
+        Array pos = random_array(PE_DTYPE_F32, (size_t)(np + c) * d);
+        Array y(PE_DTYPE_F32, (size_t)b * (np + c) * d), z = y;
+        float *token = with_cls ? (float *)cls.raw() : nullptr;
+        pe_tokens_c(reference, (float *)z.raw(), (float *)patches.raw(), token,
+                    (float *)pos.raw(), b, np, d);
+        compare(with_cls ? "tokens, class token" : "tokens", PE_DTYPE_F32, y, z,
+                [&](void *out) {
+                    pe_cuda_tokens(nullptr, (float *)out,
+                                   (float *)patches.raw(), token,
+                                   (float *)pos.raw(), b, np, d);
+                });
+    }
+}
+
+void
+gathers_and_converts()
+{
+    int d = 40;
+    int rows[] = {6, 0, 3, 3};
+    Array x = random_array(PE_DTYPE_F32, 7 * d);
+    Array y(PE_DTYPE_F32, 4 * d), z = y;
+    pe_gather_c(reference, (float *)z.raw(), (float *)x.raw(), rows, 4, d);
+    compare("gather", PE_DTYPE_F32, y, z, [&](void *out) {
+        pe_cuda_gather(nullptr, (float *)out, (float *)x.raw(), rows, 4, d);
+    });
+    for (PeDtype type : activation_types) {
+        Array narrow(type, x.n);
+        compare("convert", type, narrow, x, [&](void *out) {
+            pe_cuda_convert(nullptr, type, out, (float *)x.raw(), x.n);
+        });
+    }
+}
+
+void
+rotates()
+{
+    for (int head_dim : {16, 64, 96}) {
+        int heads = 2, n_tokens = 7, rows = 3 * n_tokens, d = heads * head_dim;
+        Array cos_sin = random_array(PE_DTYPE_F32, (size_t)n_tokens * head_dim);
+        PeRope rope = {(float *)cos_sin.raw(), n_tokens, head_dim};
+        for (PeDtype type : activation_types) {
+            Array y = random_array(type, (size_t)rows * 3 * d);
+            Array z = as_f32(y);
+            pe_rope_c(reference, z.raw(), &rope, rows, d);
+            compare("rope", type, y, z, [&](void *out) {
+                pe_cuda_rope(nullptr, type, out, rope.cos_sin, rows, d,
+                             n_tokens, head_dim);
+            });
+        }
+    }
+}
+
+// Against the exact form at every point that matters, not on average only.
+void
+computes_gelu()
+{
+    size_t n = 4096;
+    Array y(PE_DTYPE_F32, n);
+    for (size_t i = 0; i < n; i++)
+        y.set(i, (float)i / 128 - 16);
+    Array x = y;
+    pe_cuda_gelu(nullptr, PE_DTYPE_F32, y.raw(), n);
+    double worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        double v = x.get(i), exact = 0.5 * v * erfc(-v * M_SQRT1_2);
+        worst = MAX(worst, fabs(y.get(i) - exact));
+    }
+    g_test_message("gelu: largest error %.2e, limit 1e-6", worst);
+    g_assert_cmpfloat(worst, <=, 1e-6);
+    g_assert_true(y.guarded());
+    for (PeDtype type : activation_types) {
+        Array small = random_array(type, 258, 0, 2), z = as_f32(small);
+        for (size_t i = 0; i < z.n; i++) {
+            double v = z.get(i);
+            z.set(i, (float)(0.5 * v * erfc(-v * M_SQRT1_2)));
+        }
+        compare("gelu", type, small, z,
+                [&](void *out) { pe_cuda_gelu(nullptr, type, out, small.n); });
+    }
+}
+
+} // namespace
+
+void
+add_token_tests()
+{
+    g_test_add_func("/cuda_host/tokens/patchify_f32", cuts_patches);
+    g_test_add_func("/cuda_host/tokens/tokens", assembles_tokens);
+    g_test_add_func("/cuda_host/tokens/gather_convert", gathers_and_converts);
+    g_test_add_func("/cuda_host/tokens/rope", rotates);
+    g_test_add_func("/cuda_host/tokens/gelu", computes_gelu);
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// fake_cuda.h - what the parts of the emulated CUDA module share. Knows neither
+// CUDA's headers nor the emulator's, which define the same names.
+
+#pragma once
+
+#include <functional>
+
+// Queue an operation on a cudaStream_t.
+void fake_cuda_push(void *stream, std::function<void()> operation);
+
+// How many recordings have been launched so far; found by name in the module.
+extern "C" int fake_cuda_graph_launches(void);

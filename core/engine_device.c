@@ -92,13 +92,32 @@ halve_batch(TowerDevice *d, const char *tower, int *batch, GError **error)
     return true;
 }
 
+// Where operations are recorded, the first pass of a batch size chooses
+// algorithms and the second records: here rather than under the first frames.
 static bool
-device_load(PeDevice *device, GError **error)
+warm_up(TowerDevice *d, int n, GError **error)
 {
-    TowerDevice *d = (TowerDevice *)device;
-    if (!pe_known_answer_check(d->be, d->base.name, d->model,
-                               PE_KNOWN_ANSWER_QUICK, NULL, error))
+    const PeVisionConfig *v = pe_model_get_vision(d->model);
+    size_t size = (size_t)n;
+    PeSlot *slot = d->be->ops->slot_new(d->be, v->image_size, v->image_size);
+    g_autofree PeSlot **slots = g_new(PeSlot *, size);
+    g_autofree float *out = g_new(float, size *(size_t)v->output_dim);
+    if (!slot) {
+        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
+                    "%s: no memory for a preprocessed frame", d->base.name);
         return false;
+    }
+    for (int i = 0; i < n; i++)
+        slots[i] = slot;
+    bool ok = pe_vision_embed(d->vision, slots, n, out, error) &&
+              pe_vision_embed(d->vision, slots, n, out, error);
+    d->be->ops->slot_free(d->be, slot);
+    return ok;
+}
+
+static bool
+make_vision_tower(TowerDevice *d, GError **error)
+{
     GError *e = NULL;
     for (int attempt = 0; attempt < 2; attempt++) {
         PeTowerParams params = {.max_batch = d->base.batch_size};
@@ -110,6 +129,19 @@ device_load(PeDevice *device, GError **error)
     }
     g_propagate_error(error, e);
     return false;
+}
+
+static bool
+device_load(PeDevice *device, GError **error)
+{
+    TowerDevice *d = (TowerDevice *)device;
+    if (!pe_known_answer_check(d->be, d->base.name, d->model,
+                               PE_KNOWN_ANSWER_QUICK, NULL, error) ||
+        !make_vision_tower(d, error))
+        return false;
+    return !d->be->ops->graph_begin ||
+           (warm_up(d, 1, error) &&
+            warm_up(d, pick_batch(d, d->base.batch_size), error));
 }
 
 static bool

@@ -43,26 +43,47 @@ check_keys(JsonObject *object, const char *const *known, const char *where,
     return true;
 }
 
+typedef bool (*ReadFunc)(void *target, JsonNode *node, const char *where,
+                         GError **error);
+
+// Read every element of a list into `target`.
+static bool
+read_list(JsonNode *node, const char *where, ReadFunc read, void *target,
+          GError **error)
+{
+    if (!JSON_NODE_HOLDS_ARRAY(node))
+        return fail_type(error, where, "a list", node);
+    JsonArray *list = json_node_get_array(node);
+    for (guint i = 0; i < json_array_get_length(list); i++) {
+        g_autofree char *position = g_strdup_printf("%s[%u]", where, i);
+        if (!read(target, json_array_get_element(list, i), position, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+read_prompt(void *prompts, JsonNode *node, const char *where, GError **error)
+{
+    const char *text = pe_json_get_string(node);
+    if (!text)
+        return fail_type(error, where, "a prompt", node);
+    g_autofree char *prompt = g_strstrip(g_strdup(text));
+    if (!pe_label_check_text(prompt, where, error))
+        return false;
+    g_ptr_array_add(prompts, g_steal_pointer(&prompt));
+    return true;
+}
+
 static bool
 read_prompts(PeLabel *label, JsonNode *node, const char *where, GError **error)
 {
-    JsonArray *list =
-        JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
-    if (!list || json_array_get_length(list) == 0)
-        return fail_type(error, where, "a list of prompts", list ? NULL : node);
+    bool is_list = JSON_NODE_HOLDS_ARRAY(node);
+    if (!is_list || json_array_get_length(json_node_get_array(node)) == 0)
+        return fail_type(error, where, "a list of prompts",
+                         is_list ? NULL : node);
     label->prompts = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; i < json_array_get_length(list); i++) {
-        JsonNode *element = json_array_get_element(list, i);
-        const char *text = pe_json_get_string(element);
-        g_autofree char *position = g_strdup_printf("%s[%u]", where, i);
-        if (!text)
-            return fail_type(error, position, "a prompt", element);
-        g_autofree char *prompt = g_strstrip(g_strdup(text));
-        if (!pe_label_check_text(prompt, position, error))
-            return false;
-        g_ptr_array_add(label->prompts, g_steal_pointer(&prompt));
-    }
-    return true;
+    return read_list(node, where, read_prompt, label->prompts, error);
 }
 
 static bool
@@ -120,41 +141,27 @@ read_label(JsonNode *node, bool negative, const char *where, GError **error)
 }
 
 static bool
-read_labels(PeLabelSpec *spec, bool negative, JsonNode *node, const char *where,
-            GError **error)
+read_positive(void *labels, JsonNode *node, const char *where, GError **error)
 {
-    if (!JSON_NODE_HOLDS_ARRAY(node))
-        return fail_type(error, where, "a list", node);
-    JsonArray *list = json_node_get_array(node);
-    for (guint i = 0; i < json_array_get_length(list); i++) {
-        g_autofree char *position = g_strdup_printf("%s[%u]", where, i);
-        JsonNode *element = json_array_get_element(list, i);
-        PeLabel *label = read_label(element, negative, position, error);
-        if (!label ||
-            !pe_label_list_add(negative ? spec->negatives : spec->labels, label,
-                               position, error))
-            return false;
-    }
-    return true;
+    PeLabel *label = read_label(node, false, where, error);
+    return label && pe_label_list_add(labels, label, where, error);
 }
 
 static bool
-read_templates(PeLabelSpec *spec, JsonNode *node, const char *where,
-               GError **error)
+read_negative(void *negatives, JsonNode *node, const char *where,
+              GError **error)
 {
-    if (!JSON_NODE_HOLDS_ARRAY(node))
-        return fail_type(error, where, "a list", node);
-    JsonArray *list = json_node_get_array(node);
-    for (guint i = 0; i < json_array_get_length(list); i++) {
-        g_autofree char *position = g_strdup_printf("%s[%u]", where, i);
-        JsonNode *element = json_array_get_element(list, i);
-        const char *text = pe_json_get_string(element);
-        if (!text)
-            return fail_type(error, position, "a template", element);
-        if (!pe_template_list_add(spec->templates, text, position, error))
-            return false;
-    }
-    return true;
+    PeLabel *label = read_label(node, true, where, error);
+    return label && pe_label_list_add(negatives, label, where, error);
+}
+
+static bool
+read_template(void *templates, JsonNode *node, const char *where,
+              GError **error)
+{
+    const char *text = pe_json_get_string(node);
+    return text ? pe_template_list_add(templates, text, where, error)
+                : fail_type(error, where, "a template", node);
 }
 
 bool
@@ -167,7 +174,7 @@ pe_label_spec_read_json(PeLabelSpec *spec, const char *path, JsonNode *root,
     g_autofree char *in_negatives = g_strdup_printf("%s: negatives", path);
     g_autofree char *in_templates = g_strdup_printf("%s: templates", path);
     if (JSON_NODE_HOLDS_ARRAY(root))
-        return read_labels(spec, false, root, in_labels, error);
+        return read_list(root, in_labels, read_positive, spec->labels, error);
     if (!JSON_NODE_HOLDS_OBJECT(root))
         return fail_type(error, path, "a list or an object", root);
 
@@ -179,9 +186,11 @@ pe_label_spec_read_json(PeLabelSpec *spec, const char *path, JsonNode *root,
     JsonNode *templates = json_object_get_member(object, "templates");
     if (!labels)
         return fail_type(error, in_labels, "a list", NULL);
-    if (!read_labels(spec, false, labels, in_labels, error))
+    if (!read_list(labels, in_labels, read_positive, spec->labels, error))
         return false;
-    if (negatives && !read_labels(spec, true, negatives, in_negatives, error))
+    if (negatives && !read_list(negatives, in_negatives, read_negative,
+                                spec->negatives, error))
         return false;
-    return !templates || read_templates(spec, templates, in_templates, error);
+    return !templates || read_list(templates, in_templates, read_template,
+                                   spec->templates, error);
 }

@@ -51,10 +51,8 @@ pe_model_unref(PeModel *model)
     g_free(model);
 }
 
-// ---- Binding --------------------------------------------------------------
-
-static bool
-fail(const PeModel *model, GError **error, const char *format, ...)
+bool
+pe_model_fail(const PeModel *model, GError **error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -64,6 +62,8 @@ fail(const PeModel *model, GError **error, const char *format, ...)
                 message);
     return false;
 }
+
+// ---- Binding --------------------------------------------------------------
 
 static bool
 is_float(PeDtype dtype)
@@ -94,7 +94,7 @@ find_weight(const PeModel *model, const char *name, const int64_t *shape,
 {
     const PeTensor *found = pe_checkpoint_get(model->ckpt, name);
     if (!found)
-        return fail(model, error, "'%s' is missing", name);
+        return pe_model_fail(model, error, "'%s' is missing", name);
     *view = drop_leading_ones(found, n_dims);
     bool fits = view->n_dims == n_dims;
     for (int i = 0; fits && i < n_dims; i++)
@@ -102,15 +102,18 @@ find_weight(const PeModel *model, const char *name, const int64_t *shape,
     if (!fits) {
         g_autofree char *is = pe_shape_to_string(found->shape, found->n_dims);
         g_autofree char *wants = pe_shape_to_string(shape, n_dims);
-        return fail(model, error, "'%s' is %s, expected %s", name, is, wants);
+        return pe_model_fail(model, error, "'%s' is %s, expected %s", name, is,
+                             wants);
     }
     if (!is_float(view->dtype))
-        return fail(model, error, "'%s' holds %s numbers, expected floats",
-                    name, pe_dtype_name(view->dtype));
+        return pe_model_fail(model, error,
+                             "'%s' holds %s numbers, expected floats", name,
+                             pe_dtype_name(view->dtype));
     for (int i = 0; i < n_dims; i++) {
         if (view->strides[i] == 0 && view->shape[i] > 1)
-            return fail(model, error,
-                        "'%s' repeats its values (an expanded tensor)", name);
+            return pe_model_fail(model, error,
+                                 "'%s' repeats its values (an expanded tensor)",
+                                 name);
     }
     return true;
 }
@@ -121,7 +124,7 @@ take_part(const PePlace *place, PeNames names, const PeTensor *stored)
 {
     if (names == PE_NAMES_TIMM && !place->is_text)
         return *stored;
-    switch (place->slot->stored) {
+    switch (place->spec->stored) {
     case PE_STORED_TRANSPOSED:
         return pe_tensor_transposed(stored);
     case PE_STORED_QKV_Q:
@@ -154,9 +157,9 @@ bind_places(PeModel *model, const PeLayout *layout, GError **error)
 static bool
 bind_proj_bias(PeModel *model, const PeLayout *layout, GError **error)
 {
-    static const PeSlot slot = {"proj_bias", "head.bias",
-                                offsetof(PeVisionWeights, proj_bias), "E"};
-    PePlace place = {&slot, false,
+    static const PeWeightSpec spec = {
+        "proj_bias", "head.bias", offsetof(PeVisionWeights, proj_bias), "E"};
+    PePlace place = {&spec, false,
                      -1,    &model->vision_weights.proj_bias,
                      1,     {model->vision.output_dim}};
     g_autofree char *name = pe_place_get_name(&place, layout);
@@ -192,8 +195,9 @@ bind_logit_scale(PeModel *model, const PeLayout *layout, GError **error)
     pe_tensor_to_f32(&model->log_scale, &value);
     model->logit_scale = expf(value);
     if (!isfinite(model->logit_scale))
-        return fail(model, error, "'%s' is %g, whose exponential is no number",
-                    name, value);
+        return pe_model_fail(model, error,
+                             "'%s' is %g, whose exponential is no number", name,
+                             value);
     return true;
 }
 

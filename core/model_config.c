@@ -173,18 +173,6 @@ pe_layout_find(const PeCheckpoint *ckpt, GError **error)
 
 // ---- From tensors ---------------------------------------------------------
 
-static bool
-fail(const PeModel *model, GError **error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    g_autofree char *message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, PE_ERROR, PE_ERROR_SHAPE, "%s: %s",
-                pe_checkpoint_get_path(model->ckpt), message);
-    return false;
-}
-
 // Axis `axis` of a tensor with `n_dims` axes behind leading ones of size one.
 // 0 when there is no such tensor or it has another shape.
 static int
@@ -233,17 +221,19 @@ read_grid(PeModel *model, const PeLayout *layout, GError **error)
         get_vision(model->ckpt, layout, "positional_embedding", "pos_embed");
     int rows = get_axis(pos, 2, 0);
     if (rows < 1)
-        return fail(model, error,
-                    "the position embedding below '%s' is missing or not "
-                    "[positions, width]",
-                    layout->vision);
+        return pe_model_fail(
+            model, error,
+            "the position embedding below '%s' is missing or not "
+            "[positions, width]",
+            layout->vision);
     int cells = rows - (c->cls_token ? 1 : 0);
     int grid = (int)lround(sqrt(cells));
     if (grid < 1 || grid * grid != cells)
-        return fail(model, error,
-                    "the position embedding has %d rows, which is no square "
-                    "grid%s",
-                    rows, c->cls_token ? " and a class token" : "");
+        return pe_model_fail(
+            model, error,
+            "the position embedding has %d rows, which is no square "
+            "grid%s",
+            rows, c->cls_token ? " and a class token" : "");
     c->image_size = grid * c->patch_size;
     return true;
 }
@@ -272,16 +262,16 @@ read_head(PeModel *model, const PeLayout *layout, GError **error)
                                ? (timm ? "attn_pool.latent" : "attn_pool.probe")
                            : !post ? (timm ? "norm.weight" : "ln_post.weight")
                                    : (timm ? "head.weight" : "proj");
-        return fail(model, error,
-                    "'%s%s' is missing: without the %s this is not a "
-                    "Perception Encoder (another CLIP?)",
-                    layout->vision, name, missing);
+        return pe_model_fail(model, error,
+                             "'%s%s' is missing: without the %s this is not a "
+                             "Perception Encoder (another CLIP?)",
+                             layout->vision, name, missing);
     }
     c->pool_heads = POOL_HEADS;
     c->ln_post = true;
     c->output_dim = get_axis(proj, 2, timm ? 0 : 1);
     if (c->output_dim < 1)
-        return fail(model, error, "the projection is not a matrix");
+        return pe_model_fail(model, error, "the projection is not a matrix");
     return true;
 }
 
@@ -298,17 +288,19 @@ read_vision(PeModel *model, const PeLayout *layout, GError **error)
     c->width = get_axis(conv, 4, 0);
     c->patch_size = get_axis(conv, 4, 3);
     if (c->width < 1 || c->patch_size < 1)
-        return fail(model, error,
-                    "the patch embedding is not [width, 3, patch, patch]");
+        return pe_model_fail(
+            model, error,
+            "the patch embedding is not [width, 3, patch, patch]");
     c->layers = count_blocks(
         model, layout->vision,
         layout->names == PE_NAMES_META ? "transformer.resblocks" : "blocks",
         layout->names == PE_NAMES_META ? "ln_1.weight" : "norm1.weight");
     c->mlp_width = get_axis(fc, 2, 0);
     if (c->layers < 1 || c->mlp_width < 1)
-        return fail(model, error,
-                    "the vision tower has no transformer blocks below '%s'",
-                    layout->vision);
+        return pe_model_fail(
+            model, error,
+            "the vision tower has no transformer blocks below '%s'",
+            layout->vision);
     c->cls_token = get_vision(ckpt, layout, "class_embedding", "cls_token");
     c->layer_scale = get_vision(
         ckpt, layout, "transformer.resblocks.0.ls_1.gamma", "blocks.0.gamma_1");
@@ -327,10 +319,10 @@ read_text(PeModel *model, const PeLayout *layout, GError **error)
     if (!embedding)
         return true;
     if (model->vision.output_dim == 0)
-        return fail(model, error,
-                    "has a text tower, but a vision tower without '%s%s'",
-                    layout->vision,
-                    layout->names == PE_NAMES_META ? "proj" : "head.weight");
+        return pe_model_fail(
+            model, error, "has a text tower, but a vision tower without '%s%s'",
+            layout->vision,
+            layout->names == PE_NAMES_META ? "proj" : "head.weight");
     c->vocab_size = get_axis(embedding, 2, 0);
     c->width = get_axis(embedding, 2, 1);
     c->context_length =
@@ -344,12 +336,13 @@ read_text(PeModel *model, const PeLayout *layout, GError **error)
     c->heads = c->width % 64 == 0 ? c->width / 64 : 0;
     if (c->vocab_size < 1 || c->width < 1 || c->context_length < 1 ||
         c->layers < 1 || c->mlp_width < 1)
-        return fail(model, error, "the text tower below '%s' is incomplete",
-                    layout->text);
+        return pe_model_fail(model, error,
+                             "the text tower below '%s' is incomplete",
+                             layout->text);
     if (c->output_dim != model->vision.output_dim)
-        return fail(model, error,
-                    "text embeddings have %d values, image embeddings %d",
-                    c->output_dim, model->vision.output_dim);
+        return pe_model_fail(
+            model, error, "text embeddings have %d values, image embeddings %d",
+            c->output_dim, model->vision.output_dim);
     return true;
 }
 
@@ -374,8 +367,8 @@ read_metadata_field(const PeModel *model, const char *key, const char *field,
         return true;
     if (json_node_get_value_type(node) != G_TYPE_INT64 ||
         json_node_get_int(node) < 1 || json_node_get_int(node) > MAX_AXIS)
-        return fail(model, error, "the metadata '%s' has no usable %s", key,
-                    field);
+        return pe_model_fail(model, error, "the metadata '%s' has no usable %s",
+                             key, field);
     *value = (int)json_node_get_int(node);
     return true;
 }
@@ -385,14 +378,15 @@ check_heads(const PeModel *model, const char *tower, int width, int heads,
             int multiple, GError **error)
 {
     if (heads < 1)
-        return fail(model, error,
-                    "the %s tower is %d wide: the number of heads can only be "
-                    "told from a configuration in the metadata",
-                    tower, width);
+        return pe_model_fail(
+            model, error,
+            "the %s tower is %d wide: the number of heads can only be "
+            "told from a configuration in the metadata",
+            tower, width);
     if (width % heads != 0 || width / heads % multiple != 0)
-        return fail(model, error,
-                    "%d heads do not fit the %s tower, which is %d wide", heads,
-                    tower, width);
+        return pe_model_fail(
+            model, error, "%d heads do not fit the %s tower, which is %d wide",
+            heads, tower, width);
     return true;
 }
 

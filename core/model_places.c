@@ -18,7 +18,7 @@
 //   D width   M mlp   E embedding   N positions   P patch   V vocabulary
 //   Q 3 D     K 2 D   F 4 D         3 channels
 
-static const PeSlot block_slots[] = {
+static const PeWeightSpec block_specs[] = {
     {"ln_1.weight", "norm1.weight", BLOCK(ln_1_weight), "D"},
     {"ln_1.bias", "norm1.bias", BLOCK(ln_1_bias), "D"},
     {"attn.in_proj_weight", "attn.qkv.weight", BLOCK(qkv_weight), "QD"},
@@ -35,7 +35,7 @@ static const PeSlot block_slots[] = {
     {"ls_2.gamma", "gamma_2", BLOCK(ls_2), "D", PE_WHEN_LAYER_SCALE},
 };
 
-static const PeSlot vision_stem_slots[] = {
+static const PeWeightSpec vision_stem_specs[] = {
     {"conv1.weight", "patch_embed.proj.weight", VISION(conv), "D3PP"},
     {"class_embedding", "cls_token", VISION(cls), "D", PE_WHEN_CLS},
     {"positional_embedding", "pos_embed", VISION(pos), "ND"},
@@ -46,7 +46,7 @@ static const PeSlot vision_stem_slots[] = {
 #define POOL "attn_pool."
 #define MLP "attn_pool.mlp."
 
-static const PeSlot vision_head_slots[] = {
+static const PeWeightSpec vision_head_specs[] = {
     {"ln_post.weight", "norm.weight", VISION(ln_post_weight), "D",
      PE_WHEN_LN_POST},
     {"ln_post.bias", "norm.bias", VISION(ln_post_bias), "D", PE_WHEN_LN_POST},
@@ -78,12 +78,12 @@ static const PeSlot vision_head_slots[] = {
      PE_STORED_TRANSPOSED},
 };
 
-static const PeSlot text_stem_slots[] = {
+static const PeWeightSpec text_stem_specs[] = {
     {"token_embedding.weight", NULL, TEXT(token_embedding), "VD"},
     {"positional_embedding", NULL, TEXT(pos), "ND"},
 };
 
-static const PeSlot text_head_slots[] = {
+static const PeWeightSpec text_head_specs[] = {
     {"ln_final.weight", NULL, TEXT(ln_final_weight), "D"},
     {"ln_final.bias", NULL, TEXT(ln_final_bias), "D"},
     {"text_projection", NULL, TEXT(projection), "ED", PE_WHEN_ALWAYS,
@@ -147,17 +147,17 @@ is_present(const Tower *t, PeWhen when)
 }
 
 static void
-add_places(const Tower *t, const PeSlot *slots, size_t n, int block,
+add_places(const Tower *t, const PeWeightSpec *specs, size_t n, int block,
            void *weights)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!is_present(t, slots[i].when))
+        if (!is_present(t, specs[i].when))
             continue;
-        PePlace place = {&slots[i], t->is_text, block,
-                         (PeTensor *)((char *)weights + slots[i].offset),
-                         (int)strlen(slots[i].shape)};
+        PePlace place = {&specs[i], t->is_text, block,
+                         (PeTensor *)((char *)weights + specs[i].offset),
+                         (int)strlen(specs[i].shape)};
         for (int a = 0; a < place.n_dims; a++)
-            place.shape[a] = axis_size(t, slots[i].shape[a]);
+            place.shape[a] = axis_size(t, specs[i].shape[a]);
         g_array_append_val(t->model->places, place);
     }
 }
@@ -167,7 +167,7 @@ add_blocks(const Tower *t, int layers)
 {
     PeBlockWeights *blocks = g_new0(PeBlockWeights, layers);
     for (int i = 0; i < layers; i++)
-        add_places(t, block_slots, G_N_ELEMENTS(block_slots), i, &blocks[i]);
+        add_places(t, block_specs, G_N_ELEMENTS(block_specs), i, &blocks[i]);
     return blocks;
 }
 
@@ -183,9 +183,9 @@ add_text(PeModel *model)
                c->output_dim,
                c->context_length,
                .vocab = c->vocab_size};
-    add_places(&t, text_stem_slots, G_N_ELEMENTS(text_stem_slots), -1, w);
+    add_places(&t, text_stem_specs, G_N_ELEMENTS(text_stem_specs), -1, w);
     w->blocks = add_blocks(&t, c->layers);
-    add_places(&t, text_head_slots, G_N_ELEMENTS(text_head_slots), -1, w);
+    add_places(&t, text_head_specs, G_N_ELEMENTS(text_head_specs), -1, w);
 }
 
 void
@@ -201,9 +201,9 @@ pe_model_make_places(PeModel *model)
                c->output_dim,
                grid * grid + (c->cls_token ? 1 : 0),
                .patch = c->patch_size};
-    add_places(&t, vision_stem_slots, G_N_ELEMENTS(vision_stem_slots), -1, w);
+    add_places(&t, vision_stem_specs, G_N_ELEMENTS(vision_stem_specs), -1, w);
     w->blocks = add_blocks(&t, c->layers);
-    add_places(&t, vision_head_slots, G_N_ELEMENTS(vision_head_slots), -1, w);
+    add_places(&t, vision_head_specs, G_N_ELEMENTS(vision_head_specs), -1, w);
     if (model->has_text)
         add_text(model);
 }
@@ -213,7 +213,7 @@ pe_place_get_name(const PePlace *place, const PeLayout *layout)
 {
     bool timm = !place->is_text && layout->names == PE_NAMES_TIMM;
     const char *prefix = place->is_text ? layout->text : layout->vision;
-    const char *name = timm ? place->slot->timm : place->slot->meta;
+    const char *name = timm ? place->spec->timm : place->spec->meta;
     if (place->block < 0)
         return g_strconcat(prefix, name, NULL);
     return g_strdup_printf("%s%s.%d.%s", prefix,
@@ -227,7 +227,7 @@ pe_place_get_stored_shape(const PePlace *place, PeNames names, int64_t *shape)
     memcpy(shape, place->shape, sizeof place->shape);
     if (names == PE_NAMES_TIMM && !place->is_text)
         return place->n_dims;
-    switch (place->slot->stored) {
+    switch (place->spec->stored) {
     case PE_STORED_TRANSPOSED:
         shape[0] = place->shape[1];
         shape[1] = place->shape[0];

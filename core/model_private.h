@@ -46,11 +46,11 @@ typedef struct {
     const char *shape; // one letter an axis, see model_places.c
     PeWhen when;
     PeStored stored; // in Meta's file; timm stores all as we do
-} PeSlot;
+} PeWeightSpec;
 
-// A slot of a concrete model.
+// A weight of a concrete model.
 typedef struct {
-    const PeSlot *slot;
+    const PeWeightSpec *spec;
     bool is_text;
     int block; // -1: not in a block
     PeTensor *tensor;
@@ -81,6 +81,10 @@ struct PeModel {
 
 // An empty model; release with pe_model_unref().
 PeModel *pe_model_new(void);
+
+// Set PE_ERROR_SHAPE with the model's path before the message. Returns false.
+bool pe_model_fail(const PeModel *model, GError **error, const char *format,
+                   ...) G_GNUC_PRINTF(3, 4);
 
 // Make the blocks and the places of the model's configuration.
 void pe_model_make_places(PeModel *model);

@@ -46,7 +46,7 @@ fill(uint16_t *pool, size_t n, float mean, uint64_t *state)
 static bool
 is_norm(const PePlace *place)
 {
-    const char *name = place->slot->meta;
+    const char *name = place->spec->meta;
     return place->n_dims == 1 && (g_str_has_suffix(name, "weight") ||
                                   g_str_has_suffix(name, "gamma"));
 }

@@ -24,8 +24,11 @@ typedef struct {
     PeDtype dtype;
     bool vision_only;
     FILE *file;
-    float *values;    // [PIECE_VALUES]
-    uint16_t *halves; // [PIECE_VALUES]
+    float *values;           // [PIECE_VALUES]
+    uint16_t *halves;        // [PIECE_VALUES]
+    int64_t n_done, n_total; // bytes
+    PeProgressFunc progress; // may be NULL
+    void *user_data;
 } Writer;
 
 // PE-Core's vision tower is called "visual." in Meta's files, those of models
@@ -99,10 +102,10 @@ static void
 add_place(const PePlace *place, const PeLayout *layout, PeDtype dtype,
           JsonObject *header, int64_t *offset)
 {
-    if (place->slot->stored == PE_STORED_QKV_KV)
+    if (place->spec->stored == PE_STORED_QKV_KV)
         return;
     int64_t shape[6] = {1, 1};
-    bool is_probe = g_str_has_suffix(place->slot->meta, "probe");
+    bool is_probe = g_str_has_suffix(place->spec->meta, "probe");
     int lead = is_probe ? 2 : 0;
     int n_dims =
         lead + pe_place_get_stored_shape(place, PE_NAMES_META, shape + lead);
@@ -110,21 +113,21 @@ add_place(const PePlace *place, const PeLayout *layout, PeDtype dtype,
     add_entry(header, name, dtype, shape, n_dims, offset);
 }
 
-// The JSON text, padded with blanks.
+// The JSON text, padded with blanks; `n_data` is how many bytes follow it.
 static GString *
-make_header(const Writer *w)
+make_header(const Writer *w, int64_t *n_data)
 {
     JsonObject *header = json_object_new();
     PeLayout layout = get_layout(w->model);
-    int64_t offset = 0;
+    *n_data = 0;
     json_object_set_object_member(header, "__metadata__", make_metadata(w));
     // First, because only then it is aligned whatever follows.
     if (has_scale(w))
-        add_entry(header, "logit_scale", PE_DTYPE_F32, NULL, 0, &offset);
+        add_entry(header, "logit_scale", PE_DTYPE_F32, NULL, 0, n_data);
     for (guint i = 0; i < w->model->places->len; i++) {
         const PePlace *place = &g_array_index(w->model->places, PePlace, i);
         if (is_written(w, place))
-            add_place(place, &layout, w->dtype, header, &offset);
+            add_place(place, &layout, w->dtype, header, n_data);
     }
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
     json_node_take_object(root, header);
@@ -138,17 +141,21 @@ make_header(const Writer *w)
 // ---- Data -----------------------------------------------------------------
 
 static bool
-write_bytes(const Writer *w, const void *data, size_t n, GError **error)
+write_bytes(Writer *w, const void *data, size_t n, GError **error)
 {
-    if (fwrite(data, 1, n, w->file) == n)
+    if (fwrite(data, 1, n, w->file) == n) {
+        w->n_done += (int64_t)n;
+        if (w->progress)
+            w->progress(w->n_done, w->n_total, w->user_data);
         return true;
+    }
     g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot write: %s", w->path,
                 g_strerror(errno));
     return false;
 }
 
 static bool
-write_values(const Writer *w, const char *name, size_t n, GError **error)
+write_values(Writer *w, const char *name, size_t n, GError **error)
 {
     if (w->dtype == PE_DTYPE_F32)
         return write_bytes(w, w->values, n * sizeof(float), error);
@@ -172,8 +179,7 @@ write_values(const Writer *w, const char *name, size_t n, GError **error)
 
 // In row-major order, so many rows of the first axis at a time that they fit.
 static bool
-write_tensor(const Writer *w, const char *name, const PeTensor *t,
-             GError **error)
+write_tensor(Writer *w, const char *name, const PeTensor *t, GError **error)
 {
     int64_t row = pe_tensor_size(t) / t->shape[0];
     int64_t rows = MAX(PIECE_VALUES / row, 1);
@@ -194,12 +200,12 @@ write_tensor(const Writer *w, const char *name, const PeTensor *t,
 }
 
 static bool
-write_place(const Writer *w, const PePlace *place, GError **error)
+write_place(Writer *w, const PePlace *place, GError **error)
 {
     PeLayout layout = get_layout(w->model);
     g_autofree char *name = pe_place_get_name(place, &layout);
     PeTensor t = *place->tensor;
-    if (place->slot->stored == PE_STORED_TRANSPOSED)
+    if (place->spec->stored == PE_STORED_TRANSPOSED)
         t = pe_tensor_transposed(&t);
     bool ok = write_tensor(w, name, &t, error);
     pe_model_release(w->model, place->tensor);
@@ -207,10 +213,12 @@ write_place(const Writer *w, const PePlace *place, GError **error)
 }
 
 static bool
-write_all(const Writer *w, GError **error)
+write_all(Writer *w, GError **error)
 {
-    g_autoptr(GString) header = make_header(w);
+    int64_t n_data;
+    g_autoptr(GString) header = make_header(w, &n_data);
     uint64_t size = GUINT64_TO_LE((uint64_t)header->len);
+    w->n_total = (int64_t)(sizeof size + header->len) + n_data;
     if (!write_bytes(w, &size, sizeof size, error) ||
         !write_bytes(w, header->str, header->len, error))
         return false;
@@ -264,7 +272,8 @@ write_file(Writer *w, GError **error)
 
 bool
 pe_model_save(const PeModel *model, const char *path, PePrecision precision,
-              bool vision_only, GError **error)
+              bool vision_only, PeProgressFunc progress, void *user_data,
+              GError **error)
 {
     g_return_val_if_fail(model != NULL && path != NULL, false);
     g_return_val_if_fail(precision == PE_PRECISION_FP32 ||
@@ -280,7 +289,9 @@ pe_model_save(const PeModel *model, const char *path, PePrecision precision,
                                                           : PE_DTYPE_F16,
                 .vision_only = vision_only,
                 .values = values,
-                .halves = halves};
+                .halves = halves,
+                .progress = progress,
+                .user_data = user_data};
     if (model->vision_weights.proj_bias.data)
         pe_log(PE_LOG_WARNING,
                "%s: the head has a bias, which other readers of Meta's names "

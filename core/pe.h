@@ -144,10 +144,17 @@ int64_t pe_model_count_parameters(const PeModel *model, bool vision_only);
 // "f32", "bf16", "f16" or "mixed".
 const char *pe_model_get_dtype(const PeModel *model);
 
+// How many bytes of how many have been written.
+typedef void (*PeProgressFunc)(int64_t n_done, int64_t n_total,
+                               void *user_data);
+
 // Write safetensors in Meta's names. Precision FP32, BF16 or FP16. The file
 // appears whole or not at all.
+//   progress  called after every piece, the last time with n_done == n_total;
+//             may be NULL
 bool pe_model_save(const PeModel *model, const char *path,
                    PePrecision precision, bool vision_only,
+                   PeProgressFunc progress, void *user_data,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 // ---- Tokenizer ------------------------------------------------------------

@@ -130,6 +130,17 @@ auto_falls_back_without_a_driver(void)
 
 // ---- The module -------------------------------------------------------------
 
+// The CUDA runtime in it keeps memory, so it is not closed, as in core.
+static GModule *
+open_module(void)
+{
+    GModule *module = g_module_open(module_path, G_MODULE_BIND_LOCAL);
+    if (!module)
+        g_error("%s", g_module_error());
+    g_module_make_resident(module);
+    return module;
+}
+
 static void
 exports_one_name(void)
 {
@@ -141,14 +152,10 @@ exports_one_name(void)
         return;
     }
     void *symbol;
-    GModule *module =
-        g_module_open(module_path, G_MODULE_BIND_LAZY | G_MODULE_BIND_LOCAL);
-    if (!module)
-        g_error("%s", g_module_error());
+    GModule *module = open_module();
     g_assert_true(g_module_symbol(module, PE_CUDA_GET_BACKEND, &symbol));
     for (size_t i = 0; i < G_N_ELEMENTS(hidden); i++)
         g_assert_false(g_module_symbol(module, hidden[i], &symbol));
-    g_module_close(module);
 }
 
 static void
@@ -161,9 +168,7 @@ needs_no_driver_and_no_cublas_to_load(void)
     g_autoptr(GString) bad = g_string_new(NULL);
     const char *const names[] = {"libcuda.so.1", "libcublasLt.so",
                                  "libcudart.so"};
-    GModule *module = g_module_open(module_path, G_MODULE_BIND_LOCAL);
-    if (!module)
-        g_error("%s", g_module_error());
+    open_module();
     // What this process has mapped by now.
     g_autofree char *maps = NULL;
     g_assert_true(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
@@ -172,7 +177,6 @@ needs_no_driver_and_no_cublas_to_load(void)
             g_string_append_printf(bad, " %s", names[i]);
     }
     g_assert_cmpstr(bad->str, ==, "");
-    g_module_close(module);
 }
 
 int

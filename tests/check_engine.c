@@ -1,51 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// check_engine.c - sharing, order, failure and the end of engines. All
-// of it over the fake device.
+// check_engine.c - order, failure and the end of jobs, and of engines and
+// clients around them. All of it over the fake device.
 
 #include "core/engine_private.h"
 #include "core/pe.h"
-#include "tests/fake_device.h"
-#include "tests/tiny_model.h"
-
-static PeModel *model; // of every test
-static PeTokenizer *tokenizer;
-
-static void
-setup(void)
-{
-    fake_reset();
-}
-
-static void
-teardown(void)
-{
-    // Whatever a test did, every engine is gone and nothing is left behind.
-    g_assert_cmpint(fake.n_opened, ==, fake.n_closed);
-    g_assert_cmpint(fake.n_slots, ==, 0);
-}
-
-static PeEngine *
-get(const char *device, PePrecision precision, int batch, int timeout)
-{
-    PeEngineParams params = {
-        .model = model,
-        .device = device,
-        .precision = precision,
-        .batch_size = batch,
-        .batch_timeout = timeout,
-    };
-    GError *error = NULL;
-    PeEngine *e = pe_engine_get_with(&params, &fake_device_ops, &error);
-    g_assert_no_error(error);
-    return e;
-}
-
-static PeEngine *
-get_default(void)
-{
-    return get("cpu", PE_PRECISION_FP32, 4, 0);
-}
+#include "tests/fake_engine.h"
 
 static PeJob *
 submit(PeClient *client, int width)
@@ -55,107 +15,6 @@ submit(PeClient *client, int width)
     PeJob *job = pe_client_submit(client, &frame, &error);
     g_assert_no_error(error);
     return job;
-}
-
-// ---- Sharing ---------------------------------------------------------------
-
-static void
-shares_one_engine_for_one_key(void)
-{
-    PeEngine *a = get("cpu", PE_PRECISION_FP32, 0, 0);
-    PeEngine *b = get("cpu", PE_PRECISION_FP32, 0, 0);
-    PeEngine *other = get("cpu", PE_PRECISION_BF16, 0, 0);
-    g_assert_true(a == b);
-    g_assert_true(a != other);
-    g_assert_cmpint(fake.n_loaded, ==, 2);
-    pe_engine_unref(a);
-    g_assert_cmpint(fake.n_closed, ==, 0);
-    pe_engine_unref(b);
-    g_assert_cmpint(fake.n_closed, ==, 1);
-    pe_engine_unref(other);
-    g_assert_cmpint(fake.n_closed, ==, 2);
-}
-
-static void
-knows_what_auto_means(void)
-{
-    PeEngine *named = get("cpu", PE_PRECISION_BF16, 0, 0);
-    PeEngine *automatic = get(NULL, PE_PRECISION_AUTO, 0, 0);
-    g_assert_true(named == automatic);
-    pe_engine_unref(named);
-    pe_engine_unref(automatic);
-    g_assert_cmpint(fake.n_loaded, ==, 1);
-
-    automatic = get("auto", PE_PRECISION_AUTO, 0, 0);
-    named = get("cpu", PE_PRECISION_BF16, 0, 0);
-    PeEngine *again = get("auto", PE_PRECISION_AUTO, 0, 0);
-    g_assert_true(named == automatic && again == automatic);
-    g_assert_cmpint(fake.n_loaded, ==, 2);
-    pe_engine_unref(named);
-    pe_engine_unref(automatic);
-    pe_engine_unref(again);
-}
-
-static void *
-get_in_thread(void *unused)
-{
-    return get(g_random_boolean() ? "cpu" : "auto", PE_PRECISION_BF16, 0, 0);
-}
-
-static void
-loads_once_for_callers_at_the_same_time(void)
-{
-    fake.load_ms = 50;
-    GThread *threads[6];
-    PeEngine *engines[6];
-    for (int i = 0; i < 6; i++)
-        threads[i] = g_thread_new("get", get_in_thread, NULL);
-    for (int i = 0; i < 6; i++) {
-        engines[i] = g_thread_join(threads[i]);
-        g_assert_true(engines[i] == engines[0]);
-    }
-    g_assert_cmpint(fake.n_loaded, ==, 1);
-    for (int i = 0; i < 6; i++)
-        pe_engine_unref(engines[i]);
-}
-
-static void *
-fail_in_thread(void *unused)
-{
-    PeEngineParams params = {.model = model, .device = "cpu"};
-    GError *error = NULL;
-    g_assert_null(pe_engine_get_with(&params, &fake_device_ops, &error));
-    return error;
-}
-
-static void
-tells_every_caller_that_loading_failed(void)
-{
-    fake.load_ms = 50;
-    fake.fail_load = true;
-    GThread *threads[4];
-    for (int i = 0; i < 4; i++)
-        threads[i] = g_thread_new("get", fail_in_thread, NULL);
-    for (int i = 0; i < 4; i++) {
-        g_autoptr(GError) error = g_thread_join(threads[i]);
-        g_assert_error(error, PE_ERROR, PE_ERROR_NOMEM);
-        g_assert_cmpstr(error->message, ==, "too little of it");
-    }
-    fake.fail_load = false;
-    pe_engine_unref(get("cpu", PE_PRECISION_AUTO, 0, 0));
-}
-
-static void
-refuses_models_without_an_embedding(void)
-{
-    g_autoptr(GError) error = NULL;
-    PeModel *lang = pe_model_new_random("PE-Lang-L14-448", 1, &error);
-    g_assert_no_error(error);
-    PeEngineParams params = {.model = lang};
-    g_assert_null(pe_engine_get_with(&params, &fake_device_ops, &error));
-    g_assert_error(error, PE_ERROR, PE_ERROR_SHAPE);
-    g_assert_nonnull(strstr(error->message, "PE-Lang-L14-448"));
-    pe_model_unref(lang);
 }
 
 // ---- Jobs ------------------------------------------------------------------
@@ -213,7 +72,7 @@ submit_fifty(void *engine)
 static void
 answers_each_client_in_order(void)
 {
-    PeEngine *e = get_default();
+    PeEngine *e = fake_engine_get_default();
     GThread *threads[4];
     for (int i = 0; i < 4; i++)
         threads[i] = g_thread_new("submit", submit_fifty, e);
@@ -245,7 +104,7 @@ quiet_done(PeJob *job, void *data)
 static void
 does_not_starve_a_quiet_client(void)
 {
-    PeEngine *e = get_default();
+    PeEngine *e = fake_engine_get_default();
     Listener busy = {0};
     Quiet quiet = {&busy, 0};
     PeClient *a = pe_client_new(e, listen_done, &busy);
@@ -269,7 +128,7 @@ does_not_starve_a_quiet_client(void)
 static void
 runs_a_partial_batch_after_the_timeout(void)
 {
-    PeEngine *e = get("cpu", PE_PRECISION_FP32, 8, 60);
+    PeEngine *e = fake_engine_get("cpu", PE_PRECISION_FP32, 8, 60);
     Listener l = {0};
     PeClient *client = pe_client_new(e, listen_done, &l);
     int64_t start = g_get_monotonic_time();
@@ -286,7 +145,7 @@ runs_a_partial_batch_after_the_timeout(void)
 static void
 hurries_on_demand(void)
 {
-    PeEngine *e = get("cpu", PE_PRECISION_FP32, 8, 600000);
+    PeEngine *e = fake_engine_get("cpu", PE_PRECISION_FP32, 8, 600000);
     Listener l = {0};
     PeClient *client = pe_client_new(e, listen_done, &l);
     pe_job_unref(submit(client, 1));
@@ -301,7 +160,7 @@ hurries_on_demand(void)
 static void
 rejects_a_bad_frame_at_submission(void)
 {
-    PeEngine *e = get_default();
+    PeEngine *e = fake_engine_get_default();
     PeClient *client = pe_client_new(e, NULL, NULL);
     g_autoptr(GError) error = NULL;
     PeFrame frame = {.width = 0};
@@ -314,7 +173,7 @@ rejects_a_bad_frame_at_submission(void)
 static void
 goes_on_after_a_failed_batch(void)
 {
-    PeEngine *e = get_default();
+    PeEngine *e = fake_engine_get_default();
     PeFrame frames[2] = {{.width = 1}, {.width = 2}};
     float out[2 * TINY_MODEL_DIM];
     g_autoptr(GError) error = NULL;
@@ -332,7 +191,7 @@ goes_on_after_a_failed_batch(void)
 static void
 reports_a_dead_device_for_ever(void)
 {
-    PeEngine *e = get_default();
+    PeEngine *e = fake_engine_get_default();
     PeClient *client = pe_client_new(e, NULL, NULL);
     PeFrame frame = {.width = 1};
     float out[TINY_MODEL_DIM];
@@ -346,7 +205,8 @@ reports_a_dead_device_for_ever(void)
     g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
     g_clear_error(&error);
     const char *text = "a dog";
-    g_assert_false(pe_engine_embed_texts(e, tokenizer, &text, 1, out, &error));
+    g_assert_false(
+        pe_engine_embed_texts(e, fake_tiny.tokenizer, &text, 1, out, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
     g_assert_cmpstr(fake.log->str, ==, "i"); // the device was left alone
     pe_client_free(client);
@@ -356,7 +216,7 @@ reports_a_dead_device_for_ever(void)
 static void
 cancels_what_has_not_started(void)
 {
-    PeEngine *e = get("cpu", PE_PRECISION_FP32, 1, 0);
+    PeEngine *e = fake_engine_get("cpu", PE_PRECISION_FP32, 1, 0);
     Listener l = {0};
     PeClient *client = pe_client_new(e, listen_done, &l);
     fake_hold(true);
@@ -406,7 +266,7 @@ come_and_go(void *engine)
 static void
 never_calls_a_client_that_has_gone(void)
 {
-    PeEngine *e = get_default();
+    PeEngine *e = fake_engine_get_default();
     GThread *threads[4];
     for (int i = 0; i < 4; i++)
         threads[i] = g_thread_new("come", come_and_go, e);
@@ -427,7 +287,7 @@ free_client(PeJob *job, void *data)
 static void
 lets_a_client_leave_in_its_callback(void)
 {
-    PeEngine *e = get_default();
+    PeEngine *e = fake_engine_get_default();
     PeClient *client = NULL;
     client = pe_client_new(e, free_client, &client);
     fake_hold(true);
@@ -455,10 +315,10 @@ embed_many_texts(void *engine)
     for (int i = 0; i < N; i++)
         texts[i] = i % 2 ? "b" : "a";
     GError *error = NULL;
-    g_assert_true(
-        pe_engine_embed_texts(engine, tokenizer, texts, N, out, &error));
-    pe_tokenizer_encode(tokenizer, "a", 32, ids, NULL);
-    pe_tokenizer_encode(tokenizer, "b", 32, other, NULL);
+    g_assert_true(pe_engine_embed_texts(engine, fake_tiny.tokenizer, texts, N,
+                                        out, &error));
+    pe_tokenizer_encode(fake_tiny.tokenizer, "a", 32, ids, NULL);
+    pe_tokenizer_encode(fake_tiny.tokenizer, "b", 32, other, NULL);
     for (int i = 0; i < N; i++)
         g_assert_cmpfloat(out[i * TINY_MODEL_DIM], ==,
                           (float)(i % 2 ? other[1] : ids[1]));
@@ -468,7 +328,7 @@ embed_many_texts(void *engine)
 static void
 takes_texts_between_image_batches(void)
 {
-    PeEngine *e = get_default();
+    PeEngine *e = fake_engine_get_default();
     Listener l = {0};
     PeClient *client = pe_client_new(e, listen_done, &l);
     fake_hold(true);
@@ -492,63 +352,27 @@ takes_texts_between_image_batches(void)
 static void
 measures_on_the_worker(void)
 {
-    PeEngine *e = get_default();
+    PeEngine *e = fake_engine_get_default();
     g_assert_cmpfloat(pe_engine_measure_gemm(e, 3), ==, 3);
     pe_engine_unref(e);
-}
-
-typedef struct {
-    const char *path;
-    void (*func)(void);
-} Row;
-
-static const Row rows[] = {
-    {"/engine/share", shares_one_engine_for_one_key},
-    {"/engine/auto", knows_what_auto_means},
-    {"/engine/load-once", loads_once_for_callers_at_the_same_time},
-    {"/engine/load-failed", tells_every_caller_that_loading_failed},
-    {"/engine/no-embedding", refuses_models_without_an_embedding},
-    {"/engine/order", answers_each_client_in_order},
-    {"/engine/fair", does_not_starve_a_quiet_client},
-    {"/engine/timeout", runs_a_partial_batch_after_the_timeout},
-    {"/engine/hurry", hurries_on_demand},
-    {"/engine/bad-frame", rejects_a_bad_frame_at_submission},
-    {"/engine/failed-batch", goes_on_after_a_failed_batch},
-    {"/engine/dead", reports_a_dead_device_for_ever},
-    {"/engine/cancel", cancels_what_has_not_started},
-    {"/engine/stress", never_calls_a_client_that_has_gone},
-    {"/engine/leave", lets_a_client_leave_in_its_callback},
-    {"/engine/texts", takes_texts_between_image_batches},
-    {"/engine/gemm", measures_on_the_worker},
-};
-
-static void
-run_row(const void *data)
-{
-    const Row *row = data;
-    setup();
-    row->func();
-    teardown();
 }
 
 int
 main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    GError *error = NULL;
-    char *path = tiny_model_new(1);
-    g_autofree char *dir = g_path_get_dirname(path);
-    g_autofree char *vocab =
-        g_build_filename(dir, "bpe_simple_vocab_16e6.txt", NULL);
-    model = pe_model_open(path, &error);
-    g_assert_no_error(error);
-    tokenizer = pe_tokenizer_open(vocab, &error);
-    g_assert_no_error(error);
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-        g_test_add_data_func(rows[i].path, &rows[i], run_row);
-    int rc = g_test_run();
-    pe_tokenizer_unref(tokenizer);
-    pe_model_unref(model);
-    tiny_model_remove(path);
-    return rc;
+    static const EngineTest tests[] = {
+        {"/engine/order", answers_each_client_in_order},
+        {"/engine/fair", does_not_starve_a_quiet_client},
+        {"/engine/timeout", runs_a_partial_batch_after_the_timeout},
+        {"/engine/hurry", hurries_on_demand},
+        {"/engine/bad-frame", rejects_a_bad_frame_at_submission},
+        {"/engine/failed-batch", goes_on_after_a_failed_batch},
+        {"/engine/dead", reports_a_dead_device_for_ever},
+        {"/engine/cancel", cancels_what_has_not_started},
+        {"/engine/stress", never_calls_a_client_that_has_gone},
+        {"/engine/leave", lets_a_client_leave_in_its_callback},
+        {"/engine/texts", takes_texts_between_image_batches},
+        {"/engine/gemm", measures_on_the_worker},
+    };
+    return fake_engine_run(argc, argv, tests, G_N_ELEMENTS(tests));
 }

@@ -3,19 +3,18 @@
 // check_engine_device.c - the engine over a tiny model on the CPU.
 
 #include "core/pe.h"
+#include "tests/model_compare.h"
 #include "tests/tiny_model.h"
 
-#include <math.h>
 #include <string.h>
 
-static PeModel *model; // of every test
-static PeTokenizer *tokenizer;
+static TinyModel tiny; // of every test
 
 static PeEngine *
 get_real(PePrecision precision)
 {
     PeEngineParams params = {
-        .model = model,
+        .model = tiny.model,
         .device = "cpu",
         .precision = precision,
         .batch_size = 3,
@@ -49,11 +48,9 @@ embeds_frames_alike_alone_and_in_batches(void)
     g_assert_true(pe_engine_embed_frames(e, frames, N, together, &error));
     for (int i = 0; i < N; i++) {
         g_assert_true(pe_engine_embed_frames(e, &frames[i], 1, alone, &error));
-        for (int j = 0; j < TINY_MODEL_DIM; j++) {
-            float difference =
-                fabsf(alone[j] - together[i * TINY_MODEL_DIM + j]);
-            g_assert_cmpfloat(difference, <, 1e-5f);
-        }
+        double diff =
+            max_abs_diff(alone, together + i * TINY_MODEL_DIM, TINY_MODEL_DIM);
+        g_assert_cmpfloat(diff, <, 1e-5);
     }
     pe_engine_unref(e);
 }
@@ -66,21 +63,16 @@ embeds_texts_and_tells_them_apart(void)
     float out[3][TINY_MODEL_DIM];
     GError *error = NULL;
     g_assert_true(
-        pe_engine_embed_texts(e, tokenizer, texts, 3, out[0], &error));
-    float same = 0, other = 0;
-    for (int j = 0; j < TINY_MODEL_DIM; j++) {
-        same = MAX(same, fabsf(out[0][j] - out[2][j]));
-        other = MAX(other, fabsf(out[0][j] - out[1][j]));
-    }
-    g_assert_cmpfloat(same, <, 1e-6f);
-    g_assert_cmpfloat(other, >, 1e-3f);
+        pe_engine_embed_texts(e, tiny.tokenizer, texts, 3, out[0], &error));
+    g_assert_cmpfloat(max_abs_diff(out[0], out[2], TINY_MODEL_DIM), <, 1e-6);
+    g_assert_cmpfloat(max_abs_diff(out[0], out[1], TINY_MODEL_DIM), >, 1e-3);
     pe_engine_unref(e);
 }
 
 static void
 names_a_device_that_is_not_there(void)
 {
-    PeEngineParams params = {.model = model, .device = "abacus"};
+    PeEngineParams params = {.model = tiny.model, .device = "abacus"};
     g_autoptr(GError) error = NULL;
     g_assert_null(pe_engine_get(&params, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_DEVICE);
@@ -91,22 +83,12 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    GError *error = NULL;
-    char *path = tiny_model_new(1);
-    g_autofree char *dir = g_path_get_dirname(path);
-    g_autofree char *vocab =
-        g_build_filename(dir, "bpe_simple_vocab_16e6.txt", NULL);
-    model = pe_model_open(path, &error);
-    g_assert_no_error(error);
-    tokenizer = pe_tokenizer_open(vocab, &error);
-    g_assert_no_error(error);
+    tiny_model_open(&tiny, 1);
     g_test_add_func("/engine-device/frames",
                     embeds_frames_alike_alone_and_in_batches);
     g_test_add_func("/engine-device/texts", embeds_texts_and_tells_them_apart);
     g_test_add_func("/engine-device/absent", names_a_device_that_is_not_there);
     int rc = g_test_run();
-    pe_tokenizer_unref(tokenizer);
-    pe_model_unref(model);
-    tiny_model_remove(path);
+    tiny_model_close(&tiny);
     return rc;
 }

@@ -20,23 +20,13 @@ make_result(double similarity)
         {"cat", 0.25, -0.5},
     };
     g_autoptr(GBytes) embedding = g_bytes_new_static(vector, sizeof vector);
-    GstPeResultFields fields = {
-        .model = "tiny",
-        .model_fingerprint = "0123456789abcdef",
-        .device = "cpu",
-        .precision = "fp32",
-        .sequence = 3,
-        .clip_start = 10,
-        .clip_end = 20,
-        .stream_start = 30,
-        .stream_end = G_MAXINT64,
-        .n_frames = 8,
-        .partial = TRUE,
-        .embedding = embedding,
-        .labels_version = 9,
-        .labels = labels,
-        .n_labels = 2,
-    };
+    GstPeResultFields fields = example_fields;
+
+    fields.precision = "fp32";
+    fields.stream_end = G_MAXINT64;
+    fields.embedding = embedding;
+    fields.labels = labels;
+    fields.n_labels = G_N_ELEMENTS(labels);
     return gst_pe_result_new(&fields);
 }
 
@@ -99,9 +89,10 @@ writes_every_field(void)
     g_assert_cmpint(json_object_get_int_member(o, "duration"), ==,
                     FRAME_DURATION);
     g_assert_cmpint(json_object_get_int_member(o, "age"), ==, 5);
-    g_assert_cmpint(json_object_get_int_member(o, "sequence"), ==, 3);
+    g_assert_cmpint(json_object_get_int_member(o, "sequence"), ==, 7);
     g_assert_cmpint(json_object_get_int_member(o, "labels-version"), ==, 9);
-    g_assert_cmpstr(json_object_get_string_member(o, "model"), ==, "tiny");
+    g_assert_cmpstr(json_object_get_string_member(o, "model"), ==,
+                    "PE-Core-T16-384");
     g_assert_cmpstr(json_object_get_string_member(o, "model-fingerprint"), ==,
                     "0123456789abcdef");
     g_assert_cmpstr(json_object_get_string_member(o, "device"), ==, "cpu");
@@ -233,7 +224,7 @@ writes_results_from_events(void)
     gst_harness_push_event(h, gst_event_new_pe_result(r));
     g_autoptr(JsonParser) parser = pull_json(h, &o);
     g_assert_cmpint(json_object_get_int_member(o, "running-time"), ==, 20);
-    g_assert_cmpint(json_object_get_int_member(o, "sequence"), ==, 3);
+    g_assert_cmpint(json_object_get_int_member(o, "sequence"), ==, 7);
     stop(h);
 }
 

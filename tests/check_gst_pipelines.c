@@ -64,23 +64,6 @@ make_pipeline(const char *format)
     return pipeline;
 }
 
-static void
-run_to_the_end(GstElement *pipeline)
-{
-    g_autoptr(GstBus) bus = gst_element_get_bus(pipeline);
-
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
-    GstMessage *m = wait_message(bus, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-    g_assert_nonnull(m);
-    if (GST_MESSAGE_TYPE(m) == GST_MESSAGE_ERROR) {
-        g_autoptr(GError) error = NULL;
-        gst_message_parse_error(m, &error, NULL);
-        g_assert_no_error(error);
-    }
-    gst_message_unref(m);
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-}
-
 // 20 frames with a result on every fourth, through `middle`.
 static void
 assert_survives(const char *middle, int n_buffers)

@@ -104,77 +104,73 @@ open_labels(const char *path)
     return error;
 }
 
-// Takes the content.
+// One file; the content is taken.
+typedef struct {
+    const char *what;
+    GBytes *content;
+    const char *expected; // in the message
+    int packing;
+} Case;
+
 static void
-assert_refused(OpenFunc open_file, const char *what, GBytes *content,
-               int packing, const char *expected)
+assert_refused(OpenFunc open_file, const Case *c)
 {
     g_autofree char *path = g_build_filename(folder, "hostile", NULL);
-    write_content(path, content, packing);
-    g_bytes_unref(content);
+    write_content(path, c->content, c->packing);
+    g_bytes_unref(c->content);
     g_autoptr(GError) error = open_file(path);
-    g_test_message("%s: %s", what, error ? error->message : "accepted");
+    g_test_message("%s: %s", c->what, error ? error->message : "accepted");
     g_assert_nonnull(error);
     g_assert_true(error->domain == PE_ERROR);
     g_assert_cmpint(strlen(error->message), <, 512 + strlen(path));
     g_assert_true(g_utf8_validate(error->message, -1, NULL));
     g_assert_nonnull(strstr(error->message, path));
-    g_assert_nonnull(strstr(error->message, expected));
+    g_assert_nonnull(strstr(error->message, c->expected));
     g_remove(path);
 }
 
 static void
 refuses_broken_text_vocabularies(void)
 {
-    struct {
-        const char *what;
-        GBytes *content;
-        int packing;
-        const char *expected;
-    } cases[] = {
-        {"empty", text(""), 0, "#version"},
-        {"empty gzip", text(""), GZIP, "#version"},
-        {"header only", text(header), 0, "no merges"},
-        {"no header", text("c a\nca t</w>\n"), 0, "#version"},
-        {"another kind of text", text("hello\nworld\n"), 0, "#version"},
-        {"one symbol", text("#version\nc a\nt\n"), 0, "merge 1"},
-        {"three symbols", text("#version\nc a t\n"), 0, "merge 0"},
-        {"blank line", text("#version\n\nc a\n"), 0, "merge 0"},
-        {"blank first", text("#version\n c\n"), 0, "merge 0"},
-        {"unknown symbol", text("#version\nc ab\n"), 0, "\"ab\""},
-        {"unknown character", text("#version\nc \xe6\xbc\xa2\n"), 0, "merge 0"},
-        {"merge twice", text("#version\nc a\nc a\n"), 0, "repeats merge 0"},
-        {"not UTF-8", text("#version\nc \xff\n"), 0, "offset 11"},
-        {"zeros", zeros(4096), 0, "offset 0"},
-        {"noise", noise(4096), 0, ""},
-        {"noise in gzip", noise(4096), GZIP, ""},
-        {"half a gzip", repeated(header, "c a\n", 1000, ""), GZIP_HALF,
-         "truncated gzip"},
-        {"gzip magic only", text("\x1f\x8b"), 0, ""},
+    const Case cases[] = {
+        {"empty", text(""), "#version"},
+        {"empty gzip", text(""), "#version", GZIP},
+        {"header only", text(header), "no merges"},
+        {"no header", text("c a\nca t</w>\n"), "#version"},
+        {"another kind of text", text("hello\nworld\n"), "#version"},
+        {"one symbol", text("#version\nc a\nt\n"), "merge 1"},
+        {"three symbols", text("#version\nc a t\n"), "merge 0"},
+        {"blank line", text("#version\n\nc a\n"), "merge 0"},
+        {"blank first", text("#version\n c\n"), "merge 0"},
+        {"unknown symbol", text("#version\nc ab\n"), "\"ab\""},
+        {"unknown character", text("#version\nc \xe6\xbc\xa2\n"), "merge 0"},
+        {"merge twice", text("#version\nc a\nc a\n"), "repeats merge 0"},
+        {"not UTF-8", text("#version\nc \xff\n"), "offset 11"},
+        {"zeros", zeros(4096), "offset 0"},
+        {"noise", noise(4096), ""},
+        {"noise in gzip", noise(4096), "", GZIP},
+        {"half a gzip", repeated(header, "c a\n", 1000, ""), "truncated gzip",
+         GZIP_HALF},
+        {"gzip magic only", text("\x1f\x8b"), ""},
         {"damaged gzip",
-         text("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03garbage"), 0, "gzip"},
-        {"gzip bomb", zeros(64 << 20), GZIP, "too large"},
-        {"one long line", repeated(header, "abcdefgh", 2 << 20, ""), 0,
+         text("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03garbage"), "gzip"},
+        {"gzip bomb", zeros(64 << 20), "too large", GZIP},
+        {"one long line", repeated(header, "abcdefgh", 2 << 20, ""),
          "too large"},
-        {"one long word", repeated(header, "abcdefgh", 100000, "\n"), 0,
+        {"one long word", repeated(header, "abcdefgh", 100000, "\n"),
          "merge 0"},
-        {"one long symbol", repeated(header, "abcdefgh", 100000, " x\n"), 0,
+        {"one long symbol", repeated(header, "abcdefgh", 100000, " x\n"),
          "merge 0"},
-        {"only line ends", repeated(header, "\n", 100000, ""), 0, "merge 0"},
+        {"only line ends", repeated(header, "\n", 100000, ""), "merge 0"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
-        assert_refused(open_vocabulary, cases[i].what, cases[i].content,
-                       cases[i].packing, cases[i].expected);
+        assert_refused(open_vocabulary, &cases[i]);
 }
 
 static void
 refuses_broken_json_vocabularies(void)
 {
-    struct {
-        const char *what;
-        GBytes *content;
-        const char *expected;
-    } cases[] = {
+    const Case cases[] = {
         {"empty object", text("{}"), "model.vocab"},
         {"half", text("{\"model\": {\"vocab\": {"), "too early"},
         {"model is a list", text("{\"model\": []}"), "model.vocab"},
@@ -213,46 +209,39 @@ refuses_broken_json_vocabularies(void)
          ""},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
-        assert_refused(open_vocabulary, cases[i].what, cases[i].content, 0,
-                       cases[i].expected);
+        assert_refused(open_vocabulary, &cases[i]);
 }
 
 static void
 refuses_broken_label_files(void)
 {
-    struct {
-        const char *what;
-        GBytes *content;
-        int packing;
-        const char *expected;
-    } cases[] = {
-        {"empty", text(""), 0, "no labels"},
-        {"zeros", zeros(4096), 0, "offset 0"},
-        {"noise", noise(4096), 0, ""},
+    const Case cases[] = {
+        {"empty", text(""), "no labels"},
+        {"zeros", zeros(4096), "offset 0"},
+        {"noise", noise(4096), ""},
         {"UTF-16",
          text("\xff\xfe"
               "a"),
-         0, "offset 0"},
-        {"half a gzip", repeated("", "label\n", 1000, ""), GZIP_HALF, "gzip"},
-        {"gzip bomb", zeros(64 << 20), GZIP, "too large"},
-        {"deep lists", repeated("", "[", 1000000, ""), 0, "deeply"},
+         "offset 0"},
+        {"half a gzip", repeated("", "label\n", 1000, ""), "gzip", GZIP_HALF},
+        {"gzip bomb", zeros(64 << 20), "too large", GZIP},
+        {"deep lists", repeated("", "[", 1000000, ""), "deeply"},
         {"deep prompts",
-         repeated("[{\"name\": \"a\", \"prompts\": ", "[", 1000000, ""), 0,
+         repeated("[{\"name\": \"a\", \"prompts\": ", "[", 1000000, ""),
          "deeply"},
-        {"same line a million times", repeated("", "a\n", 1000000, ""), 0,
+        {"same line a million times", repeated("", "a\n", 1000000, ""),
          "repeats"},
-        {"key of a megabyte", repeated("{\"", "key ", 262144, "\": 1}"), 0,
+        {"key of a megabyte", repeated("{\"", "key ", 262144, "\": 1}"),
          "unknown key"},
         {"infinite threshold",
-         text("[{\"name\": \"a\", \"threshold\": 1e999}]"), 0, "threshold"},
-        {"half a surrogate in a name", text("[\"\\ud800\"]"), 0, ""},
+         text("[{\"name\": \"a\", \"threshold\": 1e999}]"), "threshold"},
+        {"half a surrogate in a name", text("[\"\\ud800\"]"), ""},
         {"half a surrogate in a prompt",
-         text("[{\"name\": \"a\", \"prompts\": [\"\\udc00 \"]}]"), 0, ""},
-        {"zero byte in a name", text("[\"\\u0000\"]"), 0, ""},
+         text("[{\"name\": \"a\", \"prompts\": [\"\\udc00 \"]}]"), ""},
+        {"zero byte in a name", text("[\"\\u0000\"]"), ""},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
-        assert_refused(open_labels, cases[i].what, cases[i].content,
-                       cases[i].packing, cases[i].expected);
+        assert_refused(open_labels, &cases[i]);
 }
 
 static void

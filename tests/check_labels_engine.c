@@ -11,9 +11,7 @@
 #include <string.h>
 
 typedef struct {
-    char *path;
-    PeModel *model;
-    PeTokenizer *tokenizer;
+    TinyModel tiny;
     PeEngine *engine;
 } Fixture;
 
@@ -21,12 +19,8 @@ static void
 set_up(Fixture *f, const void *user_data)
 {
     g_autoptr(GError) error = NULL;
-    f->path = tiny_model_new(7);
-    f->model = pe_model_open(f->path, &error);
-    g_assert_no_error(error);
-    f->tokenizer = pe_tokenizer_open_for_model(NULL, f->model, &error);
-    g_assert_no_error(error);
-    PeEngineParams params = {.model = f->model,
+    tiny_model_open(&f->tiny, 7);
+    PeEngineParams params = {.model = f->tiny.model,
                              .device = "cpu",
                              .precision = PE_PRECISION_FP32,
                              .n_threads = 1};
@@ -38,9 +32,7 @@ static void
 tear_down(Fixture *f, const void *user_data)
 {
     pe_engine_unref(f->engine);
-    pe_tokenizer_unref(f->tokenizer);
-    pe_model_unref(f->model);
-    tiny_model_remove(f->path);
+    tiny_model_close(&f->tiny);
 }
 
 static PeLabels *
@@ -50,7 +42,8 @@ make_labels(const Fixture *f)
     PeLabelSpec *spec = pe_label_spec_parse("a dog|zebras 42", NULL);
     g_assert_true(pe_label_spec_add_negatives(spec, "nothing", NULL));
     g_assert_true(pe_label_spec_set_templates(spec, "{}|my {}!", NULL));
-    PeLabels *labels = pe_labels_new(f->engine, f->tokenizer, spec, &error);
+    PeLabels *labels =
+        pe_labels_new(f->engine, f->tiny.tokenizer, spec, &error);
     g_assert_no_error(error);
     pe_label_spec_free(spec);
     return labels;
@@ -62,8 +55,8 @@ averages_what_the_engine_embeds(Fixture *f, const void *user_data)
     static const double limit = 1e-5;
     static const char *const texts[] = {"zebras 42", "my zebras 42!"};
     float x[2][TINY_MODEL_DIM], mean[TINY_MODEL_DIM];
-    g_assert_true(
-        pe_engine_embed_texts(f->engine, f->tokenizer, texts, 2, x[0], NULL));
+    g_assert_true(pe_engine_embed_texts(f->engine, f->tiny.tokenizer, texts, 2,
+                                        x[0], NULL));
     pe_embedding_normalize(x[0], TINY_MODEL_DIM);
     pe_embedding_normalize(x[1], TINY_MODEL_DIM);
     pe_embedding_mean((const float *[]){x[0], x[1]}, 2, TINY_MODEL_DIM, mean);

@@ -158,7 +158,7 @@ write_sparse(const char *config, const PeLayout *layout, const Change *change)
         int n = pe_place_get_stored_shape(place, layout->names, shape);
         bool reshape = g_strcmp0(name, change->reshape) == 0;
         bool again = g_strcmp0(name, last) == 0 ||
-                     (place->slot->stored == PE_STORED_QKV_KV &&
+                     (place->spec->stored == PE_STORED_QKV_KV &&
                       layout->names == PE_NAMES_META);
         if (!again && g_strcmp0(name, change->leave_out) != 0) {
             int64_t bytes = 4;

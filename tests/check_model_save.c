@@ -19,7 +19,8 @@ assert_saved(const char *source, PePrecision precision, bool vision_only)
     PeModel *model = model_open(source);
     g_autofree char *path =
         g_build_filename(file_folder(), "saved.safetensors", NULL);
-    bool ok = pe_model_save(model, path, precision, vision_only, &error);
+    bool ok =
+        pe_model_save(model, path, precision, vision_only, NULL, NULL, &error);
     g_assert_no_error(error);
     g_assert_true(ok);
     PeModel *saved = model_open(path);
@@ -70,13 +71,51 @@ saves_random_models(void)
     PeModel *model = pe_model_new_random("PE-Core-T16-384", 3, NULL);
     g_autofree char *path =
         g_build_filename(file_folder(), "random.safetensors", NULL);
-    g_assert_true(pe_model_save(model, path, PE_PRECISION_BF16, false, &error));
+    g_assert_true(pe_model_save(model, path, PE_PRECISION_BF16, false, NULL,
+                                NULL, &error));
     PeModel *saved = model_open(path);
     g_assert_cmpstr(pe_model_get_name(saved), ==, "PE-Core-T16-384");
     model_assert_same(saved, model, PE_PRECISION_BF16);
     pe_model_unref(saved);
     pe_model_unref(model);
     g_unlink(path);
+}
+
+typedef struct {
+    int n_calls;
+    int64_t n_done, n_total;
+} Told;
+
+static void
+note_progress(int64_t n_done, int64_t n_total, void *user_data)
+{
+    Told *told = user_data;
+    g_assert_cmpint(n_done, >, told->n_done);
+    if (told->n_calls++ > 0)
+        g_assert_cmpint(n_total, ==, told->n_total);
+    told->n_done = n_done;
+    told->n_total = n_total;
+}
+
+static void
+tells_how_much_it_has_written(void)
+{
+    static const bool vision_only[] = {false, true};
+    PeModel *model = model_open_tiny("meta.safetensors");
+    g_autofree char *path =
+        g_build_filename(file_folder(), "told.safetensors", NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(vision_only); i++) {
+        g_autoptr(GError) error = NULL;
+        Told told = {0};
+        g_assert_true(pe_model_save(model, path, PE_PRECISION_BF16,
+                                    vision_only[i], note_progress, &told,
+                                    &error));
+        g_autoptr(GByteArray) bytes = file_read(path);
+        g_assert_cmpint(told.n_done, ==, bytes->len);
+        g_assert_cmpint(told.n_total, ==, bytes->len);
+        g_assert_cmpint(told.n_calls, >, 10);
+    }
+    pe_model_unref(model);
 }
 
 static void
@@ -87,8 +126,8 @@ writes_the_file_or_nothing(void)
     PeModel *model = model_open(source);
     g_autofree char *nowhere =
         g_build_filename(file_folder(), "no", "such", "folder.x", NULL);
-    g_assert_false(
-        pe_model_save(model, nowhere, PE_PRECISION_FP32, false, &error));
+    g_assert_false(pe_model_save(model, nowhere, PE_PRECISION_FP32, false, NULL,
+                                 NULL, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_FILE);
     g_assert_nonnull(strstr(error->message, nowhere));
     g_clear_error(&error);
@@ -113,8 +152,8 @@ writes_the_file_or_nothing(void)
     g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
     g_autofree char *target = file_write("target/out.safetensors", "old", 3);
     model = model_open(path);
-    g_assert_false(
-        pe_model_save(model, target, PE_PRECISION_FP16, false, &error));
+    g_assert_false(pe_model_save(model, target, PE_PRECISION_FP16, false, NULL,
+                                 NULL, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
     g_test_message("%s", error->message);
     g_assert_nonnull(strstr(error->message, "ln_2.weight"));
@@ -137,7 +176,8 @@ replaces_its_own_source(void)
     g_autoptr(GByteArray) bytes = file_read(source);
     g_autofree char *path = file_write_bytes("self.safetensors", bytes);
     PeModel *model = model_open(path);
-    g_assert_true(pe_model_save(model, path, PE_PRECISION_FP32, false, &error));
+    g_assert_true(pe_model_save(model, path, PE_PRECISION_FP32, false, NULL,
+                                NULL, &error));
     PeModel *saved = model_open(path);
     g_assert_cmpstr(pe_model_get_format(saved), ==, "meta-safetensors");
     model_assert_same(saved, model, PE_PRECISION_FP32);
@@ -232,6 +272,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/model-save/save", saves_what_it_read);
     g_test_add_func("/model-save/save-random", saves_random_models);
+    g_test_add_func("/model-save/progress", tells_how_much_it_has_written);
     g_test_add_func("/model-save/atomic", writes_the_file_or_nothing);
     g_test_add_func("/model-save/in-place", replaces_its_own_source);
     g_test_add_func("/model-save/head-bias", keeps_a_trained_bias_of_the_head);

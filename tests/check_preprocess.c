@@ -1,108 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// check_preprocess.c - frames of every format become the same pictures as
-// Pillow's, in every variant of the loops.
+// check_preprocess.c - frames of every size become the same pictures as
+// Pillow's, in every variant of the loops. Formats and colours are in
+// check_preprocess_formats.c.
 //
 //     check_preprocess [--fixtures FILE] [--bench]
 //
 // The file has pairs "N.rgb" [H, W, 3] and "N.squash_S" [S, S, 3]. Without
-// arguments: the file in tests/data and the tests of formats and sizes.
+// arguments: the file in tests/data and the tests of sizes.
 
 #include "core/checkpoint.h"
-#include "core/cpu/pixels.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "checkpoint_files.h"
+#include "picture.h"
+
 static const char *fixtures;
 static PeRung machine; // the highest rung here
-
-// A frame that owns its planes.
-typedef struct {
-    PeFrame frame;
-    uint8_t *planes[3];
-} Picture;
-
-static void
-clear_picture(Picture *p)
-{
-    for (int i = 0; i < 3; i++)
-        g_free(p->planes[i]);
-}
-
-// Planes of random bytes with `pad` unused bytes behind every line.
-static Picture
-new_picture(PeFormat format, int w, int h, int pad, guint32 seed)
-{
-    int cw = (w + 1) / 2, ch = (h + 1) / 2;
-    int sizes[3][2] = {{w, h}};
-    switch (format) {
-    case PE_FORMAT_RGB:
-    case PE_FORMAT_BGR:
-        sizes[0][0] = 3 * w;
-        break;
-    case PE_FORMAT_RGBX:
-    case PE_FORMAT_BGRX:
-        sizes[0][0] = 4 * w;
-        break;
-    case PE_FORMAT_YUY2:
-        sizes[0][0] = 4 * cw;
-        break;
-    case PE_FORMAT_NV12:
-        sizes[1][0] = 2 * cw;
-        sizes[1][1] = ch;
-        break;
-    case PE_FORMAT_P010:
-        sizes[0][0] = 2 * w;
-        sizes[1][0] = 4 * cw;
-        sizes[1][1] = ch;
-        break;
-    case PE_FORMAT_I420:
-        sizes[1][0] = sizes[2][0] = cw;
-        sizes[1][1] = sizes[2][1] = ch;
-        break;
-    case PE_FORMAT_GRAY8:
-        break;
-    }
-    Picture p = {.frame = {.format = format, .width = w, .height = h}};
-    g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
-    for (int i = 0; i < 3 && sizes[i][0]; i++) {
-        size_t size = (size_t)(sizes[i][0] + pad) * (size_t)sizes[i][1];
-        p.planes[i] = g_malloc(size);
-        for (size_t j = 0; j < size; j++)
-            p.planes[i][j] = (uint8_t)g_rand_int(rand);
-        p.frame.planes[i] = p.planes[i];
-        p.frame.strides[i] = sizes[i][0] + pad;
-    }
-    return p;
-}
-
-// The picture [3, out_h, out_w] of a frame. Returns, g_free().
-static uint8_t *
-squash(PePixelsFunc func, const PeFrame *frame, int out_w, int out_h)
-{
-    g_autoptr(GError) error = NULL;
-    g_assert_true(pe_frame_check(frame, &error));
-    PeResizeAxis *x = pe_resize_axis_new(frame->width, out_w);
-    PeResizeAxis *y = pe_resize_axis_new(frame->height, out_h);
-    PePixels p = {.rgb = g_malloc((size_t)(3 * out_w * out_h))};
-    size_t size = pe_pixels_layout(&p, frame, x, y, NULL);
-    uint8_t *scratch = aligned_alloc(64, (size + 63) / 64 * 64);
-    g_assert_nonnull(scratch);
-    pe_pixels_layout(&p, frame, x, y, scratch);
-    func(&p);
-    free(scratch);
-    pe_resize_axis_free(x);
-    pe_resize_axis_free(y);
-    return p.rgb;
-}
-
-static PePixelsFunc
-fastest(void)
-{
-    return pe_pixels_func(machine);
-}
 
 // ---- Pillow ---------------------------------------------------------------
 
@@ -129,7 +46,8 @@ check_pair(const char *name, const PeTensor *in, const PeTensor *want)
                      .planes = {in->data},
                      .strides = {3 * (int)in->shape[1]}};
     for (PeRung rung = PE_RUNG_C; rung <= machine; rung++) {
-        g_autofree uint8_t *got = squash(pe_pixels_func(rung), &frame, s, s);
+        g_autofree uint8_t *got =
+            picture_squash(pe_pixels_func(rung), &frame, s, s);
         int worst = 0, wrong = 0;
         for (int i = 0; i < 3 * s * s; i++) {
             int d = abs(got[i % 3 * s * s + i / 3] -
@@ -164,192 +82,6 @@ equals_pillow(void)
     }
     g_assert_cmpint(n, >, 0);
     pe_checkpoint_free(file);
-}
-
-// ---- Formats --------------------------------------------------------------
-
-static int
-sample16(const uint8_t *p)
-{
-    return (p[0] | p[1] << 8) >> 6;
-}
-
-// y, u, v of a pixel as they are stored.
-static void
-get_yuv(const PeFrame *f, int x, int y, int *yuv)
-{
-    const uint8_t *line = f->planes[0] + y * f->strides[0];
-    const uint8_t *chroma =
-        f->planes[1] ? f->planes[1] + y / 2 * f->strides[1] : NULL;
-    switch (f->format) {
-    case PE_FORMAT_YUY2:
-        yuv[0] = line[2 * x];
-        yuv[1] = line[x / 2 * 4 + 1];
-        yuv[2] = line[x / 2 * 4 + 3];
-        break;
-    case PE_FORMAT_NV12:
-        yuv[0] = line[x];
-        yuv[1] = chroma[x / 2 * 2];
-        yuv[2] = chroma[x / 2 * 2 + 1];
-        break;
-    case PE_FORMAT_I420:
-        yuv[0] = line[x];
-        yuv[1] = chroma[x / 2];
-        yuv[2] = f->planes[2][y / 2 * f->strides[2] + x / 2];
-        break;
-    default:
-        g_assert_cmpint(f->format, ==, PE_FORMAT_P010);
-        yuv[0] = sample16(line + 2 * x);
-        yuv[1] = sample16(chroma + x / 2 * 4);
-        yuv[2] = sample16(chroma + x / 2 * 4 + 2);
-    }
-}
-
-// R, G, B of a pixel by the standards' own definition, in double.
-static void
-expected_rgb(const PeFrame *f, const int *yuv, double *rgb)
-{
-    static const double kr[] = {0.299, 0.2126, 0.2627};
-    static const double kb[] = {0.114, 0.0722, 0.0593};
-    bool ten = f->format == PE_FORMAT_P010;
-    double step = ten ? 4 : 1, full = ten ? 1023 : 255;
-    double y =
-        f->full_range ? yuv[0] / full : (yuv[0] - 16 * step) / (219 * step);
-    double size = f->full_range ? full : 224 * step;
-    double cb = (yuv[1] - 128 * step) / size;
-    double cr = (yuv[2] - 128 * step) / size;
-    double r = kr[f->matrix], b = kb[f->matrix];
-    rgb[0] = y + 2 * (1 - r) * cr;
-    rgb[2] = y + 2 * (1 - b) * cb;
-    rgb[1] = (y - r * rgb[0] - b * rgb[2]) / (1 - r - b);
-    for (int c = 0; c < 3; c++)
-        rgb[c] = CLAMP(rgb[c], 0, 1) * 255;
-}
-
-static double
-worst_pixel(const PeFrame *f, const uint8_t *got)
-{
-    double worst = 0;
-    for (int i = 0; i < f->width * f->height; i++) {
-        int yuv[3];
-        double rgb[3];
-        get_yuv(f, i % f->width, i / f->width, yuv);
-        expected_rgb(f, yuv, rgb);
-        for (int c = 0; c < 3; c++) {
-            double d = fabs(got[c * f->width * f->height + i] - rgb[c]);
-            worst = MAX(worst, d);
-        }
-    }
-    return worst;
-}
-
-static void
-converts_yuv_as_the_standards_say(void)
-{
-    static const PeFormat formats[] = {PE_FORMAT_NV12, PE_FORMAT_I420,
-                                       PE_FORMAT_YUY2, PE_FORMAT_P010};
-    double worst = 0;
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
-        for (int matrix = 0; matrix <= PE_MATRIX_BT2020; matrix++) {
-            for (int full = 0; full < 2; full++) {
-                // Odd sizes; output of the same size resizes nothing.
-                Picture p = new_picture(formats[i], 75, 41, 6, 1);
-                p.frame.matrix = (PeMatrix)matrix;
-                p.frame.full_range = full;
-                g_autofree uint8_t *got = squash(fastest(), &p.frame, 75, 41);
-                worst = MAX(worst, worst_pixel(&p.frame, got));
-                clear_picture(&p);
-            }
-        }
-    }
-    // Half a level is the rounding itself.
-    g_test_message("largest difference %.4f of a level (limit 0.51)", worst);
-    g_assert_cmpfloat(worst, <=, 0.51);
-}
-
-static void
-expands_limited_grey(void)
-{
-    Picture p = new_picture(PE_FORMAT_GRAY8, 256, 1, 0, 0);
-    for (int i = 0; i < 256; i++)
-        p.planes[0][i] = (uint8_t)i;
-    g_autofree uint8_t *limited = squash(fastest(), &p.frame, 256, 1);
-    p.frame.full_range = true;
-    g_autofree uint8_t *full = squash(fastest(), &p.frame, 256, 1);
-    for (int i = 0; i < 3 * 256; i++) {
-        double want = CLAMP((i % 256 - 16) / 219.0, 0, 1) * 255;
-        g_assert_cmpint(limited[i], ==, (int)floor(want + 0.5));
-        g_assert_cmpint(full[i], ==, i % 256);
-    }
-    clear_picture(&p);
-}
-
-// Set every sample of a frame to the level `v` of 8-bit full-range grey.
-static void
-fill_grey(Picture *p, int v)
-{
-    PeFrame *f = &p->frame;
-    f->full_range = true;
-    for (int i = 0; i < 3 && p->planes[i]; i++) {
-        int lines = i ? (f->height + 1) / 2 : f->height;
-        memset(p->planes[i], i ? 128 : v, (size_t)(lines * f->strides[i]));
-    }
-    int n = f->strides[0] * f->height;
-    if (f->format == PE_FORMAT_YUY2) {
-        for (int i = 1; i < n; i += 2)
-            p->planes[0][i] = 128;
-    } else if (f->format == PE_FORMAT_P010) {
-        int ten = (int)lround(v * 1023 / 255.0) << 6;
-        for (int i = 0; i < n; i += 2) {
-            p->planes[0][i] = (uint8_t)ten;
-            p->planes[0][i + 1] = (uint8_t)(ten >> 8);
-        }
-        int m = f->strides[1] * ((f->height + 1) / 2);
-        for (int i = 0; i < m; i += 2) {
-            p->planes[1][i] = 0;
-            p->planes[1][i + 1] = 0x80; // 512 << 6
-        }
-    }
-}
-
-static void
-sees_the_same_grey_in_every_format(void)
-{
-    for (int v = 0; v < 256; v += 5) {
-        for (int format = 0; format <= PE_FORMAT_P010; format++) {
-            Picture p = new_picture((PeFormat)format, 37, 23, 2, 1);
-            fill_grey(&p, v);
-            g_autofree uint8_t *got = squash(fastest(), &p.frame, 16, 20);
-            for (int i = 0; i < 3 * 16 * 20; i++) {
-                if (got[i] != v)
-                    g_error("format %d: grey %d became %d", format, v, got[i]);
-            }
-            clear_picture(&p);
-        }
-    }
-}
-
-static void
-reads_the_same_colours_in_any_byte_order(void)
-{
-    Picture rgb = new_picture(PE_FORMAT_RGB, 61, 35, 0, 7);
-    g_autofree uint8_t *want = squash(fastest(), &rgb.frame, 32, 32);
-    for (int format = PE_FORMAT_BGR; format <= PE_FORMAT_BGRX; format++) {
-        Picture p = new_picture((PeFormat)format, 61, 35, 5, 8);
-        int step = format == PE_FORMAT_BGR ? 3 : 4;
-        bool swap = format != PE_FORMAT_RGBX;
-        for (int y = 0; y < 35; y++) {
-            for (int i = 0; i < 61 * 3; i++) {
-                int c = swap ? 2 - i % 3 : i % 3;
-                p.planes[0][y * p.frame.strides[0] + i / 3 * step + c] =
-                    rgb.planes[0][y * rgb.frame.strides[0] + i];
-            }
-        }
-        g_autofree uint8_t *got = squash(fastest(), &p.frame, 32, 32);
-        g_assert_cmpmem(got, 3 * 32 * 32, want, 3 * 32 * 32);
-        clear_picture(&p);
-    }
-    clear_picture(&rgb);
 }
 
 // ---- Sizes and variants ---------------------------------------------------
@@ -396,15 +128,15 @@ resizes_any_size_to_any_size(void)
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
         const int *s = sizes[i];
         size_t n = (size_t)(3 * s[2] * s[3]);
-        Picture p = new_picture(PE_FORMAT_RGB, s[0], s[1], 3, (guint32)i);
+        Picture p = picture_new(PE_FORMAT_RGB, s[0], s[1], 3, (guint32)i);
         g_autofree uint8_t *want = g_malloc(n);
         resize_plainly(&p.frame, s[2], s[3], want);
         for (PeRung rung = PE_RUNG_C; rung <= machine; rung++) {
             g_autofree uint8_t *got =
-                squash(pe_pixels_func(rung), &p.frame, s[2], s[3]);
+                picture_squash(pe_pixels_func(rung), &p.frame, s[2], s[3]);
             g_assert_cmpmem(got, n, want, n);
         }
-        clear_picture(&p);
+        picture_clear(&p);
     }
 }
 
@@ -414,18 +146,18 @@ gives_the_same_bytes_in_every_variant(void)
     for (int format = 0; format <= PE_FORMAT_P010; format++) {
         for (int i = 0; i < 12; i++) {
             int w = 1 + i * 29, h = 1 + i * i * 3, s = 16 + i * 7;
-            Picture p = new_picture((PeFormat)format, w, h, 2 * i, 5);
+            Picture p = picture_new((PeFormat)format, w, h, 2 * i, 5);
             p.frame.full_range = i % 2;
             p.frame.matrix = (PeMatrix)(i % 3);
             size_t n = (size_t)(3 * s * s);
             g_autofree uint8_t *want =
-                squash(pe_pixels_squash_c, &p.frame, s, s);
+                picture_squash(pe_pixels_squash_c, &p.frame, s, s);
             for (PeRung rung = PE_RUNG_C; rung <= machine; rung++) {
                 g_autofree uint8_t *got =
-                    squash(pe_pixels_func(rung), &p.frame, s, s);
+                    picture_squash(pe_pixels_func(rung), &p.frame, s, s);
                 g_assert_cmpmem(got, n, want, n);
             }
-            clear_picture(&p);
+            picture_clear(&p);
         }
     }
 }
@@ -433,7 +165,7 @@ gives_the_same_bytes_in_every_variant(void)
 static void
 refuses_frames_that_do_not_hold_together(void)
 {
-    Picture p = new_picture(PE_FORMAT_NV12, 32, 32, 0, 1);
+    Picture p = picture_new(PE_FORMAT_NV12, 32, 32, 0, 1);
     const PeFrame good = p.frame;
     PeFrame bad[7] = {good, good, good, good, good, good, good};
     bad[0].planes[1] = NULL;
@@ -449,7 +181,7 @@ refuses_frames_that_do_not_hold_together(void)
         g_assert_false(pe_frame_check(&bad[i], &error));
         g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
     }
-    clear_picture(&p);
+    picture_clear(&p);
 }
 
 static void
@@ -478,19 +210,19 @@ thread_ms(void)
 static void
 measure(const char *name, PeFormat format, int w, int h, int s)
 {
-    Picture p = new_picture(format, w, h, 0, 1);
+    Picture p = picture_new(format, w, h, 0, 1);
     g_print("%-12s -> %3d:", name, s);
     for (PeRung rung = PE_RUNG_C; rung <= machine; rung++) {
         double best = INFINITY;
         for (int i = 0; i < 20; i++) {
             double start = thread_ms();
-            g_free(squash(pe_pixels_func(rung), &p.frame, s, s));
+            g_free(picture_squash(pe_pixels_func(rung), &p.frame, s, s));
             best = MIN(best, thread_ms() - start);
         }
         g_print("  %7.2f", best);
     }
     g_print(" ms\n");
-    clear_picture(&p);
+    picture_clear(&p);
 }
 
 static void
@@ -528,26 +260,15 @@ main(int argc, char **argv)
         g_printerr("%s\n", error->message);
         return 2;
     }
-    PeBackend *be = pe_backend_open("cpu", PE_PRECISION_FP32, 1, &error);
-    g_assert_no_error(error);
-    machine = MIN(((PeCpu *)be)->rung, PE_RUNG_AVX512);
-    be->ops->close(be);
+    machine = picture_highest_rung();
     if (bench) {
         run_bench();
         return 0;
     }
-    const char *data = g_getenv("PE_TEST_DATA");
-    g_autofree char *own = g_build_filename(data ? data : "tests/data",
-                                            "preprocess.safetensors", NULL);
+    g_autofree char *own = file_data_path("preprocess.safetensors");
     fixtures = file ? file : own;
     g_test_add_func("/preprocess/pillow", equals_pillow);
     if (!file) {
-        g_test_add_func("/preprocess/yuv", converts_yuv_as_the_standards_say);
-        g_test_add_func("/preprocess/grey/limited", expands_limited_grey);
-        g_test_add_func("/preprocess/grey/all",
-                        sees_the_same_grey_in_every_format);
-        g_test_add_func("/preprocess/rgb",
-                        reads_the_same_colours_in_any_byte_order);
         g_test_add_func("/preprocess/sizes", resizes_any_size_to_any_size);
         g_test_add_func("/preprocess/variants",
                         gives_the_same_bytes_in_every_variant);

@@ -7,23 +7,13 @@
 
 #include <math.h>
 
+#include "model_compare.h"
+
 // The tiny model on the CPU in fp32.
 static PeBackend *be;
 static PeModel *model;
 static int dim; // E
 static int end; // id of the end token
-
-static PeModel *
-open_model(const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    const char *dir = g_getenv("PE_TEST_DATA");
-    g_autofree char *path =
-        g_build_filename(dir ? dir : "tests/data", name, NULL);
-    PeModel *m = pe_model_open(path, &error);
-    g_assert_no_error(error);
-    return m;
-}
 
 static PeText *
 new_text(int max_batch)
@@ -33,18 +23,6 @@ new_text(int max_batch)
     PeText *t = pe_text_new(be, model, &params, &error);
     g_assert_no_error(error);
     return t;
-}
-
-static double
-max_abs_diff(const float *a, const float *b, int n)
-{
-    double most = 0;
-    for (int i = 0; i < n; i++) {
-        double d = fabs((double)a[i] - b[i]);
-        if (!(d <= most)) // also NaN
-            most = d;
-    }
-    return most;
 }
 
 static void
@@ -65,10 +43,10 @@ embeds_a_list_alike_in_any_chunks(void)
     g_autofree float *b = g_new(float, 40 * dim);
     g_assert_true(pe_text_embed(small, ids[0], 40, 10, a, &error));
     g_assert_true(pe_text_embed(large, ids[0], 40, 10, b, &error));
-    double diff = max_abs_diff(a, b, 40 * dim);
+    double diff = max_abs_diff(a, b, 40 * (size_t)dim);
     g_test_message("max|diff| %.2e (limit 1e-5)", diff);
     g_assert_cmpfloat(diff, <=, 1e-5);
-    g_assert_cmpfloat(max_abs_diff(a, a + dim, dim), >, 1e-3);
+    g_assert_cmpfloat(max_abs_diff(a, a + dim, (size_t)dim), >, 1e-3);
     pe_text_free(small);
     pe_text_free(large);
 }
@@ -83,8 +61,8 @@ ignores_what_follows_the_first_end(void)
     PeText *t = new_text(3);
     g_autofree float *out = g_new(float, 3 * dim);
     g_assert_true(pe_text_embed(t, ids[0], 3, 8, out, &error));
-    g_assert_cmpfloat(max_abs_diff(out, out + dim, dim), <=, 1e-6);
-    g_assert_cmpfloat(max_abs_diff(out, out + 2 * dim, dim), >, 1e-3);
+    g_assert_cmpfloat(max_abs_diff(out, out + dim, (size_t)dim), <=, 1e-6);
+    g_assert_cmpfloat(max_abs_diff(out, out + 2 * dim, (size_t)dim), >, 1e-3);
     pe_text_free(t);
 }
 
@@ -128,9 +106,7 @@ gives_equal_bits_from_every_format_of_weights(void)
     PeModel *own = model;
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autoptr(GError) error = NULL;
-        g_autofree char *name =
-            g_strconcat("checkpoints/tiny_core_cls.", names[i], NULL);
-        model = open_model(name);
+        model = model_open_tiny(names[i]);
         g_assert_cmpint(pe_model_get_text(model)->output_dim, ==, 48);
         PeText *t = new_text(1);
         g_assert_true(pe_text_embed(t, ids, 1, 8, out[i > 0], &error));
@@ -150,7 +126,7 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     be = pe_backend_open("cpu", PE_PRECISION_FP32, 0, &error);
     g_assert_no_error(error);
-    model = open_model("tiny_core_cls.safetensors");
+    model = model_open_data("tiny_core_cls.safetensors");
     dim = pe_model_get_text(model)->output_dim;
     end = pe_model_get_text(model)->vocab_size - 1;
     g_test_add_func("/text/chunks", embeds_a_list_alike_in_any_chunks);

@@ -15,6 +15,9 @@
 
 #include <math.h>
 
+#include "checkpoint_files.h"
+#include "model_compare.h"
+
 #define MAX_ABS_FP32 5e-5
 #define MIN_COSINE_FP32 0.9999995
 #define MIN_COSINE_16BIT 0.999
@@ -38,13 +41,6 @@ typedef struct {
     int n_compared;
 } Run;
 
-static char *
-data_dir(void)
-{
-    const char *dir = g_getenv("PE_TEST_DATA");
-    return g_strdup(dir ? dir : "tests/data");
-}
-
 static const char *
 case_device(const Case *c)
 {
@@ -53,7 +49,7 @@ case_device(const Case *c)
 
 // ---- Comparing ------------------------------------------------------------
 
-// The least cosine of any row of [n / dim, dim].
+// The least cosine of any row of [n / dim, dim]; NaN when any is.
 static double
 min_cosine(const float *a, const float *b, size_t n, size_t dim)
 {
@@ -66,30 +62,11 @@ min_cosine(const float *a, const float *b, size_t n, size_t dim)
             bb += (double)b[i] * b[i];
         }
         double c = ab / sqrt(aa * bb);
-        if (!(c >= least)) // also NaN
-            least = c;
+        if (isnan(c))
+            return c;
+        least = MIN(least, c);
     }
     return least;
-}
-
-static double
-max_abs_diff(const float *a, const float *b, size_t n)
-{
-    double most = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = fabs((double)a[i] - b[i]);
-        if (!(d <= most)) // also NaN
-            most = d;
-    }
-    return most;
-}
-
-static float *
-read_tensor(const PeTensor *t)
-{
-    float *v = g_new(float, pe_tensor_size(t));
-    pe_tensor_to_f32(t, v);
-    return v;
 }
 
 // Compare with the file's tensor of this name; nothing when it has none.
@@ -100,7 +77,7 @@ compare(Run *run, const char *name, const float *got, size_t n)
     if (!t)
         return;
     g_assert_cmpint((int64_t)n, ==, pe_tensor_size(t));
-    g_autofree float *want = read_tensor(t);
+    g_autofree float *want = model_get_values(t);
     size_t dim = t->n_dims > 1 ? (size_t)t->shape[t->n_dims - 1] : n;
     double diff = max_abs_diff(got, want, n);
     double cosine = min_cosine(got, want, n, dim);
@@ -169,8 +146,7 @@ open_run(Run *run, const Case *what)
     *run = (Run){.what = what};
     run->file = pe_checkpoint_open(what->path, &error);
     g_assert_no_error(error);
-    run->model = pe_model_open(what->path, &error);
-    g_assert_no_error(error);
+    run->model = model_open(what->path);
     run->be = open_backend(what->device, what->precision);
     run->dim = pe_model_get_vision(run->model)->output_dim;
 
@@ -207,7 +183,7 @@ embed_tensor(Run *run, const PeTensor *t, size_t *n)
     int b = (int)(pe_tensor_size(t) / (3 * (int64_t)h * w));
     int tokens = c->cls_token + (h / c->patch_size) * (w / c->patch_size);
     *n = (size_t)b * (size_t)(run->dim ? run->dim : tokens * c->width);
-    g_autofree float *pixels = read_tensor(t);
+    g_autofree float *pixels = model_get_values(t);
     float *out = g_new(float, *n);
     g_assert_true(
         pe_vision_embed_pixels(run->vision, pixels, b, h, w, out, &error));
@@ -410,7 +386,7 @@ main(int argc, char **argv)
 
     bool chosen = dir || device || nick;
     if (!dir)
-        dir = data_dir();
+        dir = file_data_path("");
     g_autoptr(GPtrArray) paths = list_fixtures(dir);
     if (paths->len == 0) {
         g_printerr("%s: no file with a \"config\" in its metadata\n", dir);

@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+#include "model_compare.h"
+
 // The tiny model on the CPU in fp32.
 static PeBackend *be;
 static PeModel *model;
@@ -90,17 +92,13 @@ embeds_an_image_alike_alone_and_in_a_batch(void)
         fill_picture(i, rgb, pixels + i * n);
     g_assert_true(
         pe_vision_embed_pixels(v, pixels, 5, size, size, all, &error));
-    double worst = 0;
     for (int i = 0; i < 5; i++) {
         g_assert_true(pe_vision_embed_pixels(v, pixels + (size_t)i * n, 1, size,
                                              size, one, &error));
-        for (int j = 0; j < dim; j++) {
-            double d = fabs((double)one[j] - all[i * dim + j]);
-            worst = MAX(worst, d);
-        }
+        double diff = max_abs_diff(one, all + i * dim, (size_t)dim);
+        g_test_message("max|diff| %.2e (limit 1e-5)", diff);
+        g_assert_cmpfloat(diff, <=, 1e-5);
     }
-    g_test_message("max|diff| %.2e (limit 1e-5)", worst);
-    g_assert_cmpfloat(worst, <=, 1e-5);
     pe_vision_free(v);
 }
 
@@ -165,21 +163,11 @@ refuses_images_that_do_not_fit(void)
     pe_vision_free(v);
 }
 
-static char *
-data_path(const char *name)
-{
-    const char *dir = g_getenv("PE_TEST_DATA");
-    return g_build_filename(dir ? dir : "tests/data", name, NULL);
-}
-
 static void
 open_model(const char *name)
 {
-    g_autoptr(GError) error = NULL;
-    g_autofree char *path = data_path(name);
     g_clear_pointer(&model, pe_model_unref);
-    model = pe_model_open(path, &error);
-    g_assert_no_error(error);
+    model = model_open_data(name);
     size = pe_model_get_vision(model)->image_size;
     dim = pe_model_get_vision(model)->output_dim;
 }

@@ -19,7 +19,8 @@ void file_cleanup(void);
 char *file_write(const char *name, const void *data, size_t size);
 char *file_write_bytes(const char *name, const GByteArray *bytes);
 
-// A file of the committed data. Return, g_free().
+// A file of the committed data: in $PE_TEST_DATA, or in tests/data of the
+// current folder. Return, g_free().
 char *file_data_path(const char *name);
 GByteArray *file_read(const char *path);
 

@@ -10,6 +10,20 @@
 
 static char *model;
 
+const GstPeResultFields example_fields = {
+    .model = "PE-Core-T16-384",
+    .model_fingerprint = "0123456789abcdef",
+    .device = "cpu",
+    .sequence = 7,
+    .clip_start = 10,
+    .clip_end = 20,
+    .stream_start = 30,
+    .stream_end = 40,
+    .n_frames = 8,
+    .partial = TRUE,
+    .labels_version = 9,
+};
+
 int
 run_gst_tests(int argc, char **argv, void (*add_tests)(void))
 {
@@ -167,4 +181,21 @@ GstMessage *
 wait_message(GstBus *bus, GstMessageType types)
 {
     return gst_bus_timed_pop_filtered(bus, PATIENCE_S * GST_SECOND, types);
+}
+
+void
+run_to_the_end(GstElement *pipeline)
+{
+    g_autoptr(GstBus) bus = gst_element_get_bus(pipeline);
+
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    GstMessage *m = wait_message(bus, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    g_assert_nonnull(m);
+    if (GST_MESSAGE_TYPE(m) == GST_MESSAGE_ERROR) {
+        g_autoptr(GError) error = NULL;
+        gst_message_parse_error(m, &error, NULL);
+        g_assert_no_error(error);
+    }
+    gst_message_unref(m);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
 }

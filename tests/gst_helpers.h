@@ -33,6 +33,9 @@ void stop(GstHarness *h);
 // Ends the test as skipped when an element is missing.
 bool have_elements(const char *const *names);
 
+// Of a result, without embedding and labels.
+extern const GstPeResultFields example_fields;
+
 // Frame `index` of a moving pattern, with its timestamp and duration.
 GstBuffer *make_frame(int index);
 
@@ -51,3 +54,7 @@ guint64 get_stat(GstElement *element, const char *name);
 
 // Wait for a message of these types; NULL after some seconds.
 GstMessage *wait_message(GstBus *bus, GstMessageType types);
+
+// Play until the end of the stream, which must come without an error; then the
+// pipeline is in NULL.
+void run_to_the_end(GstElement *pipeline);

@@ -4,6 +4,7 @@
 
 #include "model_compare.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "checkpoint_files.h"
@@ -19,12 +20,18 @@ model_open(const char *path)
 }
 
 PeModel *
+model_open_data(const char *name)
+{
+    g_autofree char *path = file_data_path(name);
+    return model_open(path);
+}
+
+PeModel *
 model_open_tiny(const char *kind)
 {
     g_autofree char *name =
         g_strdup_printf("checkpoints/tiny_core_cls.%s", kind);
-    g_autofree char *path = file_data_path(name);
-    return model_open(path);
+    return model_open_data(name);
 }
 
 float *
@@ -33,6 +40,19 @@ model_get_values(const PeTensor *t)
     float *values = g_new(float, pe_tensor_size(t) + 1);
     pe_tensor_to_f32(t, values);
     return values;
+}
+
+double
+max_abs_diff(const float *a, const float *b, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs((double)a[i] - b[i]);
+        if (isnan(d))
+            return d;
+        most = MAX(most, d);
+    }
+    return most;
 }
 
 static float
@@ -50,7 +70,7 @@ model_assert_same(const PeModel *model, const PeModel *reference,
     for (guint i = 0; i < model->places->len; i++) {
         const PePlace *a = &g_array_index(model->places, PePlace, i);
         const PePlace *b = &g_array_index(reference->places, PePlace, i);
-        g_assert_cmpstr(a->slot->meta, ==, b->slot->meta);
+        g_assert_cmpstr(a->spec->meta, ==, b->spec->meta);
         g_assert_cmpint(a->n_dims, ==, a->tensor->n_dims);
         g_assert_cmpint(memcmp(a->tensor->shape, a->shape,
                                (size_t)a->n_dims * sizeof *a->shape),
@@ -60,7 +80,7 @@ model_assert_same(const PeModel *model, const PeModel *reference,
         for (int64_t k = 0; k < pe_tensor_size(a->tensor); k++) {
             float expected = round_to(y[k], precision);
             if (memcmp(&x[k], &expected, sizeof expected) != 0)
-                g_error("%s[%d]: %a, expected %a", a->slot->meta, (int)k, x[k],
+                g_error("%s[%d]: %a, expected %a", a->spec->meta, (int)k, x[k],
                         expected);
         }
     }

@@ -191,3 +191,22 @@ tiny_model_remove(char *path)
     g_rmdir(dir);
     g_free(path);
 }
+
+void
+tiny_model_open(TinyModel *tiny, uint32_t seed)
+{
+    g_autoptr(GError) error = NULL;
+    tiny->path = tiny_model_new(seed);
+    tiny->model = pe_model_open(tiny->path, &error);
+    g_assert_no_error(error);
+    tiny->tokenizer = pe_tokenizer_open_for_model(NULL, tiny->model, &error);
+    g_assert_no_error(error);
+}
+
+void
+tiny_model_close(TinyModel *tiny)
+{
+    pe_tokenizer_unref(tiny->tokenizer);
+    pe_model_unref(tiny->model);
+    tiny_model_remove(tiny->path);
+}

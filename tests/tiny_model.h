@@ -8,6 +8,8 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "core/pe.h"
+
 // What the files hold: 64x64 pixels, patches of 16, width 64, two layers, one
 // head and a class token; a text tower of width 64, two layers, 32 tokens and
 // 512 + TINY_MODEL_MERGES + 2 vocabulary entries; embeddings of 48.
@@ -25,3 +27,13 @@ char *tiny_model_new(uint32_t seed);
 
 // Remove what tiny_model_new() made; takes the path.
 void tiny_model_remove(char *path);
+
+// A tiny model in a temporary folder, opened.
+typedef struct {
+    char *path;
+    PeModel *model;
+    PeTokenizer *tokenizer;
+} TinyModel;
+
+void tiny_model_open(TinyModel *tiny, uint32_t seed);
+void tiny_model_close(TinyModel *tiny);

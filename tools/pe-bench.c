@@ -14,36 +14,25 @@
 
 #include "tools/bench_pipeline.h"
 #include "tools/json_line.h"
+#include "tools/program.h"
 #include "tools/progress.h"
 
-static char *opt_model, *opt_config, *opt_vocab, *opt_device, *opt_precision;
-static int opt_batch, opt_threads, opt_texts;
+static char *opt_config;
+static int opt_texts;
 static double opt_seconds = 10;
 static gboolean opt_pipeline, opt_json, opt_list;
 
 static const GOptionEntry entries[] = {
-    {"model", 'm', 0, G_OPTION_ARG_FILENAME, &opt_model,
-     "Checkpoint, or a folder with one", "PATH"},
     {"config", 'c', 0, G_OPTION_ARG_STRING, &opt_config,
      "A published shape with random weights instead", "NAME"},
     {"list", 'l', 0, G_OPTION_ARG_NONE, &opt_list, "List the shapes", NULL},
-    {"device", 'd', 0, G_OPTION_ARG_STRING, &opt_device,
-     "auto, cpu, cuda or cuda:N (default auto)", "D"},
-    {"precision", 'p', 0, G_OPTION_ARG_STRING, &opt_precision,
-     "auto, fp32, bf16, fp16, int8 or fp8 (default auto)", "P"},
-    {"batch", 'b', 0, G_OPTION_ARG_INT, &opt_batch,
-     "Images of a batch (default: chosen for the device)", "N"},
     {"seconds", 's', 0, G_OPTION_ARG_DOUBLE, &opt_seconds,
      "How long to measure (default 10)", "S"},
-    {"threads", 0, 0, G_OPTION_ARG_INT, &opt_threads,
-     "CPU threads (default: all cores)", "N"},
     {"pipeline", 0, 0, G_OPTION_ARG_NONE, &opt_pipeline,
      "Also measure the element peinference with frames of the model's size",
      NULL},
     {"texts", 0, 0, G_OPTION_ARG_INT, &opt_texts,
      "Also measure the text tower with N texts a round", "N"},
-    {"vocab", 0, 0, G_OPTION_ARG_FILENAME, &opt_vocab,
-     "Vocabulary for --texts (default: found)", "FILE"},
     {"json", 'j', 0, G_OPTION_ARG_NONE, &opt_json,
      "One JSON object on the last line", NULL},
     {NULL},
@@ -142,8 +131,8 @@ add(GArray *values, double value)
 static PeModel *
 open_model(Bench *b, GError **error)
 {
-    if (opt_model)
-        return pe_model_open(opt_model, error);
+    if (program_options.model)
+        return pe_model_open(program_options.model, error);
     PeModel *random = pe_model_new_random(opt_config, 1, error);
     if (!random || !opt_pipeline)
         return random;
@@ -154,7 +143,8 @@ open_model(Bench *b, GError **error)
         return NULL;
     }
     b->saved = g_build_filename(dir, "random.safetensors", NULL);
-    bool ok = pe_model_save(random, b->saved, PE_PRECISION_BF16, true, error);
+    bool ok =
+        program_save_model(random, b->saved, PE_PRECISION_BF16, true, error);
     pe_model_unref(random);
     return ok ? pe_model_open(b->saved, error) : NULL;
 }
@@ -187,25 +177,19 @@ open_pipeline(Bench *b, GError **error)
 }
 
 static bool
-set_up(Bench *b, PePrecision precision, GError **error)
+set_up(Bench *b, GError **error)
 {
     PeModel *model = open_model(b, error);
     if (!model)
         return false;
-    PeEngineParams params = {
-        .model = model,
-        .device = opt_device,
-        .precision = precision,
-        .batch_size = opt_batch,
-        .n_threads = opt_threads,
-    };
-    b->engine = pe_engine_get(&params, error);
+    b->engine = program_open_engine(model, error);
     size_t size = (size_t)pe_model_get_vision(model)->image_size;
     b->pixels = g_malloc(size * size * 3);
     for (size_t i = 0; i < size * size * 3; i++)
         b->pixels[i] = (uint8_t)g_random_int();
     if (b->engine && opt_texts)
-        b->tokenizer = pe_tokenizer_open_for_model(opt_vocab, model, error);
+        b->tokenizer =
+            pe_tokenizer_open_for_model(program_options.vocab, model, error);
     pe_model_unref(model);
     if (!b->engine || (opt_texts && !b->tokenizer))
         return false;
@@ -418,7 +402,7 @@ print_json(Bench *b, const Result *r, int rounds)
 // ---- Main ------------------------------------------------------------------
 
 static int
-run(PePrecision precision)
+run(void)
 {
     g_autoptr(GError) error = NULL;
     Bench b = {0};
@@ -427,14 +411,15 @@ run(PePrecision precision)
     for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++)
         *arrays[i] = g_array_new(FALSE, FALSE, sizeof(double));
 
-    int rounds = set_up(&b, precision, &error) ? measure(&b, &error) : -1;
+    int status = 0;
+    int rounds = set_up(&b, &error) ? measure(&b, &error) : -1;
     if (rounds > 0) {
         Result r = summarize(&b);
         print_text(&b, &r, rounds);
         if (opt_json)
             print_json(&b, &r, rounds);
     } else {
-        fprintf(stderr, "pe-bench: %s\n", error->message);
+        status = program_fail(error);
     }
 
     bench_pipeline_free(b.pipeline);
@@ -444,42 +429,34 @@ run(PePrecision precision)
     for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++)
         g_array_unref(*arrays[i]);
     g_free(b.pixels);
-    return rounds > 0 ? 0 : 1;
-}
-
-static int
-usage_error(const char *message)
-{
-    fprintf(stderr, "pe-bench: %s\nTry \"pe-bench --help\".\n", message);
-    return 2;
+    return status;
 }
 
 int
 main(int argc, char **argv)
 {
+    g_set_prgname("pe-bench");
     g_autoptr(GError) error = NULL;
     g_autoptr(GOptionContext) context =
         g_option_context_new("- measure a model on a device");
+    program_add_engine_options(context);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_description(context, description);
     if (!g_option_context_parse(context, &argc, &argv, &error))
-        return usage_error(error->message);
+        return program_fail_usage(NULL, error->message);
 
     if (opt_list) {
         for (const char *const *name = pe_model_list_configs(); *name; name++)
             puts(*name);
         return 0;
     }
-    PePrecision precision = PE_PRECISION_AUTO;
     if (argc > 1)
-        return usage_error("unexpected argument");
-    if (!opt_model == !opt_config)
-        return usage_error("give either --model or --config");
-    if (opt_precision && !pe_precision_parse(opt_precision, &precision))
-        return usage_error("--precision must be auto, fp32, bf16, fp16, int8 "
-                           "or fp8");
-    if (opt_batch < 0 || opt_threads < 0 || opt_texts < 0 || opt_seconds < 0)
-        return usage_error("numbers must not be negative");
+        return program_fail_usage(NULL, "unexpected argument");
+    if (!program_options.model == !opt_config)
+        return program_fail_usage(NULL, "give either --model or --config");
+    if (program_options.batch < 0 || program_options.threads < 0 ||
+        opt_texts < 0 || opt_seconds < 0)
+        return program_fail_usage(NULL, "numbers must not be negative");
     gst_init(NULL, NULL);
-    return run(precision);
+    return run();
 }

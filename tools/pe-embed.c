@@ -11,18 +11,16 @@
 
 #include "tools/decode.h"
 #include "tools/json_line.h"
+#include "tools/program.h"
 #include "tools/progress.h"
 #include "tools/safetensors_out.h"
 
-static char *opt_model, *opt_vocab, *opt_device, *opt_precision, *opt_out;
+static char *opt_out;
 static char **opt_texts, **opt_images, **opt_videos;
 static int opt_frames = 8;
-static int opt_batch, opt_threads;
 static gboolean opt_json;
 
 static const GOptionEntry entries[] = {
-    {"model", 'm', 0, G_OPTION_ARG_FILENAME, &opt_model,
-     "Checkpoint, or a folder with one", "PATH"},
     {"text", 't', 0, G_OPTION_ARG_STRING_ARRAY, &opt_texts,
      "Embed a text (may be repeated)", "TEXT"},
     {"image", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &opt_images,
@@ -31,16 +29,6 @@ static const GOptionEntry entries[] = {
      "Embed a video (may be repeated)", "FILE"},
     {"frames", 'n', 0, G_OPTION_ARG_INT, &opt_frames,
      "Frames of a video, first to last (default 8)", "N"},
-    {"vocab", 0, 0, G_OPTION_ARG_FILENAME, &opt_vocab,
-     "Vocabulary (default: found beside the model or installed)", "FILE"},
-    {"device", 'd', 0, G_OPTION_ARG_STRING, &opt_device,
-     "auto, cpu, cuda or cuda:N (default auto)", "D"},
-    {"precision", 'p', 0, G_OPTION_ARG_STRING, &opt_precision,
-     "auto, fp32, bf16, fp16, int8 or fp8 (default auto)", "P"},
-    {"batch", 'b', 0, G_OPTION_ARG_INT, &opt_batch,
-     "Frames of a batch (default: chosen for the device)", "N"},
-    {"threads", 0, 0, G_OPTION_ARG_INT, &opt_threads,
-     "CPU threads (default: all cores)", "N"},
     {"out", 'o', 0, G_OPTION_ARG_FILENAME, &opt_out,
      "Also write all vectors to a safetensors file", "FILE"},
     {"json", 0, 0, G_OPTION_ARG_NONE, &opt_json,
@@ -78,21 +66,21 @@ typedef struct {
     SafetensorsOut *out;
     Progress progress;
     int n_done;
-    bool failed;
+    int status; // to exit with
 } App;
 
 static void
 report(App *app, const GError *error)
 {
     progress_end(&app->progress);
-    fprintf(stderr, "pe-embed: %s\n", error->message);
-    app->failed = true;
+    app->status = program_fail(error);
 }
 
 // ---- Output ----------------------------------------------------------------
 
+// Add what texts, pictures and videos have in common, and print the line.
 static void
-add_common(App *app, JsonLine *j, const float *embedding)
+print_line(App *app, JsonLine *j, const float *embedding)
 {
     PeModel *model = pe_engine_get_model(app->engine);
     int dim = pe_engine_get_dim(app->engine);
@@ -103,6 +91,8 @@ add_common(App *app, JsonLine *j, const float *embedding)
                      pe_precision_nick(pe_engine_get_precision(app->engine)));
     json_line_int(j, "dim", dim);
     json_line_floats(j, "embedding", embedding, dim);
+    progress_end(&app->progress);
+    json_line_end(j);
 }
 
 static void
@@ -112,8 +102,7 @@ print_text(App *app, const char *text, const float *embedding)
     json_line_begin(&j);
     json_line_string(&j, "type", "text");
     json_line_string(&j, "text", text);
-    add_common(app, &j, embedding);
-    json_line_end(&j);
+    print_line(app, &j, embedding);
     safetensors_out_add(app->out, "text", text, embedding);
 }
 
@@ -129,8 +118,7 @@ print_item(App *app, const Item *item, const float *embedding)
         json_line_ints(&j, "frames", (const gint64 *)item->indices->data,
                        (int)item->indices->len);
     }
-    add_common(app, &j, embedding);
-    json_line_end(&j);
+    print_line(app, &j, embedding);
     safetensors_out_add(app->out, item->type, item->path, embedding);
 }
 
@@ -311,7 +299,7 @@ static bool
 embed_texts(App *app, GError **error)
 {
     PeTokenizer *tokenizer = pe_tokenizer_open_for_model(
-        opt_vocab, pe_engine_get_model(app->engine), error);
+        program_options.vocab, pe_engine_get_model(app->engine), error);
     if (!tokenizer)
         return false;
     int n = (int)g_strv_length(opt_texts);
@@ -331,19 +319,12 @@ embed_texts(App *app, GError **error)
 // ---- Main ------------------------------------------------------------------
 
 static PeEngine *
-open_engine(PePrecision precision, GError **error)
+open_engine(GError **error)
 {
-    PeModel *model = pe_model_open(opt_model, error);
+    PeModel *model = pe_model_open(program_options.model, error);
     if (!model)
         return NULL;
-    PeEngineParams params = {
-        .model = model,
-        .device = opt_device,
-        .precision = precision,
-        .batch_size = opt_batch,
-        .n_threads = opt_threads,
-    };
-    PeEngine *engine = pe_engine_get(&params, error);
+    PeEngine *engine = program_open_engine(model, error);
     pe_model_unref(model);
     return engine;
 }
@@ -364,15 +345,13 @@ embed_everything(App *app)
 }
 
 static int
-run(PePrecision precision)
+run(void)
 {
     g_autoptr(GError) error = NULL;
     App app = {0};
-    app.engine = open_engine(precision, &error);
-    if (!app.engine) {
-        report(&app, error);
-        return 1;
-    }
+    app.engine = open_engine(&error);
+    if (!app.engine)
+        return program_fail(error);
     app.client = pe_client_new(app.engine, on_done, &app);
     app.out = safetensors_out_new(pe_engine_get_model(app.engine),
                                   pe_engine_get_dim(app.engine));
@@ -387,39 +366,33 @@ run(PePrecision precision)
     safetensors_out_free(app.out);
     pe_client_free(app.client);
     pe_engine_unref(app.engine);
-    return app.failed;
-}
-
-static int
-usage_error(const char *message)
-{
-    fprintf(stderr, "pe-embed: %s\nTry \"pe-embed --help\".\n", message);
-    return 2;
+    return app.status;
 }
 
 int
 main(int argc, char **argv)
 {
+    g_set_prgname("pe-embed");
     g_autoptr(GError) error = NULL;
     g_autoptr(GOptionContext) context =
         g_option_context_new("- embed texts, pictures and videos");
+    program_add_engine_options(context);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_description(context, description);
     if (!g_option_context_parse(context, &argc, &argv, &error))
-        return usage_error(error->message);
+        return program_fail_usage(NULL, error->message);
 
-    PePrecision precision = PE_PRECISION_AUTO;
     if (argc > 1)
-        return usage_error("files go behind --image or --video");
-    if (!opt_model)
-        return usage_error("--model is missing");
+        return program_fail_usage(NULL, "files go behind --image or --video");
+    if (!program_options.model)
+        return program_fail_usage(NULL, "--model is missing");
     if (!opt_texts && !opt_images && !opt_videos)
-        return usage_error("nothing to embed: give --text, --image or --video");
-    if (opt_precision && !pe_precision_parse(opt_precision, &precision))
-        return usage_error("--precision must be auto, fp32, bf16, fp16, int8 "
-                           "or fp8");
-    if (opt_frames < 1 || opt_batch < 0 || opt_threads < 0)
-        return usage_error("--frames, --batch and --threads must be positive");
+        return program_fail_usage(
+            NULL, "nothing to embed: give --text, --image or --video");
+    if (opt_frames < 1 || program_options.batch < 0 ||
+        program_options.threads < 0)
+        return program_fail_usage(
+            NULL, "--frames, --batch and --threads must be positive");
     gst_init(NULL, NULL);
-    return run(precision);
+    return run();
 }

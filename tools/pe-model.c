@@ -11,33 +11,22 @@
 #include <string.h>
 
 #include "tools/json_line.h"
+#include "tools/program.h"
 
 static gboolean opt_json, opt_vision_only;
-static char *opt_precision, *opt_device;
+static char *opt_precision; // of convert
 
-#define JSON_OPTION \
-    { \
-        "json", 0, 0, G_OPTION_ARG_NONE, &opt_json, \
-            "One JSON object on one line instead of text", NULL \
-    }
-
-static const GOptionEntry inspect_entries[] = {JSON_OPTION, {NULL}};
+static const GOptionEntry entries[] = {
+    {"json", 0, 0, G_OPTION_ARG_NONE, &opt_json,
+     "One JSON object on one line instead of text", NULL},
+    {NULL},
+};
 
 static const GOptionEntry convert_entries[] = {
     {"precision", 'p', 0, G_OPTION_ARG_STRING, &opt_precision,
      "bf16, fp16 or fp32 (default bf16)", "P"},
     {"vision-only", 0, 0, G_OPTION_ARG_NONE, &opt_vision_only,
      "Leave the text tower out", NULL},
-    JSON_OPTION,
-    {NULL},
-};
-
-static const GOptionEntry check_entries[] = {
-    {"device", 'd', 0, G_OPTION_ARG_STRING, &opt_device,
-     "auto, cpu, cuda or cuda:N (default auto)", "D"},
-    {"precision", 'p', 0, G_OPTION_ARG_STRING, &opt_precision,
-     "auto, fp32, bf16, fp16, int8 or fp8 (default auto)", "P"},
-    JSON_OPTION,
     {NULL},
 };
 
@@ -57,13 +46,6 @@ static const char overview[] =
     "\"pe-model COMMAND --help\" tells the options.\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage.\n";
-
-static int
-fail(const GError *error)
-{
-    fprintf(stderr, "pe-model: %s\n", error->message);
-    return 1;
-}
 
 // ---- inspect --------------------------------------------------------------
 
@@ -177,7 +159,7 @@ run_inspect(char **files)
     g_autoptr(GError) error = NULL;
     PeModel *model = pe_model_open(files[0], &error);
     if (!model)
-        return fail(error);
+        return program_fail(error);
     if (opt_json)
         print_model_json(model);
     else
@@ -213,21 +195,45 @@ print_conversion(const PeModel *from, const PeModel *to)
            pe_model_get_dtype(from), size_in);
 }
 
-static int
-run_convert(char **files, PePrecision precision)
+static void
+add_convert_options(GOptionContext *context)
 {
+    g_option_context_add_main_entries(context, convert_entries, NULL);
+}
+
+// From opt_precision. False when nothing can be written in it.
+static bool
+get_file_precision(PePrecision *precision)
+{
+    *precision = PE_PRECISION_BF16;
+    if (opt_precision && !pe_precision_parse(opt_precision, precision))
+        return false;
+    return *precision == PE_PRECISION_FP32 || *precision == PE_PRECISION_BF16 ||
+           *precision == PE_PRECISION_FP16;
+}
+
+static int
+run_convert(char **files)
+{
+    PePrecision precision;
+    if (!get_file_precision(&precision))
+        return program_fail_usage("convert",
+                                  "--precision must be bf16, fp16 or fp32");
+    if (!g_str_has_suffix(files[1], ".safetensors"))
+        return program_fail_usage("convert", "OUT must end in .safetensors");
     g_autoptr(GError) error = NULL;
     PeModel *from = pe_model_open(files[0], &error);
     if (!from)
-        return fail(error);
+        return program_fail(error);
     PeModel *to = NULL;
     // What was written is only called a model once it has been read again.
-    if (pe_model_save(from, files[1], precision, opt_vision_only, &error) &&
+    if (program_save_model(from, files[1], precision, opt_vision_only,
+                           &error) &&
         (to = pe_model_open(files[1], &error)))
         print_conversion(from, to);
     pe_model_unref(from);
     pe_model_unref(to);
-    return error ? fail(error) : 0;
+    return error ? program_fail(error) : 0;
 }
 
 // ---- check ----------------------------------------------------------------
@@ -259,116 +265,86 @@ print_report(const PeModel *model, const PeDeviceReport *r, bool ok)
 }
 
 static int
-run_check(char **files, PePrecision precision)
+run_check(char **files)
 {
     g_autoptr(GError) error = NULL;
     PeModel *model = pe_model_open(files[0], &error);
     if (!model)
-        return fail(error);
+        return program_fail(error);
     PeDeviceReport report = {0};
-    bool ok = pe_device_check(model, opt_device, precision, &report, &error);
+    bool ok = pe_device_check(model, program_options.device,
+                              program_options.precision, &report, &error);
     // Also full when the answers were wrong; empty when there is no device.
     if (report.device)
         print_report(model, &report, ok);
     pe_model_unref(model);
-    return ok ? 0 : fail(error);
+    return ok ? 0 : program_fail(error);
 }
 
 // ---- Command line ---------------------------------------------------------
 
-typedef enum { INSPECT, CONVERT, CHECK } Command;
-
-static const struct {
+typedef struct {
     const char *name;
     const char *parameters;
     const char *summary;
     int n_files;
-    const GOptionEntry *entries;
-} commands[] = {
-    [INSPECT] = {"inspect", "FILE",
-                 "Tell what a checkpoint is: model, towers, parameters, type, "
-                 "fingerprint.",
-                 1, inspect_entries},
-    [CONVERT] = {"convert", "IN OUT.safetensors",
-                 "Write the weights as safetensors with Meta's names. OUT "
-                 "appears whole or not at all.",
-                 2, convert_entries},
-    [CHECK] = {"check", "FILE",
-               "Embed built-in pictures and texts on a device and compare with "
-               "the plain C\noperations, on the first layers of the model.",
-               1, check_entries},
+    void (*add_options)(GOptionContext *context); // NULL: only --json
+    int (*run)(char **files);                     // returns the exit status
+} Command;
+
+static const Command commands[] = {
+    {"inspect", "FILE",
+     "Tell what a checkpoint is: model, towers, parameters, type, fingerprint.",
+     1, NULL, run_inspect},
+    {"convert", "IN OUT.safetensors",
+     "Write the weights as safetensors with Meta's names. OUT appears whole or "
+     "not at all.",
+     2, add_convert_options, run_convert},
+    {"check", "FILE",
+     "Embed built-in pictures and texts on a device and compare with the plain "
+     "C\noperations, on the first layers of the model.",
+     1, program_add_device_options, run_check},
 };
 
 static int
-usage_error(const char *command, const char *message)
-{
-    fprintf(stderr, "pe-model: %s\nTry \"pe-model %s%s--help\".\n", message,
-            command, *command ? " " : "");
-    return 2;
-}
-
-static int
-run(Command command, char **files)
-{
-    const char *name = commands[command].name;
-    PePrecision precision =
-        command == CONVERT ? PE_PRECISION_BF16 : PE_PRECISION_AUTO;
-    if (opt_precision && !pe_precision_parse(opt_precision, &precision))
-        return usage_error(name, "--precision must be auto, fp32, bf16, fp16, "
-                                 "int8 or fp8");
-    switch (command) {
-    case INSPECT:
-        return run_inspect(files);
-    case CONVERT:
-        if (precision != PE_PRECISION_FP32 && precision != PE_PRECISION_BF16 &&
-            precision != PE_PRECISION_FP16)
-            return usage_error(name, "--precision must be bf16, fp16 or fp32");
-        if (!g_str_has_suffix(files[1], ".safetensors"))
-            return usage_error(name, "OUT must end in .safetensors");
-        return run_convert(files, precision);
-    default:
-        return run_check(files, precision);
-    }
-}
-
-static int
-parse_and_run(Command command, int argc, char **argv)
+parse_and_run(const Command *command, int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *usage = g_strdup_printf("%s %s", commands[command].name,
-                                             commands[command].parameters);
+    g_autofree char *usage =
+        g_strdup_printf("%s %s", command->name, command->parameters);
     g_autoptr(GOptionContext) context = g_option_context_new(usage);
-    g_option_context_add_main_entries(context, commands[command].entries, NULL);
-    g_option_context_set_summary(context, commands[command].summary);
+    if (command->add_options)
+        command->add_options(context);
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_summary(context, command->summary);
     g_option_context_set_description(
         context, "Exit status: 0 done, 1 failed, 2 wrong usage.");
     if (!g_option_context_parse(context, &argc, &argv, &error))
-        return usage_error(commands[command].name, error->message);
-    if (argc - 1 != commands[command].n_files) {
+        return program_fail_usage(command->name, error->message);
+    if (argc - 1 != command->n_files) {
         g_autofree char *message =
-            g_strdup_printf("expected %s", commands[command].parameters);
-        return usage_error(commands[command].name, message);
+            g_strdup_printf("expected %s", command->parameters);
+        return program_fail_usage(command->name, message);
     }
-    return run(command, argv + 1);
+    return command->run(argv + 1);
 }
 
 int
 main(int argc, char **argv)
 {
+    g_set_prgname("pe-model");
     if (argc > 1 &&
         (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         fputs(overview, stdout);
         return 0;
     }
     if (argc < 2)
-        return usage_error("", "a command is missing: inspect, convert or "
-                               "check");
+        return program_fail_usage(
+            NULL, "a command is missing: inspect, convert or check");
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
-        if (strcmp(argv[1], commands[i].name) != 0)
-            continue;
-        argv[1] = argv[0];
-        return parse_and_run((Command)i, argc - 1, argv + 1);
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return parse_and_run(&commands[i], argc - 1, argv + 1);
     }
     g_autofree char *message = g_strdup_printf("unknown command '%s'", argv[1]);
-    return usage_error("", message);
+    return program_fail_usage(NULL, message);
 }

@@ -17,9 +17,10 @@ progress_start(Progress *p, const char *unit, double total)
     *p = (Progress){
         .unit = unit,
         .total = total,
-        .start = g_get_monotonic_time(),
         .terminal = isatty(STDERR_FILENO),
     };
+    // What is done within a period needs no bar.
+    p->start = p->shown = g_get_monotonic_time();
 }
 
 void
@@ -46,6 +47,6 @@ progress_show(Progress *p, double done)
 void
 progress_end(Progress *p)
 {
-    if (p->terminal && p->shown)
+    if (p->terminal && p->shown > p->start)
         fprintf(stderr, "\r\033[K");
 }

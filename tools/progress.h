@@ -12,7 +12,7 @@ typedef struct {
     const char *unit; // "files"
     double total;     // 0: not known
     gint64 start;     // us
-    gint64 shown;
+    gint64 shown;     // us, the last time
     bool terminal;
 } Progress;
 

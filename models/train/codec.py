@@ -35,13 +35,17 @@ def source(frames: np.ndarray, fps: int) -> str:
     n, h, w, _ = frames.shape
     if w % 4:
         raise ValueError(f"a width of {w} is not a multiple of 4")
-    return f"fdsrc blocksize={h * w * 3} ! rawvideoparse format=rgb width={w} height={h} framerate={fps}/1"
+    return (
+        f"fdsrc blocksize={h * w * 3} ! "
+        f"rawvideoparse format=rgb width={w} height={h} framerate={fps}/1"
+    )
 
 
 def encoder(quantizer: int, key_int: int, colorimetry: str, layout: str) -> str:
     return (
         f"videoconvert ! video/x-raw,format={layout},colorimetry={colorimetry} ! "
-        f"x264enc pass=quant quantizer={quantizer} key-int-max={key_int} speed-preset=veryfast bframes=0 threads=1"
+        f"x264enc pass=quant quantizer={quantizer} key-int-max={key_int} "
+        "speed-preset=veryfast bframes=0 threads=1"
     )
 
 
@@ -51,7 +55,8 @@ def round_trip(
     """RGB [n, h, w, 3] encoded, decoded and converted back."""
     raw = launch(
         f"{source(frames, 25)} ! {encoder(quantizer, key_int, colorimetry, 'I420')} ! "
-        "h264parse ! avdec_h264 max-threads=1 ! videoconvert ! video/x-raw,format=RGB ! fdsink sync=false",
+        "h264parse ! avdec_h264 max-threads=1 ! videoconvert ! "
+        "video/x-raw,format=RGB ! fdsink sync=false",
         frames.tobytes(),
     )
     return as_frames(raw, *frames.shape[1:3])
@@ -81,7 +86,8 @@ def test_pattern(pattern: str, height: int, width: int, n: int, extra: str = "")
     raw = launch(
         f"videotestsrc num-buffers={n} pattern={pattern} {extra} ! "
         f"video/x-raw,format=I420,width={width},height={height},framerate=5/1 ! "
-        "x264enc pass=quant quantizer=26 speed-preset=veryfast bframes=0 threads=1 ! avdec_h264 max-threads=1 ! "
+        "x264enc pass=quant quantizer=26 speed-preset=veryfast bframes=0 threads=1 ! "
+        "avdec_h264 max-threads=1 ! "
         "videoconvert ! video/x-raw,format=RGB ! fdsink sync=false"
     )
     return as_frames(raw, height, width)

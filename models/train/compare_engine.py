@@ -34,8 +34,10 @@ def embed_product(
 ) -> np.ndarray:
     """Unit embeddings [n, dim] of every frame, from the JSON lines."""
     codec.launch(
-        f"filesrc location={clip} ! qtdemux ! h264parse ! avdec_h264 ! videoconvert ! video/x-raw,{caps} ! "
-        f"peinference model={model_path} device={device} precision={precision} mode=exact clip-length=1 ! "
+        f"filesrc location={clip} ! qtdemux ! h264parse ! avdec_h264 ! "
+        f"videoconvert ! video/x-raw,{caps} ! "
+        f"peinference model={model_path} device={device} precision={precision} "
+        "mode=exact clip-length=1 ! "
         f"pemetaconvert embedding=base64 ! filesink location={out}"
     )
     lines = (json.loads(line) for line in out.read_text().splitlines())

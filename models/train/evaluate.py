@@ -35,10 +35,10 @@ from vocab import Tokenizer
 @torch.no_grad()
 def embed_labels(clip: model.Clip, tokenizer: Tokenizer, labels: dict) -> tuple[torch.Tensor, int]:
     """Unit vectors [labels + negatives, dim] and how many are labels."""
-    templates = labels.get("templates") or ["{}"]
+    templates = labels.get("templates") or ["a video of {}."]
     rows = []
     for label in [*labels["labels"], *labels.get("negatives", [])]:
-        texts = [t.replace("{}", prompt) for prompt in exam.label_prompts(label) for t in templates]
+        texts = exam.label_prompts(label, templates)
         ids = torch.from_numpy(tokenizer.batch(texts, clip.text_config.context_length))
         rows.append(F.normalize(F.normalize(clip.encode_text(ids), dim=-1).mean(dim=0), dim=0))
     return torch.stack(rows), len(labels["labels"])
@@ -71,8 +71,9 @@ def judge_product(test: Test, clip_path: Path, args: argparse.Namespace, work: P
     labels.write_text(json.dumps(test.labels))
     codec.launch(
         f"filesrc location={clip_path} ! qtdemux ! h264parse ! avdec_h264 ! "
-        f"peinference model={args.model} vocab={args.vocab} device=cpu precision={args.precision} mode=exact "
-        f"clip-length=1 top-k=1 threshold={test.threshold} labels-file={labels} ! "
+        f"peinference model={args.model} vocab={args.vocab} device=cpu "
+        f"precision={args.precision} mode=exact clip-length=1 top-k=1 "
+        f"threshold={test.threshold} labels-file={labels} ! "
         f"pemetaconvert ! filesink location={out}"
     )
     answers = []

@@ -33,8 +33,11 @@ def label_name(label: str | dict) -> str:
     return label if isinstance(label, str) else label["name"]
 
 
-def label_prompts(label: str | dict) -> list[str]:
-    return [label] if isinstance(label, str) else label.get("prompts", [label["name"]])
+def label_prompts(label: str | dict, templates: list[str]) -> list[str]:
+    """As the product does: prompts are taken as they are, a bare label goes into the templates."""
+    if isinstance(label, dict) and "prompts" in label:
+        return label["prompts"]
+    return [template.replace("{}", label_name(label)) for template in templates]
 
 
 def label_names(labels: dict) -> list[str]:

@@ -113,7 +113,8 @@ def main() -> None:
             if k % 100 == 99:
                 rate = (k + 1) * GROUP / (time.monotonic() - start)
                 print(
-                    f"{(k + 1) * GROUP}/{total} pictures, {rate:.0f}/s, {(groups - k) * GROUP / rate:.0f} s left",
+                    f"{(k + 1) * GROUP}/{total} pictures, {rate:.0f}/s, "
+                    f"{(groups - k) * GROUP / rate:.0f} s left",
                     flush=True,
                 )
     images.flush()

@@ -159,7 +159,7 @@ def run(trainer: Trainer, batches: Iterator, args: argparse.Namespace) -> None:
     """Train until the steps or the minutes are over, with a line of log now and then."""
     start = time.monotonic()
     with open(args.out / "log.csv", "w", newline="") as file:
-        log = csv.DictWriter(file, COLUMNS)
+        log = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         log.writeheader()
         progress = 0.0
         while progress < 1:
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--vocab", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="weights to start from, for a second round")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1.2e-3)

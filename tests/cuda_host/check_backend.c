@@ -18,6 +18,7 @@
 static char *model_path;
 static PeModel *model;
 static int (*graph_launches)(void); // NULL: a real device
+static void *(*new_stream)(void);
 
 static int n_warnings; // that recording failed
 static int n_measured; // products that were timed
@@ -168,6 +169,41 @@ device_frames_are_given_back(void)
     g_assert_cmpmem(got, size, expected, size);
     be->ops->slot_free(be, slot);
     be->ops->free(be, device);
+    cpu->ops->close(cpu);
+    be->ops->close(be);
+}
+
+// A frame of another producer's stream goes into a slot whose last frame has
+// not been preprocessed yet.
+static void
+slots_keep_the_last_frame(void)
+{
+    PeBackend *be = open_cuda(PE_PRECISION_FP32);
+    PeBackend *cpu = pe_backend_open_reference();
+    PeSlot *slots[2];
+    uint8_t *data[3];
+    PeFrame frames[3];
+    for (int i = 0; i < 3; i++)
+        frames[i] = make_frame(PE_FORMAT_RGB, 40, 36, (guint32)i, &data[i]);
+    PeFrame on_device = frames[1];
+    void *device = move_to_device(be, &on_device);
+    on_device.stream = new_stream();
+    for (int i = 0; i < 2; i++)
+        slots[i] = be->ops->slot_new(be, SIDE, SIDE);
+    ingest(be, slots[0], &frames[0]);
+    ingest(be, slots[0], &on_device);
+    ingest(be, slots[1], &frames[2]);
+    g_autofree float *got = read_slots(be, slots, 2, SIDE);
+    size_t n = 3 * SIDE * SIDE;
+    for (int i = 0; i < 2; i++) {
+        g_autofree float *want = squash(cpu, &frames[1 + i]);
+        g_assert_cmpmem(got + (size_t)i * n, n * sizeof *got, want,
+                        n * sizeof *want);
+        be->ops->slot_free(be, slots[i]);
+    }
+    be->ops->free(be, device);
+    for (int i = 0; i < 3; i++)
+        g_free(data[i]);
     cpu->ops->close(cpu);
     be->ops->close(be);
 }
@@ -451,7 +487,7 @@ the_engine_runs_on_it(void)
 {
     enum { N = 5 };
     g_autoptr(GError) error = NULL;
-    PeEngineParams params = {.model = model, .device = "cuda"};
+    PeEngineParams params = {.model = model, .device = "cuda", .batch_size = 4};
     PeEngine *engine = pe_engine_get(&params, &error);
     g_assert_no_error(error);
     PeFrame frames[N];
@@ -494,6 +530,9 @@ main(int argc, char **argv)
     g_test_add_func("/cuda/frames/memory", refuses_planes_of_other_memory);
     g_test_add_func("/cuda/recordings/same", recordings_give_the_same_results);
     if (emulated) {
+        g_assert_true(g_module_symbol(module, "fake_cuda_new_stream", &symbol));
+        new_stream = (void *(*)(void))symbol;
+        g_test_add_func("/cuda/frames/last", slots_keep_the_last_frame);
         g_test_add_func("/cuda/recordings/none", runs_without_recordings);
         g_test_add_func("/cuda/limits/memory", survives_having_no_memory);
         g_test_add_func("/cuda/limits/old", old_devices_are_named);

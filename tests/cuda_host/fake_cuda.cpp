@@ -116,6 +116,14 @@ cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
     return cudaSuccess;
 }
 
+void *
+fake_cuda_new_stream(void)
+{
+    static cudaStream_t stream;
+    cudaStreamCreateWithFlags(&stream, 0);
+    return stream;
+}
+
 cudaError_t
 cudaStreamDestroy(cudaStream_t stream)
 {

@@ -41,7 +41,7 @@ def read_texts(root, paths):
         data = (root / path).read_bytes()
         if b"\0" in data or path.name == "LICENSE" or path.suffix == ".csv":
             continue
-        if "data" in path.parts:
+        if {"data", "seeds"} & set(path.parts):
             continue
         try:
             texts[path] = data.decode()

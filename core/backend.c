@@ -12,8 +12,9 @@
 
 #include "backend.h"
 
-#include <dlfcn.h>
 #include <gmodule.h>
+
+#include "places.h"
 
 #define CUDA_MODULE "libpe-cuda." G_MODULE_SUFFIX
 
@@ -35,24 +36,9 @@ find_cuda_module(void)
     const char *file = g_getenv("GST_PE_CUDA_MODULE");
     if (file && *file)
         return g_strdup(file);
-    g_autofree char *dir = NULL;
-    Dl_info self;
-    if (dladdr((void *)find_cuda_module, &self) && self.dli_fname)
-        dir = g_path_get_dirname(self.dli_fname);
-    const char *places[][2] = {
-        {dir, "../gst-perception-encoder/" CUDA_MODULE},
-        {dir, "../cuda/" CUDA_MODULE},
-        {PE_CUDA_MODULE_DIR, CUDA_MODULE},
-    };
-    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
-        char *path = places[i][0]
-                         ? g_build_filename(places[i][0], places[i][1], NULL)
-                         : NULL;
-        if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR))
-            return path;
-        g_free(path);
-    }
-    return NULL;
+    static const char *const beside[] = {
+        "../gst-perception-encoder/" CUDA_MODULE, "../cuda/" CUDA_MODULE, NULL};
+    return pe_places_find(beside, PE_CUDA_MODULE_DIR "/" CUDA_MODULE);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "model_private.h"
+#include "places.h"
 
 // The published evaluation's, used when a file stores none.
 #define DEFAULT_LOGIT_SCALE 100.0f
@@ -257,7 +258,8 @@ pe_model_new_from_checkpoint(PeCheckpoint *ckpt, GError **error)
     model->format = strcmp(layout->format, "meta") != 0 ? layout->format
                     : pickled                           ? "meta-pt"
                                                         : "meta-safetensors";
-    model->name = pe_model_make_name(&model->vision);
+    model->name = pe_model_make_name(&model->vision,
+                                     pe_checkpoint_get_metadata(ckpt, "name"));
     log_ignored(model, layout->names);
     return model;
 }
@@ -406,4 +408,24 @@ pe_model_release(const PeModel *model, const PeTensor *tensor)
 {
     if (model->ckpt)
         pe_checkpoint_release(model->ckpt, tensor);
+}
+
+PeModel *
+pe_model_open_default(GError **error)
+{
+    static const char file[] = "gst-perception-encoder/pe-demo.safetensors";
+    static const char *const beside[] = {"../models/pe-demo.safetensors", NULL};
+    const char *data = g_getenv("GST_PE_DATA_PATH");
+    g_autofree char *installed =
+        g_build_filename(data ? data : PE_DATADIR, file, NULL);
+    g_autofree char *path =
+        pe_places_find(data ? beside + 1 : beside, installed);
+    if (path)
+        return pe_model_open(path, error);
+    g_set_error(error, PE_ERROR, PE_ERROR_FILE,
+                "no model is named, and the demo model is not at %s: name a "
+                "Perception Encoder checkpoint, such as PE-Core-B16-224.pt or "
+                "a folder with one",
+                installed);
+    return NULL;
 }

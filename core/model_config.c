@@ -99,13 +99,24 @@ is_same_vision(const PeVisionConfig *a, const PeVisionConfig *b)
            a->layer_scale == b->layer_scale;
 }
 
+// A name of one line that no published model has.
+static bool
+is_own_name(const char *name)
+{
+    return name && *name && strlen(name) <= 64 &&
+           g_utf8_validate(name, -1, NULL) && !strpbrk(name, "\n\r\t") &&
+           !g_str_has_prefix(name, "PE-");
+}
+
 char *
-pe_model_make_name(const PeVisionConfig *vision)
+pe_model_make_name(const PeVisionConfig *vision, const char *stored)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(published); i++) {
         if (is_same_vision(vision, &published[i].vision))
             return g_strdup(published[i].name);
     }
+    if (is_own_name(stored))
+        return g_strdup(stored);
     return g_strdup_printf("PE %dx%d patch %d width %d depth %d",
                            vision->image_size, vision->image_size,
                            vision->patch_size, vision->width, vision->layers);

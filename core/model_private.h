@@ -109,8 +109,9 @@ const PeLayout *pe_layout_find(const PeCheckpoint *ckpt, GError **error);
 bool pe_model_read_config(PeModel *model, const PeLayout *layout,
                           GError **error);
 
-// "PE-Core-B16-224" or a description. Returns, g_free().
-char *pe_model_make_name(const PeVisionConfig *vision);
+// "PE-Core-B16-224", the name that the file stored, or a description; see
+// pe_model_get_name(). Returns, g_free().
+char *pe_model_make_name(const PeVisionConfig *vision, const char *stored);
 
 // Set the configuration of a published name. False when there is none.
 bool pe_model_set_published(PeModel *model, const char *name);

@@ -113,6 +113,11 @@ typedef struct PeModel PeModel;
 PeModel *pe_model_open(const char *path,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+// The small model that comes with the library: below $GST_PE_DATA_PATH when
+// that is set, else installed or in the build tree. It is not PE-Core: it knows
+// a few drawn scenes. Returns a reference.
+PeModel *pe_model_open_default(GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 // A model of a published shape ("PE-Core-L14-336") with random weights, for
 // benchmarks and tests: meaningless answers at the real cost. The weights are
 // views of one small random pool, so even G costs little memory.
@@ -125,7 +130,9 @@ const char *const *pe_model_list_configs(void);
 PeModel *pe_model_ref(PeModel *model);
 void pe_model_unref(PeModel *model);
 
-// "PE-Core-L14-336", or a description of an unpublished shape such as
+// "PE-Core-L14-336"; of an unpublished shape the name that the file gives
+// itself
+// ("pe-demo"; never one that begins like Meta's), or a description such as
 // "PE 64x64 patch 16 width 64 depth 2".
 const char *pe_model_get_name(const PeModel *model);
 const char *pe_model_get_path(const PeModel *model); // "" for random weights

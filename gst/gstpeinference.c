@@ -123,19 +123,6 @@ gst_pe_inference_post_error(GstPeInference *self, const GError *error)
 
 // ---- States ---------------------------------------------------------------
 
-// The model that ships with the plugin. Returns a path, g_free(), or NULL.
-static char *
-find_default_model(void)
-{
-    const char *data = g_getenv("GST_PE_DATA_PATH");
-    g_autofree char *path =
-        g_build_filename(data ? data : PE_DATADIR, "gst-perception-encoder",
-                         "pe-demo.safetensors", NULL);
-
-    return g_file_test(path, G_FILE_TEST_EXISTS) ? g_steal_pointer(&path)
-                                                 : NULL;
-}
-
 static PeModel *
 open_model(GstPeInference *self, GError **error)
 {
@@ -143,16 +130,8 @@ open_model(GstPeInference *self, GError **error)
     g_autofree char *path = g_strdup(self->model_path);
     GST_OBJECT_UNLOCK(self);
 
-    if (!path || !*path) {
-        g_free(path);
-        path = find_default_model();
-    }
-    if (path)
-        return pe_model_open(path, error);
-    g_set_error(error, PE_ERROR, PE_ERROR_FILE,
-                "no model: set the model property to a Perception Encoder "
-                "checkpoint, such as PE-Core-B16-224.pt or a folder with one");
-    return NULL;
+    return path && *path ? pe_model_open(path, error)
+                         : pe_model_open_default(error);
 }
 
 static PeEngine *

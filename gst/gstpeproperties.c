@@ -294,8 +294,8 @@ declare_model(void)
      * A Perception Encoder checkpoint: Meta's .pt, timm or open_clip
      * safetensors, or one written by pe-model; or a folder that holds exactly
      * one. Empty: the demo model that ships with the plugin, or
-     * gst-perception-encoder/demo.safetensors below GST_PE_DATA_PATH when that
-     * environment variable is set.
+     * gst-perception-encoder/pe-demo.safetensors below GST_PE_DATA_PATH when
+     * that environment variable is set.
      *
      * Since: 0.1
      */

@@ -308,7 +308,7 @@ static void
 says_why_it_cannot_start(void)
 {
     g_setenv("GST_PE_DATA_PATH", "/nonexistent", TRUE);
-    assert_start_fails("model=\"\"", "set the model property");
+    assert_start_fails("model=\"\"", "no model is named");
     g_unsetenv("GST_PE_DATA_PATH");
     assert_start_fails("model=/nonexistent.pt", "/nonexistent.pt");
     assert_start_fails("model=/dev/null", "/dev/null");

@@ -49,6 +49,25 @@ every_format_has_the_same_weights(void)
 }
 
 static void
+calls_only_published_shapes_by_meta_names(void)
+{
+    PeVisionConfig v = {.image_size = 32, .patch_size = 16, .width = 64};
+    const struct {
+        const char *stored, *name;
+    } cases[] = {
+        {"pe-demo", "pe-demo"},
+        {"PE-Core-B16-224", "PE 32x32 patch 16 width 64 depth 0"},
+        {"two\nlines", "PE 32x32 patch 16 width 64 depth 0"},
+        {"", "PE 32x32 patch 16 width 64 depth 0"},
+        {NULL, "PE 32x32 patch 16 width 64 depth 0"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *name = pe_model_make_name(&v, cases[i].stored);
+        g_assert_cmpstr(name, ==, cases[i].name);
+    }
+}
+
+static void
 tells_the_configuration_of_the_tiny_model(void)
 {
     PeModel *model = model_open_tiny("meta.pt");
@@ -385,6 +404,7 @@ main(int argc, char **argv)
     g_test_add_func("/model/formats", every_format_has_the_same_weights);
     g_test_add_func("/model/column-order", reads_tensors_in_column_order);
     g_test_add_func("/model/tiny", tells_the_configuration_of_the_tiny_model);
+    g_test_add_func("/model/name", calls_only_published_shapes_by_meta_names);
     g_test_add_func("/model/published", recognises_every_published_model);
     g_test_add_func("/model/random", makes_random_models_of_every_shape);
     g_test_add_func("/model/seed", random_weights_follow_the_seed);

@@ -244,14 +244,23 @@ goes_on_after_a_bad_file(void)
 // ---- All -------------------------------------------------------------------
 
 static void
+take_the_demo_model_when_none_is_named(void)
+{
+    Run r = RUN("pe-embed", "-d", "cpu", "-t", "a red circle");
+    g_assert_cmpint(r.status, ==, 0);
+    g_autoptr(GPtrArray) lines = parse_lines(r.out);
+    g_assert_cmpuint(lines->len, ==, 1);
+    g_assert_nonnull(strstr(r.out, "\"model\": \"pe-demo\""));
+    clear(&r);
+}
+
+static void
 explains_wrong_usage(void)
 {
     Run runs[] = {
-        RUN("pe-embed"),
         RUN("pe-embed", "-m", model),
         RUN("pe-embed", "-m", model, "-t", "x", "-p", "fp7"),
         RUN("pe-embed", "--nonsense"),
-        RUN("pe-bench"),
         RUN("pe-bench", "-m", model, "-c", "PE-Core-T16-384"),
     };
     for (size_t i = 0; i < G_N_ELEMENTS(runs); i++) {
@@ -363,6 +372,8 @@ main(int argc, char **argv)
     g_test_add_func("/tools/safetensors", writes_safetensors);
     g_test_add_func("/tools/bad-file", goes_on_after_a_bad_file);
     g_test_add_func("/tools/usage", explains_wrong_usage);
+    g_test_add_func("/tools/default_model",
+                    take_the_demo_model_when_none_is_named);
     g_test_add_func("/tools/missing", names_what_is_missing);
     g_test_add_func("/tools/bench", measures_and_ends_with_json);
     int rc = g_test_run();

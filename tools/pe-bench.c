@@ -131,8 +131,8 @@ add(GArray *values, double value)
 static PeModel *
 open_model(Bench *b, GError **error)
 {
-    if (program_options.model)
-        return pe_model_open(program_options.model, error);
+    if (!opt_config)
+        return program_open_model(error);
     PeModel *random = pe_model_new_random(opt_config, 1, error);
     if (!random || !opt_pipeline)
         return random;
@@ -452,7 +452,7 @@ main(int argc, char **argv)
     }
     if (argc > 1)
         return program_fail_usage(NULL, "unexpected argument");
-    if (!program_options.model == !opt_config)
+    if (program_options.model && opt_config)
         return program_fail_usage(NULL, "give either --model or --config");
     if (program_options.batch < 0 || program_options.threads < 0 ||
         opt_texts < 0 || opt_seconds < 0)

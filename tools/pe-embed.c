@@ -321,7 +321,7 @@ embed_texts(App *app, GError **error)
 static PeEngine *
 open_engine(GError **error)
 {
-    PeModel *model = pe_model_open(program_options.model, error);
+    PeModel *model = program_open_model(error);
     if (!model)
         return NULL;
     PeEngine *engine = program_open_engine(model, error);
@@ -384,8 +384,6 @@ main(int argc, char **argv)
 
     if (argc > 1)
         return program_fail_usage(NULL, "files go behind --image or --video");
-    if (!program_options.model)
-        return program_fail_usage(NULL, "--model is missing");
     if (!opt_texts && !opt_images && !opt_videos)
         return program_fail_usage(
             NULL, "nothing to embed: give --text, --image or --video");

@@ -39,7 +39,7 @@ program_add_engine_options(GOptionContext *context)
 {
     static const GOptionEntry entries[] = {
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &program_options.model,
-         "Checkpoint, or a folder with one", "PATH"},
+         "Checkpoint, or a folder with one (default: the demo model)", "PATH"},
         {"vocab", 0, 0, G_OPTION_ARG_FILENAME, &program_options.vocab,
          "Vocabulary (default: found beside the model or installed)", "FILE"},
         {"batch", 'b', 0, G_OPTION_ARG_INT, &program_options.batch,
@@ -50,6 +50,13 @@ program_add_engine_options(GOptionContext *context)
     };
     g_option_context_add_main_entries(context, entries, NULL);
     program_add_device_options(context);
+}
+
+PeModel *
+program_open_model(GError **error)
+{
+    return program_options.model ? pe_model_open(program_options.model, error)
+                                 : pe_model_open_default(error);
 }
 
 PeEngine *

@@ -21,6 +21,9 @@ void program_add_device_options(GOptionContext *context);
 // --model, --vocab, --batch, --threads and the two of a device
 void program_add_engine_options(GOptionContext *context);
 
+// --model, or the demo model.
+PeModel *program_open_model(GError **error);
+
 // The engine for a model that the options ask for.
 PeEngine *program_open_engine(PeModel *model, GError **error);
 

@@ -55,8 +55,8 @@ rejects_what_is_no_file(void)
     g_assert_null(pe_checkpoint_open(folder, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_FILE);
 
-    g_autofree char *a = file_write("none/a.pt", "x", 1);
-    g_autofree char *b = file_write("none/b.safetensors", "x", 1);
+    g_free(file_write("none/a.pt", "x", 1));
+    g_free(file_write("none/b.safetensors", "x", 1));
     assert_rejected_path(folder, "a.pt, b.safetensors");
 }
 

@@ -5,6 +5,11 @@
 
 #include "gst_helpers.h"
 
+// A device that does not keep up, on any machine: an engine of its own waits
+// ten seconds for a batch that never fills, unless a full queue or the end of
+// the stream hurries it.
+#define SLOW "precision=bf16 batch-size=32 batch-timeout=10000"
+
 static GstHarness *
 play_live(const char *properties)
 {
@@ -97,11 +102,12 @@ carries_the_latest_result_and_its_age(void)
     stop(h);
 }
 
-// Whether or not the device keeps up, every frame is accounted for.
+// The third frame finds two on their way. Whoever is skipped, every frame is
+// accounted for.
 static void
 skips_frames_instead_of_queuing_them(void)
 {
-    GstHarness *h = play_live("mode=latest clip-length=1");
+    GstHarness *h = play_live("mode=latest clip-length=1 " SLOW);
     GstElement *e = h->element;
 
     push_frames(h, 0, 500);
@@ -114,7 +120,7 @@ skips_frames_instead_of_queuing_them(void)
                    clips, skipped);
     g_assert_cmpuint(get_stat(e, "sampled"), ==, 500);
     g_assert_cmpuint(clips + skipped, ==, 500);
-    g_assert_cmpuint(clips, >, 0);
+    g_assert_cmpuint(clips, >=, 2);
     g_assert_cmpuint(skipped, >, 0);
     stop(h);
 }
@@ -135,7 +141,7 @@ holds_live_frames_until_their_result(void)
 static void
 sends_late_results_with_later_frames(void)
 {
-    GstHarness *h = play_live("mode=exact latency=0 clip-length=1");
+    GstHarness *h = play_live("mode=exact latency=0 clip-length=1 " SLOW);
     GstElement *e = h->element;
 
     for (int i = 0; i < 20; i++) {
@@ -144,8 +150,7 @@ sends_late_results_with_later_frames(void)
     }
     g_assert_true(gst_harness_push_event(h, gst_event_new_eos()));
     gst_event_unref(pull_event(h, GST_EVENT_EOS));
-    g_test_message("%" G_GUINT64_FORMAT " of 20 late", get_stat(e, "late"));
-    g_assert_cmpuint(get_stat(e, "late"), >, 0);
+    g_assert_cmpuint(get_stat(e, "late"), ==, 20);
     g_assert_cmpuint(get_stat(e, "clips"), ==, 20);
     stop(h);
 }
@@ -158,21 +163,9 @@ follows_the_source_in_auto_mode(void)
     g_assert_cmpint(pull_frames(h, 5), ==, 5);
     stop(h);
 
-    h = play_live("clip-length=1");
-    push_frames(h, 0, 1);
-    // Its result cannot be there: the frame did not wait. (A result that is
-    // there at once is possible, but not for all of these.)
-    int n = pull_frames(h, 1);
-    for (int i = 1; i < 5; i++) {
-        gst_harness_push_event(h, gst_event_new_flush_start());
-        gst_harness_push_event(h, gst_event_new_flush_stop(TRUE));
-        GstSegment segment;
-        gst_segment_init(&segment, GST_FORMAT_TIME);
-        gst_harness_push_event(h, gst_event_new_segment(&segment));
-        push_frames(h, 0, 1);
-        n += pull_frames(h, 1);
-    }
-    g_assert_cmpint(n, <, 5);
+    h = play_live("clip-length=1 " SLOW);
+    push_frames(h, 0, 5);
+    g_assert_cmpint(pull_frames(h, 5), ==, 0);
     stop(h);
 }
 

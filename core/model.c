@@ -415,11 +415,12 @@ pe_model_open_default(GError **error)
 {
     static const char file[] = "gst-perception-encoder/pe-demo.safetensors";
     static const char *const beside[] = {"../models/pe-demo.safetensors", NULL};
+    static const char *const nowhere[] = {NULL};
+    // Whoever names a folder wants no other.
     const char *data = g_getenv("GST_PE_DATA_PATH");
     g_autofree char *installed =
         g_build_filename(data ? data : PE_DATADIR, file, NULL);
-    g_autofree char *path =
-        pe_places_find(data ? beside + 1 : beside, installed);
+    g_autofree char *path = pe_places_find(data ? nowhere : beside, installed);
     if (path)
         return pe_model_open(path, error);
     g_set_error(error, PE_ERROR, PE_ERROR_FILE,

@@ -45,13 +45,21 @@ typedef struct PeLinear PeLinear;
 // One preprocessed picture, waiting to be embedded.
 typedef struct PeSlot PeSlot;
 
+// Weights on their way into one. What the towers fold into a linear is in the
+// scales; everything is multiplied in f32 and rounded to act once. The bias is
+// taken as it is, with all folds already in it. Borrows everything.
 typedef struct {
-    PeTensor weight;   // [n, k] f32, f16 or bf16, any strides; borrowed
-    const float *bias; // [n], NULL: none; borrowed
-    const float
-        *scale;   // [n], NULL: none; LayerScale, multiplies W's rows and b
-    int k_padded; // >= k; columns k..k_padded-1 of W are zero
+    PeTensor weight;       // [n, k] f32, f16 or bf16, any strides
+    const float *bias;     // [n], NULL: none
+    const float *scale;    // [n], NULL: none; multiplies W's rows
+    const float *in_scale; // [k], NULL: none; multiplies W's columns
+    int k_padded;          // >= k; columns k..k_padded-1 of W are zero
 } PeLinearParams;
+
+// Patches are the model's pixels in [-1, 1] times this: a byte v becomes
+// (2 v - 255) / 256, an odd integer of 8 bits over a power of two, which f16
+// and bf16 hold exactly. The patch embedding's weights undo it.
+#define PE_PIXEL_SCALE (255.0f / 256)
 
 typedef enum {
     PE_EPILOGUE_NONE,     // y act  = x W^T + b
@@ -110,11 +118,11 @@ struct PeBackendOps {
 
     // y act [B * gh * gw, k_padded], k ordered (channel, py, px); the ragged
     // right and bottom remainders are dropped; columns past 3 * P * P are 0.
-    // Pixels become ((v / 255) - 0.5) / 0.5.
+    // Bytes v become (2 v - 255) / 256, see PE_PIXEL_SCALE.
     void (*patchify)(PeBackend *be, void *y, PeSlot *const *slots, int b,
                      int patch, int k_padded);
-    // The same from pixels f32 [B, 3, h, w] in backend memory, already in
-    // [-1, 1].
+    // The same from pixels f32 [B, 3, h, w] in backend memory, in [-1, 1]:
+    // they become pixel * PE_PIXEL_SCALE.
     void (*patchify_f32)(PeBackend *be, void *y, const float *pixels, int b,
                          int h, int w, int patch, int k_padded);
 
@@ -125,7 +133,8 @@ struct PeBackendOps {
                    const float *cls, const float *pos, int b, int np, int d);
 
     // y[r,:] = (x[r,:] - mean) / sqrt(var + eps) * w + b, y of type `type`
-    // (act or f32; f32 y may be x).
+    // (act or f32; f32 y may be x). w and b are both NULL where they have been
+    // folded into what reads y: then they are 1 and 0.
     void (*layernorm)(PeBackend *be, void *y, PeDtype type, const float *x,
                       const float *w, const float *b, int rows, int d,
                       float eps);
@@ -134,19 +143,21 @@ struct PeBackendOps {
     void (*linear)(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
                    const PeRope *rope, void *y, const void *x, int rows);
 
-    // y act [R, D] = softmax(q k^T / sqrt(head_dim)) v per head; qkv act
-    // [R, 3 * D], head j at columns j * head_dim of each third. With `offsets`
+    // y act [R, D] = softmax2(q k^T) v per head, where softmax2 is of powers
+    // of two: the scale, and log2 e, are in q. qkv act [R, 3 * D], head j at
+    // columns j * head_dim of each third. With `offsets`
     // (i32 [B + 1], backend memory) sequence b is rows offsets[b]..
     // offsets[b + 1] - 1 and none is longer than n; without, each has n rows.
     void (*attention)(PeBackend *be, void *y, const void *qkv,
                       const int *offsets, int b, int n, int heads, int head_dim,
                       bool causal);
 
-    // y act [B, D] = softmax(q k^T) v; q f32 [D] is the probe's query, already
-    // scaled by 1 / sqrt(head_dim); kv act [B * n, 2 * D].
-    void (*attention_pool)(PeBackend *be, void *y, const float *q,
-                           const void *kv, int b, int n, int heads,
-                           int head_dim);
+    // y act [B, heads * D], head h at columns h * D:
+    //   y[b,h,:] = sum_i softmax2_i(x[b,i,:] u[h,:]) x[b,i,:]
+    // x act [B * n, D], u f32 [heads, D]; scores f32 [B, heads, n] in backend
+    // memory is scratch.
+    void (*pool)(PeBackend *be, void *y, float *scores, const float *u,
+                 const void *x, int b, int n, int heads, int d);
 
     // y[i,:] = x[rows[i],:], all f32; rows i32 [n] in backend memory
     void (*gather)(PeBackend *be, float *y, const float *x, const int *rows,

@@ -218,8 +218,7 @@ device_measure_gemm(PeDevice *device, int batch)
         seconds(d->be, patches, width, (k + align - 1) / align * align) +
         v->layers * block;
     if (v->pool_heads > 0)
-        total += seconds(d->be, rows, 2 * width, width) +
-                 seconds(d->be, batch, width, width) +
+        total += seconds(d->be, batch, width, v->pool_heads * width) +
                  seconds(d->be, batch, 4 * width, width) +
                  seconds(d->be, batch, width, 4 * width);
     return total + seconds(d->be, batch, v->output_dim, width);

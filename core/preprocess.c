@@ -115,7 +115,7 @@ pe_pixel_table(void)
     static gsize ready = 0;
     if (g_once_init_enter(&ready)) {
         for (int v = 0; v < 256; v++)
-            table[v] = ((float)v / 255.0f - 0.5f) / 0.5f;
+            table[v] = (float)(2 * v - 255) / 256;
         g_once_init_leave(&ready, 1);
     }
     return table;

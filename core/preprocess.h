@@ -41,7 +41,8 @@ typedef struct {
 PeYuvCoefficients pe_yuv_coefficients(PeMatrix matrix, bool full_range,
                                       int bits);
 
-// ((v / 255) - 0.5) / 0.5 in f32 for every byte: the model's pixel values.
+// (2 v - 255) / 256 for every byte: the model's pixel values in [-1, 1], times
+// PE_PIXEL_SCALE of backend.h.
 const float *pe_pixel_table(void); // [256]
 
 #define PE_MAX_FRAME_SIZE 16384 // pixels of a side

@@ -13,8 +13,7 @@ struct PeText {
     const PeTextConfig *config;
     const PeTextWeights *weights;
 
-    float *ln_final_weight, *ln_final_bias;
-    PeLinear *projection;
+    PeLinear *projection; // W -> E, with the final norm's weights
 
     float *ends;  // f32 [max_rows, W], the end tokens' rows
     float *out;   // f32 [max_rows, E]
@@ -32,10 +31,11 @@ load_weights(PeText *t, int n_blocks)
     PeTower *tower = &t->tower;
     const PeTextWeights *w = t->weights;
     pe_tower_load_blocks(tower, w->blocks, n_blocks);
-    t->ln_final_weight = pe_tower_load_vector(tower, &w->ln_final_weight);
-    t->ln_final_bias = pe_tower_load_vector(tower, &w->ln_final_bias);
-    t->projection =
-        pe_tower_load_linear(tower, &w->projection, NULL, NULL, tower->width);
+    t->projection = pe_tower_load_linear(
+        tower, &(PeFoldedLinear){.weight = &w->projection,
+                                 .in_scale = &w->ln_final_weight,
+                                 .in_shift = &w->ln_final_bias,
+                                 .k_padded = tower->width});
 }
 
 static void
@@ -193,8 +193,7 @@ run_chunk(PeText *t, PeSequences *seq, float *out, GError **error)
 
     be->ops->gather(be, t->ends, tower->x, t->indices + seq->b + 1, seq->b,
                     width);
-    pe_tower_layernorm(tower, tower->h, be->act, t->ends, t->ln_final_weight,
-                       t->ln_final_bias, seq->b);
+    pe_tower_layernorm(tower, tower->h, be->act, t->ends, NULL, NULL, seq->b);
     be->ops->linear(be, t->projection, PE_EPILOGUE_F32, NULL, t->out, tower->h,
                     seq->b);
     return pe_tower_finish(tower, out, t->out,

@@ -4,6 +4,8 @@
 
 #include "tower.h"
 
+#include <math.h>
+
 void
 pe_tower_init(PeTower *t, PeBackend *be, const PeModel *model, int width,
               int heads, int mlp_width)
@@ -61,18 +63,25 @@ pe_tower_alloc(PeTower *t, size_t size)
     return p;
 }
 
-// The elements of a tensor as f32 on the host; NULL without a tensor. g_free().
-static float *
-read_vector(PeTower *t, const PeTensor *tensor)
+float *
+pe_tower_alloc_host(PeTower *t, size_t n)
 {
-    if (t->error || !tensor || !tensor->data)
+    if (t->error)
         return NULL;
-    size_t n = (size_t)pe_tensor_size(tensor);
     float *v = g_try_new(float, n);
-    if (!v) {
+    if (!v)
         fail_nomem(t, "a weight", n * sizeof *v);
+    return v;
+}
+
+float *
+pe_tower_read(PeTower *t, const PeTensor *tensor)
+{
+    if (!tensor || !tensor->data)
         return NULL;
-    }
+    float *v = pe_tower_alloc_host(t, (size_t)pe_tensor_size(tensor));
+    if (!v)
+        return NULL;
     pe_tensor_to_f32(tensor, v);
     pe_model_release(t->model, tensor);
     return v;
@@ -81,7 +90,7 @@ read_vector(PeTower *t, const PeTensor *tensor)
 float *
 pe_tower_load_vector(PeTower *t, const PeTensor *tensor)
 {
-    g_autofree float *host = read_vector(t, tensor);
+    g_autofree float *host = pe_tower_read(t, tensor);
     if (!host)
         return NULL;
     size_t size = (size_t)pe_tensor_size(tensor) * sizeof *host;
@@ -91,58 +100,150 @@ pe_tower_load_vector(PeTower *t, const PeTensor *tensor)
     return p;
 }
 
-PeLinear *
-pe_tower_load_linear(PeTower *t, const PeTensor *weight, const PeTensor *bias,
-                     const PeTensor *scale, int k_padded)
+float
+pe_tower_query_scale(int head_dim)
 {
-    g_autofree float *b = read_vector(t, bias);
-    g_autofree float *s = read_vector(t, scale);
+    return (float)(1 / (G_LN2 * sqrt(head_dim)));
+}
+
+static double
+dot(const float *a, const float *b, int k)
+{
+    enum { LANES = 8 };
+    double sums[LANES] = {0};
+    int i = 0;
+    for (; i + LANES <= k; i += LANES) {
+        for (int j = 0; j < LANES; j++)
+            sums[j] += (double)a[i + j] * b[i + j];
+    }
+    for (; i < k; i++)
+        sums[0] += (double)a[i] * b[i];
+    for (int j = 1; j < LANES; j++)
+        sums[0] += sums[j];
+    return sums[0];
+}
+
+void
+pe_tower_add_product(float *y, const PeTensor *w, const float *x)
+{
+    int n = (int)w->shape[0], k = (int)w->shape[1];
+#pragma omp parallel
+    {
+        g_autofree float *row = g_new(float, k);
+#pragma omp for
+        for (int i = 0; i < n; i++) {
+            PeTensor line = pe_tensor_rows(w, i, 1);
+            pe_tensor_to_f32(&line, row);
+            y[i] = (float)(y[i] + dot(row, x, k));
+        }
+    }
+}
+
+// scale o (b + W in_shift), f32 [n]; NULL when it is nothing. g_free().
+static float *
+fold_bias(PeTower *t, const PeTensor *w, const PeFoldedLinear *source,
+          const float *scale)
+{
+    int n = (int)w->shape[0];
+    float *b = pe_tower_read(t, source->bias);
+    g_autofree float *shift = pe_tower_read(t, source->in_shift);
+    if (shift && !b) {
+        b = pe_tower_alloc_host(t, (size_t)n);
+        if (b)
+            memset(b, 0, (size_t)n * sizeof *b);
+    }
+    if (shift && b)
+        pe_tower_add_product(b, w, shift);
+    for (int i = 0; scale && b && i < n; i++)
+        b[i] *= scale[i];
+    return b;
+}
+
+PeLinear *
+pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
+{
+    g_autofree float *scale = pe_tower_read(t, source->scale);
+    g_autofree float *in_scale = pe_tower_read(t, source->in_scale);
     g_autofree float *copy = NULL;
-    PeTensor w = *weight;
+    PeTensor w = *source->weight;
+    if (t->error)
+        return NULL;
     if (w.n_dims != 2) {
         // A convolution kernel. Torch may have stored it channels-last.
         if (!pe_tensor_is_contiguous(&w)) {
-            copy = read_vector(t, &w);
+            copy = pe_tower_read(t, &w);
             w = pe_tensor_new(PE_DTYPE_F32, w.n_dims, w.shape, copy);
         }
         w = pe_tensor_as_matrix(&w, w.shape[0]);
     }
+    g_autofree float *bias = t->error ? NULL : fold_bias(t, &w, source, scale);
     if (t->error)
         return NULL;
-    PeLinearParams params = {
-        .weight = w, .bias = b, .scale = s, .k_padded = k_padded};
+    PeLinearParams params = {.weight = w,
+                             .bias = bias,
+                             .scale = scale,
+                             .in_scale = in_scale,
+                             .k_padded = source->k_padded};
     PeLinear *l = t->be->ops->linear_new(t->be, &params);
-    pe_model_release(t->model, weight);
+    pe_model_release(t->model, source->weight);
     if (!l) {
-        fail_nomem(t, "the weights", (size_t)pe_tensor_size(weight) * 4);
+        fail_nomem(t, "the weights", (size_t)pe_tensor_size(&w) * 4);
         return NULL;
     }
     g_ptr_array_add(t->linears, l);
     return l;
 }
 
+// What the rows of q, k and v are multiplied with, f32 [3 * D]. g_free().
+static float *
+new_qkv_scale(PeTower *t)
+{
+    float *scale = g_new(float, 3 * t->width);
+    for (int i = 0; i < 3 * t->width; i++)
+        scale[i] = i < t->width ? pe_tower_query_scale(t->width / t->heads) : 1;
+    return scale;
+}
+
+static PeBlock
+load_block(PeTower *t, const PeBlockWeights *w, const PeTensor *qkv_scale)
+{
+    PeBlock block;
+    block.qkv =
+        pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->qkv_weight,
+                                                  .bias = &w->qkv_bias,
+                                                  .scale = qkv_scale,
+                                                  .in_scale = &w->ln_1_weight,
+                                                  .in_shift = &w->ln_1_bias,
+                                                  .k_padded = t->width});
+    block.out =
+        pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->out_weight,
+                                                  .bias = &w->out_bias,
+                                                  .scale = &w->ls_1,
+                                                  .k_padded = t->width});
+    block.fc =
+        pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->fc_weight,
+                                                  .bias = &w->fc_bias,
+                                                  .in_scale = &w->ln_2_weight,
+                                                  .in_shift = &w->ln_2_bias,
+                                                  .k_padded = t->width});
+    block.proj =
+        pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->proj_weight,
+                                                  .bias = &w->proj_bias,
+                                                  .scale = &w->ls_2,
+                                                  .k_padded = t->mlp_width});
+    return block;
+}
+
 void
 pe_tower_load_blocks(PeTower *t, const PeBlockWeights *blocks, int n)
 {
-    int d = t->width;
+    g_autofree float *values = new_qkv_scale(t);
+    PeTensor qkv_scale =
+        pe_tensor_new(PE_DTYPE_F32, 1, (int64_t[]){3 * t->width}, values);
     t->n_blocks = n;
     t->blocks = g_new0(PeBlock, n);
-    for (int i = 0; i < n && !t->error; i++) {
-        const PeBlockWeights *w = &blocks[i];
-        t->blocks[i] = (PeBlock){
-            .ln_1_weight = pe_tower_load_vector(t, &w->ln_1_weight),
-            .ln_1_bias = pe_tower_load_vector(t, &w->ln_1_bias),
-            .qkv =
-                pe_tower_load_linear(t, &w->qkv_weight, &w->qkv_bias, NULL, d),
-            .out = pe_tower_load_linear(t, &w->out_weight, &w->out_bias,
-                                        &w->ls_1, d),
-            .ln_2_weight = pe_tower_load_vector(t, &w->ln_2_weight),
-            .ln_2_bias = pe_tower_load_vector(t, &w->ln_2_bias),
-            .fc = pe_tower_load_linear(t, &w->fc_weight, &w->fc_bias, NULL, d),
-            .proj = pe_tower_load_linear(t, &w->proj_weight, &w->proj_bias,
-                                         &w->ls_2, t->mlp_width),
-        };
-    }
+    for (int i = 0; i < n && !t->error; i++)
+        t->blocks[i] = load_block(t, &blocks[i], &qkv_scale);
 }
 
 void
@@ -194,8 +295,7 @@ run_block(PeTower *t, const PeBlock *block, const PeSequences *seq)
     PeEpilogue rotate = seq->rope ? PE_EPILOGUE_ROPE : PE_EPILOGUE_NONE;
     int rows = seq->rows;
 
-    pe_tower_layernorm(t, t->h, act, t->x, block->ln_1_weight, block->ln_1_bias,
-                       rows);
+    pe_tower_layernorm(t, t->h, act, t->x, NULL, NULL, rows);
     ops->linear(t->be, block->qkv, rotate, seq->rope, t->wide, t->h,
                 rows); // [rows, 3D]
     ops->attention(t->be, t->h, t->wide, seq->offsets, seq->b, seq->n, t->heads,
@@ -203,8 +303,7 @@ run_block(PeTower *t, const PeBlock *block, const PeSequences *seq)
     ops->linear(t->be, block->out, PE_EPILOGUE_RESIDUAL, NULL, t->x, t->h,
                 rows);
 
-    pe_tower_layernorm(t, t->h, act, t->x, block->ln_2_weight, block->ln_2_bias,
-                       rows);
+    pe_tower_layernorm(t, t->h, act, t->x, NULL, NULL, rows);
     ops->linear(t->be, block->fc, PE_EPILOGUE_GELU, NULL, t->wide, t->h,
                 rows); // [rows, M]
     ops->linear(t->be, block->proj, PE_EPILOGUE_RESIDUAL, NULL, t->x, t->wide,

@@ -13,14 +13,28 @@
 
 #define PE_LAYERNORM_EPS 1e-5f
 
+// The norms' weights are in the linears behind them, LayerScale in those before
+// it, and the scale of the softmax in q.
 typedef struct {
-    float *ln_1_weight, *ln_1_bias; // [D]
-    PeLinear *qkv;                  // D -> 3D
-    PeLinear *out;                  // D -> D, LayerScale folded in
-    float *ln_2_weight, *ln_2_bias; // [D]
-    PeLinear *fc;                   // D -> M
-    PeLinear *proj;                 // M -> D, LayerScale folded in
+    PeLinear *qkv;  // D -> 3D
+    PeLinear *out;  // D -> D
+    PeLinear *fc;   // D -> M
+    PeLinear *proj; // M -> D
 } PeBlock;
+
+// A linear of the model with what is folded into it on loading:
+//
+//     y = scale o (W (in_scale o x + in_shift) + b)
+//
+// All but the weight may be NULL or absent.
+typedef struct {
+    const PeTensor *weight;   // [n, ..]
+    const PeTensor *bias;     // [n]
+    const PeTensor *scale;    // [n]
+    const PeTensor *in_scale; // [k]
+    const PeTensor *in_shift; // [k]
+    int k_padded;
+} PeFoldedLinear;
 
 typedef struct {
     PeBackend *be;        // borrowed
@@ -63,12 +77,19 @@ void pe_tower_clear(PeTower *t);
 // looks at it once, with pe_tower_check(), when everything has been asked for.
 
 void *pe_tower_alloc(PeTower *t, size_t size);
-// NULL for a tensor that the model does not have.
+// n floats on the host; g_free().
+float *pe_tower_alloc_host(PeTower *t, size_t n);
+// The elements of a tensor as f32 on the host; NULL for a tensor that the model
+// does not have. g_free().
+float *pe_tower_read(PeTower *t, const PeTensor *tensor);
+// The same in backend memory.
 float *pe_tower_load_vector(PeTower *t, const PeTensor *tensor);
-// `weight` is [n, ..]; `bias` and `scale` [n] may be NULL or absent.
-PeLinear *pe_tower_load_linear(PeTower *t, const PeTensor *weight,
-                               const PeTensor *bias, const PeTensor *scale,
-                               int k_padded);
+PeLinear *pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source);
+// q's rows of a qkv weight are to be multiplied with it: softmax is of powers
+// of two, and the scores of heads of this size have a scale.
+float pe_tower_query_scale(int head_dim);
+// y [n] += W x on the host, W [n, k] of any strides; sums in double.
+void pe_tower_add_product(float *y, const PeTensor *w, const float *x);
 void pe_tower_load_blocks(PeTower *t, const PeBlockWeights *blocks, int n);
 // `wide` gets at least min_wide bytes, for what the owner does before and
 // after the blocks.
@@ -79,7 +100,8 @@ bool pe_tower_check(PeTower *t, GError **error);
 // Run all blocks over the residual stream t->x.
 void pe_tower_run(PeTower *t, const PeSequences *seq);
 
-// y act [rows, D] = LN(x); f32 with `type` F32, then y may be x.
+// y act [rows, D] = LN(x), f32 with `type` F32, then y may be x; without weight
+// and bias where these are in what reads y.
 void pe_tower_layernorm(PeTower *t, void *y, PeDtype type, const float *x,
                         const float *weight, const float *bias, int rows);
 

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// vision.c - the image tower: patches, positions, blocks, attention pool.
+// vision.c - the image tower: patches, positions, blocks; the attention pool is
+// in vision_pool.c.
 //
-// Source: perception_models core/vision_encoder/pe.py, VisionTransformer and
-// AttentionPooling.
+// Source: perception_models core/vision_encoder/pe.py, VisionTransformer.
 
 #include "vision.h"
 
-#include <math.h>
-
 #include "grid.h"
 #include "tower.h"
+#include "vision_pool.h"
 
 // Grids other than the native one that are kept, least recently used out first.
 #define MAX_GRIDS 8
@@ -22,16 +21,6 @@ typedef struct {
     float *pos;     // f32 [N, D]
     float *cos_sin; // f32 [N, head_dim / 2, 2]
 } Grid;
-
-typedef struct {
-    float *q; // f32 [D], the probe's query, scaled by 1 / sqrt(head_dim)
-    PeLinear *kv;
-    PeLinear *out;
-    float *ln_weight, *ln_bias;
-    PeLinear *fc;
-    PeLinear *proj;
-    int mlp_width;
-} Pool;
 
 struct PeVision {
     PeTower tower;
@@ -45,14 +34,10 @@ struct PeVision {
     PeLinear *conv;
     float *cls; // f32 [D]
     float *ln_pre_weight, *ln_pre_bias;
+    // With a pool only the trace needs them: they are in its weights, too.
     float *ln_post_weight, *ln_post_bias;
-    Pool pool;
+    PeVisionPool pool;
     PeLinear *head; // D -> E
-
-    // Buffers behind the blocks, [max_batch, ..].
-    void *pooled;   // act [max_batch, D]
-    float *y;       // f32 [max_batch, D]
-    void *pool_mlp; // act [max_batch, 4D]
     float *out;     // f32 [max_batch, E]
 
     GQueue grids;  // of Grid, most recently used first
@@ -62,57 +47,19 @@ struct PeVision {
 
 // ---- Loading --------------------------------------------------------------
 
-// q = (Wq probe + bq) / sqrt(head_dim): no input takes part in it.
+// The patch embedding, whose inputs are PE_PIXEL_SCALE times the pixels.
 static void
-load_pool_query(PeVision *v)
+load_conv(PeVision *v)
 {
-    PeTower *t = &v->tower;
-    const PeVisionWeights *w = v->weights;
-    int d = t->width;
-    double scale = 1 / sqrt((double)d / v->config->pool_heads);
-    g_autofree float *probe = g_new(float, d);
-    g_autofree float *bias = g_new(float, d);
-    g_autofree float *row = g_new(float, d);
-    g_autofree float *q = g_new(float, d);
-
-    pe_tensor_to_f32(&w->probe, probe);
-    pe_tensor_to_f32(&w->pool_q_bias, bias);
-    for (int i = 0; i < d; i++) {
-        PeTensor line = pe_tensor_rows(&w->pool_q_weight, i, 1);
-        pe_tensor_to_f32(&line, row);
-        double sum = bias[i];
-        for (int j = 0; j < d; j++)
-            sum += (double)row[j] * probe[j];
-        q[i] = (float)(sum * scale);
-    }
-    pe_model_release(t->model, &w->pool_q_weight);
-
-    size_t size = (size_t)d * sizeof *q;
-    v->pool.q = pe_tower_alloc(t, size);
-    if (v->pool.q)
-        t->be->ops->upload(t->be, v->pool.q, q, size);
-}
-
-static void
-load_pool(PeVision *v)
-{
-    PeTower *t = &v->tower;
-    const PeVisionWeights *w = v->weights;
-    Pool *p = &v->pool;
-    int d = t->width;
-
-    load_pool_query(v);
-    p->mlp_width = (int)w->pool_fc_weight.shape[0];
-    p->kv =
-        pe_tower_load_linear(t, &w->pool_kv_weight, &w->pool_kv_bias, NULL, d);
-    p->out = pe_tower_load_linear(t, &w->pool_out_weight, &w->pool_out_bias,
-                                  NULL, d);
-    p->ln_weight = pe_tower_load_vector(t, &w->pool_ln_weight);
-    p->ln_bias = pe_tower_load_vector(t, &w->pool_ln_bias);
-    p->fc =
-        pe_tower_load_linear(t, &w->pool_fc_weight, &w->pool_fc_bias, NULL, d);
-    p->proj = pe_tower_load_linear(t, &w->pool_proj_weight, &w->pool_proj_bias,
-                                   NULL, p->mlp_width);
+    int64_t k = 3 * v->config->patch_size * v->config->patch_size;
+    g_autofree float *scale = g_new(float, k);
+    for (int i = 0; i < k; i++)
+        scale[i] = 1 / PE_PIXEL_SCALE;
+    PeTensor in_scale = pe_tensor_new(PE_DTYPE_F32, 1, &k, scale);
+    v->conv = pe_tower_load_linear(
+        &v->tower, &(PeFoldedLinear){.weight = &v->weights->conv,
+                                     .in_scale = &in_scale,
+                                     .k_padded = v->k_padded});
 }
 
 static void
@@ -121,7 +68,7 @@ load_weights(PeVision *v, int n_blocks)
     PeTower *t = &v->tower;
     const PeVisionWeights *w = v->weights;
 
-    v->conv = pe_tower_load_linear(t, &w->conv, NULL, NULL, v->k_padded);
+    load_conv(v);
     v->cls = pe_tower_load_vector(t, &w->cls);
     v->ln_pre_weight = pe_tower_load_vector(t, &w->ln_pre_weight);
     v->ln_pre_bias = pe_tower_load_vector(t, &w->ln_pre_bias);
@@ -130,13 +77,17 @@ load_weights(PeVision *v, int n_blocks)
     v->ln_post_bias = pe_tower_load_vector(t, &w->ln_post_bias);
     if (v->config->output_dim == 0)
         return;
-    load_pool(v);
+    pe_vision_pool_load(&v->pool, t, w, v->config->pool_heads, v->max_batch);
     v->head =
-        pe_tower_load_linear(t, &w->proj_weight, &w->proj_bias, NULL, t->width);
+        pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->proj_weight,
+                                                  .bias = &w->proj_bias,
+                                                  .k_padded = t->width});
 }
 
 // Patches act [max_batch * Np, k_padded] and their embedding f32
-// [max_batch * Np, D] share `wide`, which nothing else needs by then.
+// [max_batch * Np, D] share `wide`, which nothing else needs by then. Behind
+// the blocks it has room for the pool's scores f32 [max_batch, heads, N], and
+// for a trace of f32 [max_batch * N, D].
 static size_t
 patches_size(const PeVision *v)
 {
@@ -149,20 +100,15 @@ static void
 new_arena(PeVision *v)
 {
     PeTower *t = &v->tower;
-    size_t act = pe_dtype_size(t->be->act);
     size_t b = (size_t)v->max_batch;
-    size_t d = (size_t)t->width;
     size_t rows = b * (size_t)v->max_tokens;
 
     pe_tower_new_arena(t, (int)rows,
-                       patches_size(v) + rows * d * sizeof(float));
-    if (v->config->output_dim > 0) {
-        v->pooled = pe_tower_alloc(t, b * d * act);
-        v->y = pe_tower_alloc(t, b * d * sizeof(float));
-        v->pool_mlp = pe_tower_alloc(t, b * (size_t)v->pool.mlp_width * act);
+                       patches_size(v) +
+                           rows * (size_t)t->width * sizeof(float));
+    if (v->config->output_dim > 0)
         v->out = pe_tower_alloc(t, b * (size_t)v->config->output_dim *
                                        sizeof(float));
-    }
 }
 
 // ---- Grids ----------------------------------------------------------------
@@ -310,32 +256,6 @@ pe_vision_set_trace(PeVision *v, PeTraceFunc func, void *user_data)
 
 // ---- The forward pass -----------------------------------------------------
 
-// y f32 [b, D] from h act [b * n, D]: attention of the one learned probe over
-// all tokens, the class token among them, then an MLP with a residual.
-static void
-run_pool(PeVision *v, int b, int n)
-{
-    PeTower *t = &v->tower;
-    PeBackend *be = t->be;
-    const Pool *p = &v->pool;
-    int heads = v->config->pool_heads;
-
-    be->ops->linear(be, p->kv, PE_EPILOGUE_NONE, NULL, t->wide, t->h,
-                    b * n); // [b * n, 2D]
-    be->ops->attention_pool(be, v->pooled, p->q, t->wide, b, n, heads,
-                            t->width / heads); // [b, D]
-    be->ops->linear(be, p->out, PE_EPILOGUE_F32, NULL, v->y, v->pooled, b);
-    pe_tower_layernorm(t, v->pooled, be->act, v->y, p->ln_weight, p->ln_bias,
-                       b);
-    be->ops->linear(be, p->fc, PE_EPILOGUE_GELU, NULL, v->pool_mlp, v->pooled,
-                    b); // [b, 4D]
-    be->ops->linear(be, p->proj, PE_EPILOGUE_RESIDUAL, NULL, v->y, v->pool_mlp,
-                    b);
-    size_t size = (size_t)b * (size_t)t->width;
-    pe_tower_trace(t, "attn_pool", v->y, PE_DTYPE_F32, size);
-    be->ops->convert(be, v->pooled, v->y, size);
-}
-
 // Everything behind the patches act [b * Np, k_padded] at the start of `wide`,
 // whose embedding goes behind them.
 static void
@@ -368,11 +288,14 @@ run_tower(PeVision *v, const Grid *grid, int b)
                                v->ln_post_bias, rows);
         return;
     }
-    pe_tower_layernorm(t, t->h, be->act, t->x, v->ln_post_weight,
-                       v->ln_post_bias, rows);
-    pe_tower_trace(t, "ln_post", t->h, be->act, size);
-    run_pool(v, b, n);
-    be->ops->linear(be, v->head, PE_EPILOGUE_F32, NULL, v->out, v->pooled, b);
+    if (t->trace) {
+        pe_tower_layernorm(t, t->wide, PE_DTYPE_F32, t->x, v->ln_post_weight,
+                           v->ln_post_bias, rows);
+        pe_tower_trace(t, "ln_post", t->wide, PE_DTYPE_F32, size);
+    }
+    pe_tower_layernorm(t, t->h, be->act, t->x, NULL, NULL, rows);
+    const void *pooled = pe_vision_pool_run(&v->pool, t, b, n);
+    be->ops->linear(be, v->head, PE_EPILOGUE_F32, NULL, v->out, pooled, b);
 }
 
 // The tower, recorded where the backend can: with one grid and one batch size

@@ -9,7 +9,6 @@
 #include "cuda/device.h"
 #include "cuda/kernels.h"
 
-#define LOG2_E 1.4426950408889634f
 #define MASKED -1e30f // a score that no softmax notices
 
 // ---- Tensor cores -----------------------------------------------------------
@@ -101,15 +100,15 @@ mask_keys(float (&s)[BN / 8][4], int key0, int len, int q0, bool causal)
 
 // One of the two query rows that a thread holds of its warp's 16.
 struct Row {
-    float max, sum; // of scores times scale_log2, and of exponentials
+    float max, sum; // of scores, and of their powers of two
     float rescale;  // what earlier sums are multiplied with
 };
 
 // Take the scores of a row's tile (elements `first`, `first + 1` of each
-// fragment) into its running softmax; s becomes exp2(s * scale - max).
+// fragment) into its running softmax; s becomes exp2(s - max).
 template <int BN>
 PE_DEVICE void
-softmax_row(float (&s)[BN / 8][4], int first, float scale, Row *row)
+softmax_row(float (&s)[BN / 8][4], int first, Row *row)
 {
     float max = s[0][first];
     for (int i = 0; i < BN / 8; i++)
@@ -117,13 +116,13 @@ softmax_row(float (&s)[BN / 8][4], int first, float scale, Row *row)
     // The four threads of a group share a row.
     max = fmaxf(max, pe_shuffle_xor(max, 1));
     max = fmaxf(max, pe_shuffle_xor(max, 2));
-    max = fmaxf(row->max, max * scale);
+    max = fmaxf(row->max, max);
     row->rescale = pe_exp2(row->max - max);
     row->max = max;
     row->sum *= row->rescale;
     for (int i = 0; i < BN / 8; i++) {
         for (int j = first; j < first + 2; j++) {
-            s[i][j] = pe_exp2(s[i][j] * scale - max);
+            s[i][j] = pe_exp2(s[i][j] - max);
             row->sum += s[i][j];
         }
     }
@@ -159,7 +158,7 @@ pack_tile(uint32_t (&p)[BN / 16][4], const float (&s)[BN / 8][4])
 template <typename T, int D, int BN, int WARPS>
 __global__ void __launch_bounds__(32 * WARPS)
     flash_kernel(T *y, const T *qkv, const int *offsets, int n, int heads,
-                 float scale_log2, bool causal)
+                 bool causal)
 {
     const int BM = 16 * WARPS, LD = D + 8, THREADS = 32 * WARPS;
     PE_SHARED(T, shared);
@@ -218,8 +217,8 @@ __global__ void __launch_bounds__(32 * WARPS)
 
         if ((t + 1) * BN > len || (causal && (t + 1) * BN > q0 + warp * 16))
             mask_keys<BN>(s, t * BN, len, q0 + warp * 16, causal);
-        softmax_row<BN>(s, 0, scale_log2, &upper);
-        softmax_row<BN>(s, 2, scale_log2, &lower);
+        softmax_row<BN>(s, 0, &upper);
+        softmax_row<BN>(s, 2, &lower);
         for (int i = 0; i < D / 8; i++) {
             o[i][0] *= upper.rescale;
             o[i][1] *= upper.rescale;
@@ -264,9 +263,8 @@ launch_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
     const int BN = 64, WARPS = 4, BM = 16 * WARPS;
     dim3 grid((n + BM - 1) / BM, heads, b), block(32 * WARPS);
     size_t shared = 4 * BN * (D + 8) * sizeof(T);
-    float scale_log2 = LOG2_E / sqrtf((float)D);
     PE_LAUNCH((flash_kernel<T, D, BN, WARPS>), grid, block, shared, stream, y,
-              qkv, offsets, n, heads, scale_log2, causal);
+              qkv, offsets, n, heads, causal);
 }
 
 // ---- Everything else --------------------------------------------------------
@@ -280,7 +278,7 @@ launch_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
 template <typename T>
 __global__ void
 attention_kernel(T *y, const T *qkv, const int *offsets, int n, int heads,
-                 int head_dim, float scale, bool causal)
+                 int head_dim, bool causal)
 {
     PE_SHARED(float, shared);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -301,13 +299,13 @@ attention_kernel(T *y, const T *qkv, const int *offsets, int n, int heads,
         float sum = 0;
         for (int j = 0; j < head_dim; j++)
             sum += pe_to_float(q[j]) * pe_to_float(k[i * stride + j]);
-        p[i] = sum * scale;
+        p[i] = sum;
         max = fmaxf(max, p[i]);
     }
     max = pe_warp_max(max);
     float total = 0;
     for (int i = lane; i < keys; i += 32) {
-        p[i] = expf(p[i] - max);
+        p[i] = pe_exp2(p[i] - max);
         total += p[i];
     }
     total = pe_warp_sum(total);
@@ -329,8 +327,7 @@ launch_attention(void *stream, T *y, const T *qkv, const int *offsets, int b,
     const int WARPS = 4;
     dim3 grid((n + WARPS - 1) / WARPS, heads, b), block(32 * WARPS);
     PE_LAUNCH(attention_kernel<T>, grid, block, WARPS * n * sizeof(float),
-              stream, y, qkv, offsets, n, heads, head_dim,
-              1 / sqrtf((float)head_dim), causal);
+              stream, y, qkv, offsets, n, heads, head_dim, causal);
 }
 
 template <typename T>

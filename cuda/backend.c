@@ -286,11 +286,11 @@ cuda_attention(PeBackend *be, void *y, const void *qkv, const int *offsets,
 }
 
 static void
-cuda_attention_pool(PeBackend *be, void *y, const float *q, const void *kv,
-                    int b, int n, int heads, int head_dim)
+cuda_pool(PeBackend *be, void *y, float *scores, const float *u, const void *x,
+          int b, int n, int heads, int d)
 {
-    pe_cuda_attention_pool(((PeCuda *)be)->stream, be->act, y, q, kv, b, n,
-                           heads, head_dim);
+    pe_cuda_pool(((PeCuda *)be)->stream, be->act, y, scores, u, x, b, n, heads,
+                 d);
 }
 
 static void
@@ -335,7 +335,7 @@ static const PeBackendOps ops = {
     .layernorm = cuda_layernorm,
     .linear = pe_cuda_linear,
     .attention = cuda_attention,
-    .attention_pool = cuda_attention_pool,
+    .pool = cuda_pool,
     .gather = cuda_gather,
     .convert = cuda_convert,
     .gemm_seconds = pe_cuda_gemm_seconds,

@@ -270,6 +270,25 @@ pe_load2(const float *p, float *a, float *b)
     *b = p[1];
 }
 
+// Four neighbours, `p` aligned to all.
+template <typename T>
+PE_DEVICE void
+pe_load4(const T *p, float (&v)[4])
+{
+    uint2 w = *(const uint2 *)p;
+    v[0] = pe_low<T>(w.x);
+    v[1] = pe_high<T>(w.x);
+    v[2] = pe_low<T>(w.y);
+    v[3] = pe_high<T>(w.y);
+}
+
+PE_DEVICE void
+pe_load4(const float *p, float (&v)[4])
+{
+    float4 w = *(const float4 *)p;
+    v[0] = w.x, v[1] = w.y, v[2] = w.z, v[3] = w.w;
+}
+
 template <typename T>
 PE_DEVICE void
 pe_store2(T *p, float a, float b)

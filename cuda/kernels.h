@@ -21,6 +21,8 @@ extern "C" {
 #endif
 
 // norm.cu
+//
+// w and b may both be NULL
 void pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
                        const float *w, const float *b, int rows, int d,
                        float eps);
@@ -49,14 +51,18 @@ void pe_cuda_rope(void *stream, PeDtype act, void *y, const float *cos_sin,
 void pe_cuda_gelu(void *stream, PeDtype act, void *y, size_t n);
 
 // attention.cu
+//
+// softmax to the base 2
 void pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
                        const int *offsets, int b, int n, int heads,
                        int head_dim, bool causal);
 
 // pool.cu
-void pe_cuda_attention_pool(void *stream, PeDtype act, void *y, const float *q,
-                            const void *kv, int b, int n, int heads,
-                            int head_dim);
+//
+// d % 16 == 0
+void pe_cuda_pool(void *stream, PeDtype act, void *y, float *scores,
+                  const float *u, const void *x, int b, int n, int heads,
+                  int d);
 
 // preprocess.cu
 //

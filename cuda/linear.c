@@ -36,13 +36,15 @@ round_to_act(PeDtype act, void *y, const float *x, size_t n)
     }
 }
 
-// Row `i` times its scale, padded; `row` has k_padded floats.
+// Row `i` times both scales, padded; `row` has k_padded floats.
 static void
 read_row(const PeLinearParams *params, int i, float *row)
 {
     int k = (int)params->weight.shape[1];
     PeTensor t = pe_tensor_rows(&params->weight, i, 1);
     pe_tensor_to_f32(&t, row);
+    for (int j = 0; params->in_scale && j < k; j++)
+        row[j] *= params->in_scale[j];
     for (int j = 0; params->scale && j < k; j++)
         row[j] *= params->scale[i];
     memset(row + k, 0, (size_t)(params->k_padded - k) * sizeof *row);
@@ -85,10 +87,8 @@ upload_bias(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
         return false;
     l->bias_act = (char *)l->bias_f32 + offset;
     g_autofree char *host = g_malloc0(size);
-    float *bias = (float *)(void *)host;
-    for (size_t i = 0; i < n; i++)
-        bias[i] = params->bias[i] * (params->scale ? params->scale[i] : 1);
-    round_to_act(cuda->be.act, host + offset, bias, n);
+    memcpy(host, params->bias, n * sizeof(float));
+    round_to_act(cuda->be.act, host + offset, params->bias, n);
     pe_cuda_upload(&cuda->be, l->bias_f32, host, size);
     return true;
 }

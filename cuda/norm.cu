@@ -9,12 +9,12 @@
 
 // One row a warp; see pe_layernorm_c for the equation.
 //
-//   x  [rows, d] f32, y  [rows, d] T, y may be x    w, b  [d] f32
+//   x  [rows, d] f32, y  [rows, d] T, y may be x
+//   w, b  [d] f32, or both NULL for 1 and 0
 //
 //   grid   ceil(rows / 4)    block 128
-//   moves  4 * rows * d bytes in, sizeof(T) * rows * d out: bandwidth bound;
-//   the
-//          second and third reading of a row hit the cache
+//   moves  4 * rows * d bytes in, sizeof(T) * rows * d out: bandwidth bound,
+//          as the second and third reading of a row hit the cache
 //   needs  d % 4 == 0 (16-byte loads)
 //
 // Two passes over the row: the one-pass E[x^2] - E[x]^2 loses the variance to
@@ -49,7 +49,11 @@ __global__ void __launch_bounds__(32 * WARPS)
     T *out = y + (size_t)row * d;
     for (int i = lane; i < n; i += 32) {
         float4 v = in[i];
-        float4 g = ((const float4 *)w)[i], h = ((const float4 *)b)[i];
+        float4 g = make_float4(1, 1, 1, 1), h = make_float4(0, 0, 0, 0);
+        if (w) {
+            g = ((const float4 *)w)[i];
+            h = ((const float4 *)b)[i];
+        }
         pe_store4(out + 4 * i, (v.x - mean) * scale * g.x + h.x,
                   (v.y - mean) * scale * g.y + h.y,
                   (v.z - mean) * scale * g.z + h.z,

@@ -4,6 +4,7 @@
 // rotation, GELU. All of it is bandwidth bound; a thread owns one element, or a
 // pair where two belong together.
 
+#include "core/backend.h"
 #include "cuda/device.h"
 #include "cuda/kernels.h"
 
@@ -43,7 +44,7 @@ patchify_f32_kernel(T *y, const float *pixels, int b, int h, int w, int patch,
             v = pixels[(((size_t)image * 3 + channel) * h + line * patch + py) *
                            w +
                        column * patch + px];
-        pe_store(y + i, v);
+        pe_store(y + i, v * PE_PIXEL_SCALE);
     }
 }
 
@@ -72,8 +73,8 @@ __launch_bounds__(THREADS) patchify_kernel(T *y, Pictures pictures, int h,
                                            int w, int any_patch, int k_padded)
 {
     PE_SHARED(float, table);
-    // The same operations as pe_pixel_table(), each rounded.
-    table[threadIdx.x] = ((float)threadIdx.x / 255.0f - 0.5f) / 0.5f;
+    // The same as pe_pixel_table(), without any rounding.
+    table[threadIdx.x] = (2 * (float)threadIdx.x - 255) / 256;
     __syncthreads();
 
     const int patch = PATCH ? PATCH : any_patch;

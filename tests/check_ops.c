@@ -20,27 +20,30 @@
 typedef struct {
     int rows, k, k_padded, n;
     PeEpilogue epilogue;
-    bool bias, scale, transposed;
+    bool bias, scale, in_scale, transposed;
     int head_dim; // ROPE
 } LinearRow;
 
 static const LinearRow linear_rows[] = {
-    {1, 768, 768, 1024, PE_EPILOGUE_F32, false, false, true},
-    {1, 768, 768, 3072, PE_EPILOGUE_GELU, true},
-    {197, 768, 768, 2304, PE_EPILOGUE_ROPE, true, .head_dim = 64},
-    {197, 768, 768, 768, PE_EPILOGUE_RESIDUAL, true, true},
-    {197, 768, 768, 3072, PE_EPILOGUE_GELU, true},
-    {197, 3072, 3072, 768, PE_EPILOGUE_RESIDUAL, true},
-    {576, 588, 588, 192, PE_EPILOGUE_F32, false},
-    {36, 588, 608, 96, PE_EPILOGUE_F32, false},
-    {577, 192, 192, 384, PE_EPILOGUE_NONE, true},
-    {34, 96, 96, 288, PE_EPILOGUE_ROPE, true, .head_dim = 24},
-    {17, 192, 192, 576, PE_EPILOGUE_ROPE, true, .head_dim = 96},
-    {13, 32, 32, 96, PE_EPILOGUE_ROPE, true, .head_dim = 16},
-    {5, 31, 31, 7, PE_EPILOGUE_NONE, true},
-    {7, 75, 75, 41, PE_EPILOGUE_GELU, true, true},
-    {3, 48, 50, 19, PE_EPILOGUE_RESIDUAL, true, false, true},
-    {64, 1, 1, 1, PE_EPILOGUE_F32, true},
+    {1, 768, 768, 1024, PE_EPILOGUE_F32, .transposed = true},
+    {1, 768, 768, 3072, PE_EPILOGUE_GELU, .bias = true},
+    {1, 6144, 6144, 768, PE_EPILOGUE_F32, .bias = true, .in_scale = true},
+    {197, 768, 768, 2304, PE_EPILOGUE_ROPE, .bias = true, .scale = true,
+     .in_scale = true, .head_dim = 64},
+    {197, 768, 768, 768, PE_EPILOGUE_RESIDUAL, .bias = true, .scale = true},
+    {197, 768, 768, 3072, PE_EPILOGUE_GELU, .bias = true, .in_scale = true},
+    {197, 3072, 3072, 768, PE_EPILOGUE_RESIDUAL, .bias = true},
+    {576, 588, 588, 192, PE_EPILOGUE_F32, .in_scale = true},
+    {36, 588, 608, 96, PE_EPILOGUE_F32, .in_scale = true},
+    {577, 192, 192, 384, PE_EPILOGUE_NONE, .bias = true},
+    {34, 96, 96, 288, PE_EPILOGUE_ROPE, .bias = true, .head_dim = 24},
+    {17, 192, 192, 576, PE_EPILOGUE_ROPE, .bias = true, .head_dim = 96},
+    {13, 32, 32, 96, PE_EPILOGUE_ROPE, .bias = true, .head_dim = 16},
+    {5, 31, 31, 7, PE_EPILOGUE_NONE, .bias = true, .in_scale = true},
+    {7, 75, 75, 41, PE_EPILOGUE_GELU, .bias = true, .scale = true},
+    {3, 48, 50, 19, PE_EPILOGUE_RESIDUAL, .bias = true, .scale = true,
+     .in_scale = true, .transposed = true},
+    {64, 1, 1, 1, PE_EPILOGUE_F32, .bias = true},
 };
 
 static PeLinear *
@@ -54,7 +57,11 @@ prepare_linear(PeBackend *be, const Problem *p)
                           p->weight);
         w = pe_tensor_transposed(&w);
     }
-    PeLinearParams params = {w, p->bias, p->scale, p->k_padded};
+    PeLinearParams params = {.weight = w,
+                             .bias = p->bias,
+                             .scale = p->scale,
+                             .in_scale = p->in_scale,
+                             .k_padded = p->k_padded};
     PeLinear *l = be->ops->linear_new(be, &params);
     g_assert_nonnull(l);
     return l;
@@ -88,11 +95,13 @@ linear_matches(const LinearRow *row, PePrecision precision)
     p.weight = problem_random(n * k, 1 / sqrt((double)k), rand);
     p.bias = row->bias ? problem_random(n, 1, rand) : NULL;
     p.scale = row->scale ? problem_random(n, 0.5, rand) : NULL;
-    // The scale is folded in before rounding, so weights are rounded here only
-    // where there is none. Some libraries want the bias in act.
-    for (size_t i = 0; !row->scale && i < n * k; i++)
+    p.in_scale = row->in_scale ? problem_random(k, 0.5, rand) : NULL;
+    // Scales are folded in before rounding, so weights are rounded here only
+    // where there are none. Some libraries want the bias in act.
+    bool folded = row->scale || row->in_scale;
+    for (size_t i = 0; !folded && i < n * k; i++)
         p.weight[i] = problem_round(precision, p.weight[i]);
-    for (size_t i = 0; !row->scale && p.bias && i < n; i++)
+    for (size_t i = 0; p.bias && i < n; i++)
         p.bias[i] = problem_round(precision, p.bias[i]);
     p.bytes += (double)(n * k) * problem_act_size(precision);
     bool f32 = row->epilogue == PE_EPILOGUE_F32 ||
@@ -100,8 +109,7 @@ linear_matches(const LinearRow *row, PePrecision precision)
     problem_set_output(&p, !f32, rows * n);
     bool early = problem_rounds_early();
     p.n_roundings = (f32 ? 0 : 1) + (row->epilogue == PE_EPILOGUE_ROPE) +
-                    (early && row->epilogue == PE_EPILOGUE_GELU) +
-                    (row->scale ? 1 + early : 0);
+                    (early && row->epilogue == PE_EPILOGUE_GELU) + folded;
     g_autofree float *initial = NULL;
     if (row->epilogue == PE_EPILOGUE_RESIDUAL)
         p.initial = initial = problem_random(rows * n, 1, rand);
@@ -149,6 +157,17 @@ run_attention(PeBackend *be, const Problem *p, const PeLinear *l,
                        r->heads, r->head_dim, r->causal);
 }
 
+// As the towers' qkv weights do it.
+static void
+scale_queries(Problem *p, size_t rows, size_t d, int head_dim)
+{
+    float scale = (float)(1 / (G_LN2 * sqrt(head_dim)));
+    for (size_t i = 0; i < rows * d; i++) {
+        float *q = &p->in[0].values[i / d * 3 * d + i % d];
+        *q = problem_round(p->precision, *q * scale);
+    }
+}
+
 static void
 attention_matches(const AttentionRow *r, PePrecision precision)
 {
@@ -161,41 +180,50 @@ attention_matches(const AttentionRow *r, PePrecision precision)
                  .n_roundings = 2, // probabilities and output
                  .flops = 4.0 * (double)rows * r->n * (double)d};
     problem_add_input(&p, true, rows * 3 * d, r->scale, rand);
+    scale_queries(&p, rows, d, r->head_dim);
     if (r->offsets)
         problem_add_ints(&p, r->offsets, (size_t)r->b + 1);
     problem_set_output(&p, true, rows * d);
     problem_check(&p);
 }
 
-static const AttentionRow pool_rows[] = {
-    {2, 577, 8, 24, false, 1},   {1, 197, 8, 96, false, 1},
-    {3, 50, 8, 48, false, 1},    {1, 577, 8, 128, false, 1},
-    {1, 1024, 8, 192, false, 1}, {2, 5, 8, 16, false, 1},
-    {8, 197, 8, 96, false, 1},   {1, 1, 8, 24, false, 8},
+typedef struct {
+    int b, n, heads, d;
+    double scale; // of the scores
+} PoolRow;
+
+static const PoolRow pool_rows[] = {
+    {2, 577, 8, 192, 1},   {1, 197, 8, 768, 1}, {3, 50, 8, 384, 1},
+    {1, 577, 8, 1024, 1},  {2, 5, 8, 128, 1},   {8, 197, 8, 768, 1},
+    {1, 1024, 8, 1536, 1}, {1, 145, 8, 768, 1}, {1, 1, 8, 192, 8},
+    {2, 37, 3, 48, 1},     {1, 300, 13, 80, 1}, {2, 21, 2, 51, 1},
+    {1, 40, 8, 64, 20}, // nearly one-hot
 };
 
 static void
 run_pool(PeBackend *be, const Problem *p, const PeLinear *l, void *const *in,
          void *out)
 {
-    const AttentionRow *r = p->row;
-    be->ops->attention_pool(be, out, in[0], in[1], r->b, r->n, r->heads,
-                            r->head_dim);
+    const PoolRow *r = p->row;
+    be->ops->pool(be, out, in[2], in[0], in[1], r->b, r->n, r->heads, r->d);
 }
 
 static void
-pool_matches(const AttentionRow *r, PePrecision precision)
+pool_matches(const PoolRow *r, PePrecision precision)
 {
+    if (r->d != problem_pad(r->d))
+        return;
     g_autoptr(GRand) rand = g_rand_new_with_seed(3);
-    size_t d = (size_t)(r->heads * r->head_dim), n = (size_t)(r->b * r->n);
+    size_t d = (size_t)r->d, n = (size_t)(r->b * r->n), h = (size_t)r->heads;
     Problem p = {.row = r,
                  .precision = precision,
                  .run = run_pool,
                  .n_roundings = 1,
-                 .flops = 4.0 * (double)n * (double)d};
-    problem_add_input(&p, false, d, 0.3, rand);
-    problem_add_input(&p, true, n * 2 * d, r->scale, rand);
-    problem_set_output(&p, true, (size_t)r->b * d);
+                 .flops = 4.0 * (double)n * (double)(d * h)};
+    problem_add_input(&p, false, h * d, r->scale / sqrt((double)d), rand);
+    problem_add_input(&p, true, n * d, 1, rand);
+    problem_add_input(&p, false, n * h, 0, rand); // scratch
+    problem_set_output(&p, true, (size_t)r->b * h * d);
     problem_check(&p);
 }
 
@@ -206,14 +234,16 @@ typedef struct {
     bool act;      // output type
     bool in_place; // f32 only
     float mean;
+    bool plain; // without weight and bias
 } NormRow;
 
 static const NormRow norm_rows[] = {
-    {197, 768, true, false, 0},  {577, 1024, true, false, 0},
-    {1, 1536, true, false, 0},   {1, 192, false, false, 0},
-    {197, 768, false, true, 0},  {37, 48, true, false, 100},
-    {5, 31, true, false, 1},     {3, 7, false, true, 0},
-    {1576, 768, true, false, 0},
+    {197, 768, true, false, 0},     {577, 1024, true, false, 0},
+    {1, 1536, true, false, 0},      {1, 192, false, false, 0},
+    {197, 768, false, true, 0},     {37, 48, true, false, 100},
+    {5, 31, true, false, 1},        {3, 7, false, true, 0},
+    {1576, 768, true, false, 0},    {1576, 768, true, false, 0, true},
+    {37, 48, true, false, 9, true}, {5, 31, false, true, 1, true},
 };
 
 static void
@@ -222,8 +252,8 @@ run_norm(PeBackend *be, const Problem *p, const PeLinear *l, void *const *in,
 {
     const NormRow *r = p->row;
     be->ops->layernorm(be, out, r->act ? be->act : PE_DTYPE_F32,
-                       r->in_place ? out : in[0], in[1], in[2], r->rows, r->d,
-                       1e-5f);
+                       r->in_place ? out : in[0], r->plain ? NULL : in[1],
+                       r->plain ? NULL : in[2], r->rows, r->d, 1e-5f);
 }
 
 static void

@@ -100,6 +100,7 @@ problem_clear(Problem *p)
     g_free(p->weight);
     g_free(p->bias);
     g_free(p->scale);
+    g_free(p->in_scale);
 }
 
 // ---- Running --------------------------------------------------------------

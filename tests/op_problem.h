@@ -27,8 +27,8 @@ struct Problem {
     bool out_act;         // else f32
     int n_roundings;      // to act, between inputs and outputs
     const float *initial; // output before the call; NULL: NaN
-    float *weight;        // linear only, with bias and scale
-    float *bias, *scale;
+    float *weight;        // linear only, with the next three
+    float *bias, *scale, *in_scale;
     int k_padded;                                          // see problem_pad()
     double flops, bytes;                                   // of one run
     PeLinear *(*prepare)(PeBackend *be, const Problem *p); // NULL: no linear
@@ -46,8 +46,7 @@ void problem_close_variants(void);
 int problem_pad(int k);
 // Does a variant have this precision?
 bool problem_has(PePrecision precision);
-// Are products rounded to act before GELU, and scaled biases to act, as where
-// another library does them?
+// Are products rounded to act before GELU, as where another library does them?
 bool problem_rounds_early(void);
 
 // What an activation of this precision can hold.

@@ -80,7 +80,7 @@ linear_mac(const PeVisionConfig *c)
     double mac = patches * d * 3 * c->patch_size * c->patch_size;
     mac += c->layers * (n * 4 * d * d + 2 * n * d * c->mlp_width);
     if (c->pool_heads > 0)
-        mac += 2 * n * d * d + 9 * d * d; // kv, out and MLP of the pool
+        mac += (c->pool_heads + 8) * d * d; // out and MLP of the pool
     return mac + d * c->output_dim;
 }
 
@@ -90,7 +90,7 @@ attention_mac(const PeVisionConfig *c)
     double grid = c->image_size / c->patch_size;
     double n = grid * grid + c->cls_token;
     double d = c->width;
-    return c->layers * 2 * n * n * d + (c->pool_heads > 0 ? 2 * n * d : 0);
+    return c->layers * 2 * n * n * d + c->pool_heads * 2 * n * d;
 }
 
 // ---- Statistics ------------------------------------------------------------

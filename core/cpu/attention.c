@@ -1,30 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// attention.c - self attention and attention pooling in plain C.
+// attention.c - self attention in plain C.
 
 #include "ops.h"
 
 #include <glib.h>
-#include <math.h>
-
-// p = exp(p - max p) / sum of the same.
-static void
-softmax(float *p, int n)
-{
-    float max = p[0], sum = 0;
-    for (int i = 1; i < n; i++)
-        max = MAX(max, p[i]);
-    for (int i = 0; i < n; i++) {
-        p[i] = expf(p[i] - max);
-        sum += p[i];
-    }
-    for (int i = 0; i < n; i++)
-        p[i] /= sum;
-}
 
 // One query of one head against n keys.
 //
-//   q  [hd] f32, scaled        y  [hd] act, from element `out`
+//   q  [hd] f32                y  [hd] act, from element `out`
 //   kv act; key i begins at element k + i * stride, value i at v + i * stride
 //   p  [n] scratch
 static void
@@ -36,7 +20,7 @@ attend(PeDtype act, void *y, size_t out, const float *q, const void *kv,
         for (int j = 0; j < hd; j++)
             p[i] += q[j] * pe_act_get(act, kv, k + i * stride + j);
     }
-    softmax(p, n);
+    pe_softmax2_c(p, n);
     for (int j = 0; j < hd; j++) {
         float sum = 0;
         for (int i = 0; i < n; i++)
@@ -50,15 +34,16 @@ attend(PeDtype act, void *y, size_t out, const float *q, const void *kv,
 //   qkv  [R, 3 * D] act      y  [R, D] act, not qkv
 //   sequence s is rows offsets[s]..offsets[s + 1] - 1, or n rows each
 //
-//   y = softmax(q k^T / sqrt(hd)) v    for each head; causal: keys <= query
+//   y = softmax2(q k^T) v    for each head; causal: keys <= query
 //
-// Scores and probabilities stay f32. Source: rope.py, SelfAttention.forward.
+// softmax2 is of powers of two, see pe_softmax2_c(): whoever makes q multiplies
+// it by log2(e) / sqrt(hd). Scores and probabilities stay f32. Source: rope.py,
+// SelfAttention.forward.
 void
 pe_attention_c(PeBackend *be, void *y, const void *qkv, const int *offsets,
                int b, int n, int heads, int head_dim, bool causal)
 {
     size_t d = (size_t)heads * (size_t)head_dim, stride = 3 * d;
-    float scale = 1 / sqrtf((float)head_dim);
     g_autofree float *p = g_new(float, n);
     g_autofree float *q = g_new(float, head_dim);
     for (int s = 0; s < b; s++) {
@@ -68,33 +53,10 @@ pe_attention_c(PeBackend *be, void *y, const void *qkv, const int *offsets,
             for (size_t at = 0; at < d; at += (size_t)head_dim) {
                 size_t k = first * stride + d + at;
                 for (int j = 0; j < head_dim; j++)
-                    q[j] = scale *
-                           pe_act_get(be->act, qkv, k - d + r * stride + j);
+                    q[j] = pe_act_get(be->act, qkv, k - d + r * stride + j);
                 attend(be->act, y, (first + r) * d + at, q, qkv, k, k + d,
                        stride, causal ? r + 1 : len, head_dim, p);
             }
-        }
-    }
-}
-
-// Attention of one learned query over all tokens of an image.
-//
-//   q  [D] f32, scaled      kv  [B * n, 2 * D] act      y  [B, D] act
-//
-//   y = softmax(q k^T) v    for each head
-//
-// Source: pe.py, AttentionPooling.forward up to out_proj.
-void
-pe_attention_pool_c(PeBackend *be, void *y, const float *q, const void *kv,
-                    int b, int n, int heads, int head_dim)
-{
-    size_t d = (size_t)heads * (size_t)head_dim;
-    g_autofree float *p = g_new(float, n);
-    for (int s = 0; s < b; s++) {
-        for (size_t at = 0; at < d; at += (size_t)head_dim) {
-            size_t k = (size_t)s * (size_t)n * 2 * d + at;
-            attend(be->act, y, (size_t)s * d + at, q + at, kv, k, k + d, 2 * d,
-                   n, head_dim, p);
         }
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// attention_simd.c - self attention and attention pooling; see attention.c for
-// the definitions.
+// attention_simd.c - self attention; see attention.c for the definition.
 //
 // A task is one head of one sequence and a range of its queries. It packs the
 // head's keys and values into panels, then takes BLOCK queries at a time:
@@ -22,7 +21,6 @@ typedef struct {
     int n_keys;         // of the longest sequence, rounded up to panels
     size_t qkv_stride;  // elements
     bool causal;
-    float scale;
     // Offsets into a thread's scratch.
     size_t values, scores, sums, out, size;
 } Plan;
@@ -35,8 +33,7 @@ plan_new(PeDtype act, int n, int heads, int head_dim, bool causal)
               .dims = round_up(head_dim, TILE_COLS),
               .n_keys = round_up(n, TILE_COLS),
               .qkv_stride = (size_t)3 * heads * head_dim,
-              .causal = causal,
-              .scale = 1 / sqrtf((float)head_dim)};
+              .causal = causal};
     size_t keys = (size_t)words_of(act, head_dim) * p.n_keys;
     size_t values = (size_t)words_of(act, p.n_keys) * p.dims;
     p.values = keys * 4;
@@ -97,28 +94,6 @@ pack_values(const Plan *p, uint32_t *panels, const char *values, int n)
     }
 }
 
-// Scores [n] to unnormalised probabilities [words of n] in place; returns
-// 1 / their sum. Every read is ahead of the write that lands on it.
-INLINE float
-softmax_row(const Plan *p, float *row, int n, int n_padded)
-{
-    for (int i = n; i < round_up(n, VF); i++)
-        row[i] = -INFINITY;
-    Vec max = load(row);
-    for (int i = VF; i < n; i += VF)
-        max = vmax(max, load(row + i));
-    Vec top = splat(max_of(max) * p->scale), sum = splat(0);
-    int i = 0;
-    for (; i < n; i += VF) {
-        Vec e = exp_of(load(row + i) * p->scale - top);
-        sum += e;
-        store_act(p->act, row, i, e);
-    }
-    size_t element = p->act == PE_DTYPE_BF16 ? 2 : 4;
-    memset((char *)row + i * element, 0, (size_t)(n_padded - i) * element);
-    return 1 / sum_of(sum);
-}
-
 INLINE void
 write_out(const Plan *p, void *y, size_t at, const float *out, float scale,
           int cols)
@@ -149,8 +124,8 @@ attend_block(const Plan *p, char *scratch, void *y, size_t at, size_t y_stride,
         multiply_panel(p->act, rows, scores + i, p->n_keys, q, q_stride,
                        keys + (size_t)i * n_words, n_words);
     for (int r = 0; r < rows; r++)
-        scales[r] = softmax_row(p, scores + (size_t)r * p->n_keys,
-                                p->causal ? first + r + 1 : n, n_padded);
+        scales[r] = softmax2_row(p->act, scores + (size_t)r * p->n_keys,
+                                 p->causal ? first + r + 1 : n, n_padded);
     size_t panel = (size_t)words_of(p->act, p->n_keys) * TILE_COLS;
     for (int c = 0; c < p->head_dim; c += TILE_COLS) {
         multiply_panel(p->act, rows, out, TILE_COLS, (const char *)scores,
@@ -224,69 +199,8 @@ attention(PeBackend *be, void *y, const void *qkv, const int *offsets, int b,
     }
 }
 
-// ---- Pooling --------------------------------------------------------------
-
-INLINE Vec
-load_channels(PeDtype act, const void *kv, size_t at, int left)
-{
-    return left < VF ? load_act_n(act, kv, at, left) : load_act(act, kv, at);
-}
-
-// One head of one image; p [n rounded up to VF] is scratch.
-INLINE void
-pool(PeDtype act, void *y, size_t out, const float *q, const void *kv,
-     size_t key, size_t d, int n, int head_dim, float *p)
-{
-    Plan plain = {.act = PE_DTYPE_F32, .scale = 1};
-    for (int i = 0; i < n; i++) {
-        Vec sum = splat(0);
-        for (int c = 0; c < head_dim; c += VF)
-            sum += load_channels(PE_DTYPE_F32, q, c, head_dim - c) *
-                   load_channels(act, kv, key + i * 2 * d + c, head_dim - c);
-        p[i] = sum_of(sum);
-    }
-    float scale = softmax_row(&plain, p, n, round_up(n, VF));
-    for (int c = 0; c < head_dim; c += VF) {
-        Vec sum = splat(0);
-        for (int i = 0; i < n; i++)
-            sum += p[i] * load_channels(act, kv, key + d + i * 2 * d + c,
-                                        head_dim - c);
-        if (head_dim - c < VF)
-            store_act_n(act, y, out + c, head_dim - c, sum * scale);
-        else
-            store_act(act, y, out + c, sum * scale);
-    }
-}
-
-static void
-attention_pool(PeBackend *be, void *y, const float *q, const void *kv, int b,
-               int n, int heads, int head_dim)
-{
-    PeCpu *cpu = (PeCpu *)be;
-    size_t stride, d = (size_t)heads * (size_t)head_dim;
-    char *scratch =
-        pe_cpu_scratch(cpu, (size_t)round_up(n, VF) * sizeof(float), &stride);
-    if (!scratch)
-        return;
-    int n_threads = pe_cpu_threads(be, 2.0 * b * n * heads * head_dim);
-#pragma omp parallel for num_threads(n_threads)
-    for (int task = 0; task < b * heads; task++) {
-        float *p = (float *)(scratch + stride * (size_t)omp_get_thread_num());
-        size_t head = (size_t)(task % heads * head_dim);
-        size_t image = (size_t)(task / heads);
-        size_t key = image * (size_t)n * 2 * d + head;
-        if (be->act == PE_DTYPE_BF16)
-            pool(PE_DTYPE_BF16, y, image * d + head, q + head, kv, key, d, n,
-                 head_dim, p);
-        else
-            pool(PE_DTYPE_F32, y, image * d + head, q + head, kv, key, d, n,
-                 head_dim, p);
-    }
-}
-
 void
 PE_SIMD(pe_attention_init)(PeCpu *cpu)
 {
     cpu->ops.attention = attention;
-    cpu->ops.attention_pool = attention_pool;
 }

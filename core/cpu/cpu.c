@@ -136,16 +136,19 @@ use_rung(PeCpu *cpu)
         pe_linear_init_avx2(cpu);
         pe_attention_init_avx2(cpu);
         pe_norm_init_avx2(cpu);
+        pe_pool_init_avx2(cpu);
         break;
     case PE_RUNG_AVX512:
         pe_linear_init_avx512(cpu);
         pe_attention_init_avx512(cpu);
         pe_norm_init_avx512(cpu);
+        pe_pool_init_avx512(cpu);
         break;
     case PE_RUNG_AVX512BF16:
         pe_linear_init_avx512bf16(cpu);
         pe_attention_init_avx512bf16(cpu);
         pe_norm_init_avx512bf16(cpu);
+        pe_pool_init_avx512bf16(cpu);
         break;
     }
 #endif
@@ -289,7 +292,7 @@ const PeBackendOps pe_backend_cpu = {
     .layernorm = pe_layernorm_c,
     .linear = pe_linear_c,
     .attention = pe_attention_c,
-    .attention_pool = pe_attention_pool_c,
+    .pool = pe_pool_c,
     .gather = pe_gather_c,
     .convert = pe_convert_c,
 };

@@ -26,8 +26,7 @@ pe_linear_new_unpacked(const PeLinearParams *params)
         g_free(l);
         return NULL;
     }
-    for (int i = 0; i < l->n; i++)
-        l->bias[i] = params->bias[i] * (params->scale ? params->scale[i] : 1);
+    memcpy(l->bias, params->bias, (size_t)l->n * sizeof(float));
     return l;
 }
 
@@ -40,10 +39,10 @@ pe_linear_weight_rows(const PeLinearParams *params, int first, int n,
         float *row = out + (size_t)i * k_padded;
         PeTensor t = pe_tensor_rows(&params->weight, first + i, 1);
         pe_tensor_to_f32(&t, row);
-        if (params->scale) {
-            for (int j = 0; j < k; j++)
-                row[j] *= params->scale[first + i];
-        }
+        for (int j = 0; params->in_scale && j < k; j++)
+            row[j] *= params->in_scale[j];
+        for (int j = 0; params->scale && j < k; j++)
+            row[j] *= params->scale[first + i];
         memset(row + k, 0, (size_t)(k_padded - k) * sizeof(float));
     }
 }

@@ -9,7 +9,7 @@
 // Layer norm over the last axis.
 //
 //   x  [rows, d] f32      y  [rows, d] of `type`; f32 y may be x
-//   w, b  [d] f32
+//   w, b  [d] f32, or both NULL for 1 and 0
 //
 //   y = (x - E[x]) / sqrt(Var[x] + eps) * w + b     (Ba et al. 2016, eq. 4)
 //
@@ -28,8 +28,9 @@ pe_layernorm_c(PeBackend *be, void *y, PeDtype type, const float *x,
         for (int i = 0; i < d; i++)
             squares += (double)(row[i] - mean) * (row[i] - mean);
         float scale = 1 / sqrtf((float)(squares / d) + eps);
-        for (int i = 0; i < d; i++)
-            pe_act_set(type, y, (size_t)r * d + i,
-                       (row[i] - mean) * scale * w[i] + b[i]);
+        for (int i = 0; i < d; i++) {
+            float v = (row[i] - mean) * scale;
+            pe_act_set(type, y, (size_t)r * d + i, w ? v * w[i] + b[i] : v);
+        }
     }
 }

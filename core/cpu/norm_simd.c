@@ -31,11 +31,14 @@ layernorm_row(PeDtype type, void *y, size_t at, const float *x, const float *w,
     for (; i < d; i++)
         rest += (x[i] - mean) * (x[i] - mean);
     float scale = 1 / sqrtf((sum_of(squares) + rest) / (float)d + eps);
-    for (i = 0; i + VF <= d; i += VF)
-        store_act(type, y, at + i,
-                  (load(x + i) - mean) * scale * load(w + i) + load(b + i));
-    for (; i < d; i++)
-        pe_act_set(type, y, at + i, (x[i] - mean) * scale * w[i] + b[i]);
+    for (i = 0; i + VF <= d; i += VF) {
+        Vec v = (load(x + i) - mean) * scale;
+        store_act(type, y, at + i, w ? v * load(w + i) + load(b + i) : v);
+    }
+    for (; i < d; i++) {
+        float v = (x[i] - mean) * scale;
+        pe_act_set(type, y, at + i, w ? v * w[i] + b[i] : v);
+    }
 }
 
 static void

@@ -37,7 +37,7 @@ typedef struct {
 // [rows, k] act or f32 is the input, [rows, n] the output.
 struct PeLinear {
     int n, k;     // k includes the padding
-    float *bias;  // [n] f32, scale folded in; NULL: none
+    float *bias;  // [n] f32; NULL: none
     void *weight; // in the layout of the variant that made it
     struct PeOnednnLinear *onednn;
 };
@@ -80,10 +80,10 @@ void *pe_cpu_alloc(size_t size);
 
 // linear.c
 //
-// Allocates `l` with n, k and the folded bias; the weight is left to the
-// caller. NULL when there is no memory left.
+// Allocates `l` with n, k and the bias; the weight is left to the caller. NULL
+// when there is no memory left.
 PeLinear *pe_linear_new_unpacked(const PeLinearParams *params);
-// Rows first..first+n-1 of the weight times their scale, padded; out [n, k].
+// Rows first..first+n-1 of the weight times both scales, padded; out [n, k].
 void pe_linear_weight_rows(const PeLinearParams *params, int first, int n,
                            float *out);
 PeLinear *pe_linear_new_c(PeBackend *be, const PeLinearParams *params);
@@ -95,8 +95,12 @@ void pe_rope_c(PeBackend *be, void *y, const PeRope *rope, int rows, int d);
 // attention.c
 void pe_attention_c(PeBackend *be, void *y, const void *qkv, const int *offsets,
                     int b, int n, int heads, int head_dim, bool causal);
-void pe_attention_pool_c(PeBackend *be, void *y, const float *q, const void *kv,
-                         int b, int n, int heads, int head_dim);
+
+// pool.c
+void pe_pool_c(PeBackend *be, void *y, float *scores, const float *u,
+               const void *x, int b, int n, int heads, int d);
+// p = 2^(p - max p) / sum of the same, n elements.
+void pe_softmax2_c(float *p, int n);
 
 // norm.c
 void pe_layernorm_c(PeBackend *be, void *y, PeDtype type, const float *x,
@@ -123,7 +127,8 @@ void pe_patchify_c(PeBackend *be, void *y, PeSlot *const *slots, int b,
 #define PE_DECLARE_RUNG(isa) \
     void pe_linear_init_##isa(PeCpu *cpu); \
     void pe_attention_init_##isa(PeCpu *cpu); \
-    void pe_norm_init_##isa(PeCpu *cpu)
+    void pe_norm_init_##isa(PeCpu *cpu); \
+    void pe_pool_init_##isa(PeCpu *cpu)
 
 PE_DECLARE_RUNG(avx2);
 PE_DECLARE_RUNG(avx512);

@@ -149,7 +149,8 @@ cut_patch(const PeSlot *slot, int x, int y, int patch, size_t size,
 //   y[b, gy * gw + gx, (c * P + py) * P + px] =
 //       table(slots[b][c, gy * P + py, gx * P + px])
 //
-// Source: torchvision ToTensor and Normalize(0.5, 0.5), then pe.py, conv1.
+// The table is exact in every act. Source: torchvision ToTensor and
+// Normalize(0.5, 0.5) times PE_PIXEL_SCALE, then pe.py, conv1.
 void
 pe_patchify_c(PeBackend *be, void *y, PeSlot *const *slots, int b, int patch,
               int k_padded)

@@ -200,22 +200,51 @@ dot(PeDtype type, Vec sum, VecWord a, VecWord b)
 #endif
 }
 
-// e^x for x <= 88; exactly 0 below -87, where f32 ends. Relative error 1e-7:
-// x = i ln 2 + r, |r| <= ln 2 / 2, and the Taylor series of e^r up to r^7.
+// 2^x for x < 128; exactly 0 below -126, where f32 ends. Relative error 1e-7:
+// x = i + r, |r| <= 1/2, and the Taylor series of 2^r up to r^7.
+INLINE Vec
+exp2_of(Vec x)
+{
+    Vec i = x + 12582912.0f; // 1.5 * 2^23 rounds to an integer
+    VecInt bits = ((VecInt)i - 0x4b400000 + 127) << 23;
+    Vec r = x - (i - 12582912.0f);
+    Vec p = r * 1.52527338e-5f + 1.54035304e-4f;
+    p = p * r + 1.33335581e-3f;
+    p = p * r + 9.61812911e-3f;
+    p = p * r + 5.55041087e-2f;
+    p = p * r + 0.240226507f;
+    p = p * r + 0.693147181f;
+    p = p * r + 1.0f;
+    VecInt finite = x >= -126.0f;
+    return (Vec)((VecInt)(p * (Vec)bits) & finite);
+}
+
+// e^x for x <= 88; exactly 0 below -87. The error of x log2(e) counts |x|-fold.
 INLINE Vec
 exp_of(Vec x)
 {
-    Vec i = x * 1.44269504f + 12582912.0f; // 1.5 * 2^23 rounds to an integer
-    VecInt bits = ((VecInt)i - 0x4b400000 + 127) << 23;
-    i -= 12582912.0f;
-    Vec r = x - i * 0.693359375f + i * 2.12194440e-4f;
-    Vec p = r * (1.0f / 5040) + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    VecInt finite = x >= -87.0f;
-    return (Vec)((VecInt)(p * (Vec)bits) & finite);
+    return exp2_of(x * 1.44269504f);
+}
+
+// Scores [n] to unnormalised probabilities 2^(p - max p) of type `type` in
+// place, zeros up to n_padded; returns 1 / their sum. Every read is ahead of
+// the write that lands on it.
+INLINE float
+softmax2_row(PeDtype type, float *row, int n, int n_padded)
+{
+    for (int i = n; i < (n + VF - 1) / VF * VF; i++)
+        row[i] = -INFINITY;
+    Vec max = load(row);
+    for (int i = VF; i < n; i += VF)
+        max = vmax(max, load(row + i));
+    Vec top = splat(max_of(max)), sum = splat(0);
+    int i = 0;
+    for (; i < n; i += VF) {
+        Vec e = exp2_of(load(row + i) - top);
+        sum += e;
+        store_act(type, row, i, e);
+    }
+    size_t element = type == PE_DTYPE_BF16 ? 2 : 4;
+    memset((char *)row + i * element, 0, (size_t)(n_padded - i) * element);
+    return 1 / sum_of(sum);
 }

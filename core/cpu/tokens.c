@@ -13,7 +13,7 @@
 //   pixels  [B, 3, h, w] f32      y  [B * gh * gw, k_padded] act
 //
 //   y[b, gy * gw + gx, (c * P + py) * P + px] =
-//       pixels[b, c, gy * P + py, gx * P + px]
+//       pixels[b, c, gy * P + py, gx * P + px] * PE_PIXEL_SCALE
 //
 // The order of k is that of conv1.weight [D, 3, P, P], so that the patch
 // embedding is a linear layer. Source: pe.py, conv1.
@@ -31,7 +31,7 @@ pe_patchify_f32_c(PeBackend *be, void *y, const float *pixels, int b, int h,
                 pixels + (((size_t)image * 3 + c) * h + gy * patch + py) * w +
                 gx * patch;
             for (int px = 0; px < patch; px++)
-                pe_act_set(be->act, y, out++, in[px]);
+                pe_act_set(be->act, y, out++, in[px] * PE_PIXEL_SCALE);
         }
         for (int i = k; i < k_padded; i++)
             pe_act_set(be->act, y, out++, 0);

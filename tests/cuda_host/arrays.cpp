@@ -4,6 +4,9 @@
 
 #include "tests/cuda_host/arrays.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 const PeDtype activation_types[3] = {PE_DTYPE_F32, PE_DTYPE_F16, PE_DTYPE_BF16};
 PeBackend *reference;
 
@@ -51,6 +54,22 @@ Array::guarded()
             return false;
     }
     return true;
+}
+
+Plane::Plane(size_t n)
+{
+    page = (size_t)sysconf(_SC_PAGESIZE);
+    size = (n + page - 1) / page * page;
+    pages = (uint8_t *)mmap(nullptr, size + page, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    g_assert_true(pages != MAP_FAILED);
+    g_assert_cmpint(mprotect(pages + size, page, PROT_NONE), ==, 0);
+    data = pages + size - n;
+}
+
+Plane::~Plane()
+{
+    munmap(pages, size + page);
 }
 
 Array

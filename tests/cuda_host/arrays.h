@@ -32,6 +32,22 @@ struct Array {
     bool guarded();
 };
 
+// Bytes behind which nobody may read: the next page cannot be touched.
+class Plane
+{
+  public:
+    explicit Plane(size_t n);
+    ~Plane();
+    Plane(const Plane &) = delete;
+    Plane &operator=(const Plane &) = delete;
+
+    uint8_t *data;
+
+  private:
+    uint8_t *pages;
+    size_t page, size;
+};
+
 Array random_array(PeDtype type, size_t n, float mean = 0, float deviation = 1);
 
 // The same values in f32, so that the twin sees what the kernel saw.

@@ -10,18 +10,22 @@ namespace
 {
 
 void
-check_layernorm(PeDtype type, int rows, int d, float mean, float deviation)
+check_layernorm(PeDtype type, int rows, int d, float mean, float deviation,
+                bool plain)
 {
     Array x = random_array(PE_DTYPE_F32, (size_t)rows * d, mean, deviation);
     Array w = random_array(PE_DTYPE_F32, d, 1, 0.1f);
     Array b = random_array(PE_DTYPE_F32, d);
     Array y(type, (size_t)rows * d), z(PE_DTYPE_F32, y.n);
-    pe_layernorm_c(reference, z.raw(), PE_DTYPE_F32, (float *)x.raw(),
-                   (float *)w.raw(), (float *)b.raw(), rows, d, 1e-5f);
-    g_autofree char *what = g_strdup_printf("layernorm %d x %d", rows, d);
+    const float *weight = plain ? nullptr : (float *)w.raw();
+    const float *bias = plain ? nullptr : (float *)b.raw();
+    pe_layernorm_c(reference, z.raw(), PE_DTYPE_F32, (float *)x.raw(), weight,
+                   bias, rows, d, 1e-5f);
+    g_autofree char *what = g_strdup_printf("layernorm %d x %d%s", rows, d,
+                                            plain ? ", no weight" : "");
     compare(what, type, y, z, [&](void *out) {
-        pe_cuda_layernorm(nullptr, type, out, (float *)x.raw(),
-                          (float *)w.raw(), (float *)b.raw(), rows, d, 1e-5f);
+        pe_cuda_layernorm(nullptr, type, out, (float *)x.raw(), weight, bias,
+                          rows, d, 1e-5f);
     });
 }
 
@@ -31,10 +35,11 @@ normalizes_rows()
     for (PeDtype type : activation_types) {
         for (int rows : {1, 3, 5}) {
             for (int d : {64, 192, 1536})
-                check_layernorm(type, rows, d, 30, 1);
+                check_layernorm(type, rows, d, 30, 1, false);
+            check_layernorm(type, rows, 192, 30, 1, true);
         }
         // Epsilon shows in small values only.
-        check_layernorm(type, 2, 128, 0, 0.01f);
+        check_layernorm(type, 2, 128, 0, 0.01f, false);
     }
 }
 
@@ -43,6 +48,17 @@ struct AttentionCase {
     bool causal;
     std::vector<int> lengths; // ragged when not empty
 };
+
+// As the towers' qkv weights do it.
+void
+scale_queries(Array &qkv, int width, int head_dim)
+{
+    float scale = (float)(M_LOG2E / sqrt(head_dim));
+    for (size_t i = 0; i < qkv.n; i++) {
+        if (i % (3 * width) < (size_t)width)
+            qkv.set(i, qkv.get(i) * scale);
+    }
+}
 
 void
 attends()
@@ -67,6 +83,7 @@ attends()
         const int *at = offsets.empty() ? nullptr : offsets.data();
         for (PeDtype type : activation_types) {
             Array qkv = random_array(type, (size_t)rows * 3 * width);
+            scale_queries(qkv, width, c.head_dim);
             Array same = as_f32(qkv);
             Array y(type, (size_t)rows * width), z(PE_DTYPE_F32, y.n);
             pe_attention_c(reference, z.raw(), same.raw(), at, c.b, c.n,
@@ -84,46 +101,60 @@ attends()
 }
 
 void
-check_pool(PeDtype type, int head_dim, Array &q, Array &kv, int b, int n,
-           int heads)
+check_pool(PeDtype type, Array &u, Array &x, int b, int n, int heads, int d)
 {
-    Array same = as_f32(kv);
-    Array y(type, (size_t)b * heads * head_dim), z(PE_DTYPE_F32, y.n);
-    pe_attention_pool_c(reference, z.raw(), (float *)q.raw(), same.raw(), b, n,
-                        heads, head_dim);
+    Array same = as_f32(x);
+    Array y(type, (size_t)b * heads * d), z(PE_DTYPE_F32, y.n);
+    Array scratch(PE_DTYPE_F32, (size_t)b * heads * n);
+    Plane tokens(x.n * pe_dtype_size(type));
+    memcpy(tokens.data, x.raw(), x.n * pe_dtype_size(type));
+    pe_pool_c(reference, z.raw(), (float *)scratch.raw(), (float *)u.raw(),
+              same.raw(), b, n, heads, d);
     g_autofree char *what =
-        g_strdup_printf("attention_pool heads of %d", head_dim);
+        g_strdup_printf("pool %d x %d x %d, %d heads", b, n, d, heads);
     compare(what, type, y, z, [&](void *out) {
-        pe_cuda_attention_pool(nullptr, type, out, (float *)q.raw(), kv.raw(),
-                               b, n, heads, head_dim);
+        Array scores(PE_DTYPE_F32, scratch.n);
+        pe_cuda_pool(nullptr, type, out, (float *)scores.raw(),
+                     (float *)u.raw(), tokens.data, b, n, heads, d);
+        g_assert_true(scores.guarded());
     });
 }
 
 void
 pools()
 {
-    for (int head_dim : {8, 24, 48, 96, 128, 192}) {
+    // Tokens: fewer than a tile, ragged tiles, more than a chunk. Heads: fewer
+    // and more than are done at once. Channels: fewer and more than a block's.
+    static const struct {
+        int b, n, heads, d;
+    } cases[] = {
+        {2, 37, 8, 192}, {1, 300, 8, 32},  {1, 6, 8, 528},  {3, 1, 8, 48},
+        {2, 21, 3, 80},  {1, 270, 11, 16}, {1, 9, 17, 528},
+    };
+    for (auto &c : cases) {
         for (PeDtype type : activation_types) {
-            int b = 2, n = 197, heads = 2, width = heads * head_dim;
-            Array q = random_array(PE_DTYPE_F32, width, 0, 0.3f);
-            Array kv = random_array(type, (size_t)b * n * 2 * width);
-            check_pool(type, head_dim, q, kv, b, n, heads);
+            Array u = random_array(PE_DTYPE_F32, (size_t)c.heads * c.d, 0,
+                                   2 / sqrtf((float)c.d));
+            Array x = random_array(type, (size_t)c.b * c.n * c.d);
+            check_pool(type, u, x, c.b, c.n, c.heads, c.d);
         }
     }
 }
 
-// Scores near 100, whose exponentials are no f32, without any rounding.
+// Scores near 200 and -200, whose powers of two are no f32, without rounding.
 void
 pools_large_scores()
 {
-    int n = 40, head_dim = 32;
+    int n = 40, d = 32;
     for (PeDtype type : activation_types) {
-        Array q = random_array(PE_DTYPE_F32, head_dim, 0, 0);
-        q.set(0, 1);
-        Array kv = random_array(type, (size_t)n * 2 * head_dim);
-        for (int i = 0; i < n; i++)
-            kv.set((size_t)i * 2 * head_dim, (float)(100 - i % 4));
-        check_pool(type, head_dim, q, kv, 1, n, 1);
+        for (int sign : {1, -1}) {
+            Array u = random_array(PE_DTYPE_F32, d, 0, 0);
+            u.set(0, (float)sign);
+            Array x = random_array(type, (size_t)n * d);
+            for (int i = 0; i < n; i++)
+                x.set((size_t)i * d, (float)(200 - i % 4));
+            check_pool(type, u, x, 1, n, 1, d);
+        }
     }
 }
 
@@ -134,6 +165,6 @@ add_attention_tests()
 {
     g_test_add_func("/cuda_host/norm/layernorm", normalizes_rows);
     g_test_add_func("/cuda_host/attention/attention", attends);
-    g_test_add_func("/cuda_host/pool/attention_pool", pools);
+    g_test_add_func("/cuda_host/pool/pool", pools);
     g_test_add_func("/cuda_host/pool/large_scores", pools_large_scores);
 }

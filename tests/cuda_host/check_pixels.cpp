@@ -5,9 +5,6 @@
 
 #include "tests/cuda_host/arrays.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 extern "C" {
 #include "core/cpu/pixels.h"
 }
@@ -15,36 +12,6 @@ extern "C" {
 
 namespace
 {
-
-// Bytes behind which nobody may read: the next page cannot be touched.
-class Plane
-{
-  public:
-    explicit Plane(size_t n)
-    {
-        page = (size_t)sysconf(_SC_PAGESIZE);
-        size = (n + page - 1) / page * page;
-        pages = (uint8_t *)mmap(nullptr, size + page, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        g_assert_true(pages != MAP_FAILED);
-        g_assert_cmpint(mprotect(pages + size, page, PROT_NONE), ==, 0);
-        data = pages + size - n;
-    }
-
-    ~Plane()
-    {
-        munmap(pages, size + page);
-    }
-
-    Plane(const Plane &) = delete;
-    Plane &operator=(const Plane &) = delete;
-
-    uint8_t *data;
-
-  private:
-    uint8_t *pages;
-    size_t page, size;
-};
 
 // Bytes of a line and lines of each plane.
 struct Layout {

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 
-FILES = ("attention", "norm", "pool", "preprocess", "tokens")
+FILES = ("attention", "bias", "norm", "pool", "preprocess", "tokens")
 SECONDS = 60  # of one run: a mutation may never end
 HERE = pathlib.Path(__file__).parent
 # Misaligned reads, which this machine forgives and a GPU does not, trap.

@@ -152,13 +152,20 @@ ask_library(PeCuda *cuda, const PeMatmul *p, const Plan *plan,
     };
     uint32_t align = (uint32_t)alignment(p);
     uint64_t workspace = cuda->workspace_size;
+    // Parts of a sum are not to be rounded to 16 bits.
+    uint32_t reductions = p->out == PE_DTYPE_F32
+                              ? CUBLASLT_REDUCTION_SCHEME_MASK
+                              : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     cublasLtMatmulPreference_t preference = NULL;
     int n = 0;
     if (cuda->lt->MatmulPreferenceCreate(&preference) != CUBLAS_STATUS_SUCCESS)
         return 0;
     bool ok = set_preference(cuda, preference,
                              CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                             &workspace, sizeof workspace);
+                             &workspace, sizeof workspace) &&
+              set_preference(cuda, preference,
+                             CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                             &reductions, sizeof reductions);
     for (size_t i = 0; i < G_N_ELEMENTS(alignments); i++)
         ok = ok && set_preference(cuda, preference, alignments[i], &align,
                                   sizeof align);

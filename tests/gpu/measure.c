@@ -63,6 +63,13 @@ die(GError *error)
     exit(1);
 }
 
+// What products were measured, and what the library lacks.
+static void
+print_log(PeLogLevel level, const char *message, void *user_data)
+{
+    g_printerr("%s\n", message);
+}
+
 // MiB in use on the first card, of all programs; 0 when nobody can say.
 static double
 used_memory(void)
@@ -268,6 +275,7 @@ measure(Bench *b, PePrecision precision)
     GError *error = NULL;
     PeDeviceReport report;
     double base = used_memory();
+    pe_log_set(print_log, NULL);
     if (!opt_passes &&
         !pe_device_check(b->model, opt_device, precision, &report, &error))
         die(error);

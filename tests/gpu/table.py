@@ -104,6 +104,17 @@ def print_kernels(path):
         print(f"  {name:48} {n:5} {us:9.1f} us {100 * us / total:5.1f} %")
 
 
+def print_products(path):
+    """The library's rate for the largest batch, as our log has it."""
+    pattern = re.compile(r"product \[(\d+), .* TFLOP/s$")
+    lines = {m.group(0): int(m.group(1))
+             for m in map(pattern.search, path.read_text().splitlines()) if m}
+    largest = max(lines.values(), default=0)
+    print(f"\n{path.stem[4:]}, the products of the largest batch")
+    for line in (x for x, m in lines.items() if m > 0.9 * largest):
+        print(f"  {line}")
+
+
 def read_clocks(folder):
     """step -> lowest, median and highest MHz and the most watts."""
     found = {}
@@ -154,6 +165,8 @@ def main():
               f"{PREPROCESS_US} us: "
               f"{verdict(pixels['exact_us'] <= PREPROCESS_US)}")
     print_gelu(ours, tanh)
+    for path in sorted(measured.glob("log-*.txt")):
+        print_products(path)
     for path in sorted(measured.glob("kernels-*.csv")):
         print_kernels(path)
 

@@ -395,46 +395,6 @@ runs_without_recordings(void)
     g_assert_cmpint(n_warnings, ==, 1);
 }
 
-// ---- Products ---------------------------------------------------------------
-
-static void
-embed_one(float out[TINY_MODEL_DIM])
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree uint8_t *data = NULL;
-    PeBackend *be = open_cuda(PE_PRECISION_FP32);
-    PeVision *v = new_vision(be, 1);
-    PeFrame frame = make_frame(PE_FORMAT_RGB, 80, 60, 1, &data);
-    PeSlot *slot = be->ops->slot_new(be, TINY_MODEL_SIZE, TINY_MODEL_SIZE);
-    ingest(be, slot, &frame);
-    g_assert_true(pe_vision_embed(v, &slot, 1, out, &error));
-    g_assert_no_error(error);
-    be->ops->slot_free(be, slot);
-    pe_vision_free(v);
-    be->ops->close(be);
-}
-
-// The library has no product with a bias, or with GELU.
-static void
-does_epilogues_itself(void)
-{
-    float usual[TINY_MODEL_DIM], without[TINY_MODEL_DIM];
-    double most = 0, power = 0;
-    embed_one(usual);
-    g_setenv("PE_FAKE_CUBLASLT_NO_EPILOGUES", "1", TRUE);
-    g_setenv("PE_CUDA_GELU", "tanh", TRUE);
-    embed_one(without);
-    g_unsetenv("PE_CUDA_GELU");
-    g_unsetenv("PE_FAKE_CUBLASLT_NO_EPILOGUES");
-    for (int i = 0; i < TINY_MODEL_DIM; i++) {
-        power += (double)usual[i] * usual[i];
-        most = MAX(most, fabs((double)usual[i] - without[i]));
-    }
-    g_test_message("largest difference %.2e of %.2e", most, sqrt(power));
-    g_assert_cmpfloat(most, >, 0); // another order of additions
-    g_assert_cmpfloat(most, <=, 1e-5 * sqrt(power));
-}
-
 // ---- Failures and limits ----------------------------------------------------
 
 static void
@@ -574,7 +534,6 @@ main(int argc, char **argv)
         new_stream = (void *(*)(void))symbol;
         g_test_add_func("/cuda/frames/last", slots_keep_the_last_frame);
         g_test_add_func("/cuda/recordings/none", runs_without_recordings);
-        g_test_add_func("/cuda/products/epilogues", does_epilogues_itself);
         g_test_add_func("/cuda/limits/memory", survives_having_no_memory);
         g_test_add_func("/cuda/limits/old", old_devices_are_named);
     }

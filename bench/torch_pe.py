@@ -9,7 +9,7 @@ On CUDA it first measures the card's ceilings (bf16 matrix product at 8192^3 and
 Inputs are random and rotate; times are medians of device events (CUDA) or of the clock (CPU) after warm-up.
 Prints a short table; writes everything as JSON. Needs torch and timm, no network, no weights.
 """
-import argparse, json, platform, statistics, sys, time
+import argparse, json, os, platform, statistics, sys, time
 import torch
 
 TIMM = {"T": "vit_pe_core_tiny_patch16_384", "S": "vit_pe_core_small_patch16_384", "B": "vit_pe_core_base_patch16_224",
@@ -47,6 +47,14 @@ def gemm_rate(m, k, n, device, dtype, seconds):
     return 2e-12 * m * k * n / timed(go, device, seconds)[0]
 
 
+def save(r, path):
+    """After each row: whoever stops us keeps what there is."""
+    if path:
+        with open(path + ".new", "w") as f:
+            json.dump(r, f, indent=1)
+        os.replace(path + ".new", path)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=["cuda", "cpu"])
@@ -54,6 +62,7 @@ def main():
     p.add_argument("--batches", nargs="+", type=int, default=[1, 8])
     p.add_argument("--dtypes", nargs="+", default=["bf16"], choices=list(DT))
     p.add_argument("--modes", nargs="+", default=["eager"], choices=["eager", "compile"])
+    p.add_argument("--compile-batches", nargs="+", type=int, help="for the mode compile, which takes minutes; default: all")
     p.add_argument("--seconds", type=float, default=1.5, help="measuring time per row")
     p.add_argument("--threads", type=int, default=0)
     p.add_argument("--out", default="")
@@ -77,10 +86,14 @@ def main():
                 rate = {f"{k}x{n}": round(gemm_rate(rows, k, n, a.device, DT[dt], a.seconds / 4), 3)
                         for k, n in ((w, 3 * w), (w, w), (w, mlp), (mlp, w))}
                 r["ceilings"][f"{m} {dt} b{b} layer_gemm_tflops"] = rate
-            net = timm.create_model(TIMM[m], pretrained=False).eval().to(a.device, DT[dt])
+            with torch.device(a.device):  # random weights are made there, two billion take long on a CPU
+                net = timm.create_model(TIMM[m], pretrained=False)
+            net = net.eval().requires_grad_(False).to(a.device, DT[dt])
             for mode in a.modes:
-                f = torch.compile(net, mode="max-autotune") if mode == "compile" else net
-                for b in a.batches:
+                for b in (a.compile_batches or a.batches) if mode == "compile" else a.batches:
+                    # Each batch size for itself: the second would otherwise be compiled for any, which is slower.
+                    torch._dynamo.reset()
+                    f = torch.compile(net, mode="max-autotune", dynamic=False) if mode == "compile" else net
                     x = [torch.randn(b, 3, side, side, device=a.device, dtype=DT[dt]) for _ in range(3)]
                     i = [0]
                     def go():
@@ -96,10 +109,10 @@ def main():
                     row = dict(model=m, dtype=dt, mode=mode, batch=b, images_per_second=b / med, ms_median=med * 1e3, ms_p95=p95 * 1e3,
                                tflops=gflop * b / med * 1e-3, first_call_s=first)
                     r["rows"].append(row)
+                    save(r, a.out)
                     print(f"{m} {dt:4} {mode:7} b{b:<4} {b / med:10.1f} img/s  {med * 1e3:9.3f} ms  p95 {p95 * 1e3:9.3f}  {row['tflops']:8.2f} TFLOP/s", flush=True)
             del net
-    if a.out:
-        json.dump(r, open(a.out, "w"), indent=1)
+    save(r, a.out)
 
 
 if __name__ == "__main__":

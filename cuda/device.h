@@ -113,6 +113,26 @@ pe_exp2(float x)
     return y;
 }
 
+// c + the sum of the products of four unsigned bytes each
+PE_DEVICE uint32_t
+pe_dot4(uint32_t a, uint32_t b, uint32_t c)
+{
+    return __dp4a(a, b, c);
+}
+
+// Four numbers as bytes, the first lowest; what lies outside of 0..255 is cut
+// off there.
+PE_DEVICE uint32_t
+pe_pack_bytes(int a, int b, int c, int d)
+{
+    uint32_t high, all;
+    asm("cvt.pack.sat.u8.s32.b32 %0, %1, %2, 0;" : "=r"(high) : "r"(d), "r"(c));
+    asm("cvt.pack.sat.u8.s32.b32 %0, %1, %2, %3;"
+        : "=r"(all)
+        : "r"(b), "r"(a), "r"(high));
+    return all;
+}
+
 PE_DEVICE float
 pe_shuffle_xor(float v, int mask)
 {

@@ -11,9 +11,13 @@
 // More are run without recording.
 #define MAX_GRAPHS 256
 
+// Another part of the program that waits for the whole context spoils what is
+// being recorded; it is bad luck once, and how things are after a few times.
+#define MAX_FAILURES 3
+
 typedef struct {
-    bool seen;  // has run once
-    bool plain; // cannot be recorded
+    bool seen;      // has run once
+    int n_failures; // to record it
     cudaGraphExec_t exec;
 } Graph;
 
@@ -81,7 +85,7 @@ pe_cuda_graph_begin(PeBackend *be, uint64_t key)
 {
     PeCuda *cuda = (PeCuda *)be;
     Graph *g = get_graph(cuda->graphs, key);
-    if (!g || g->plain)
+    if (!g || g->n_failures == MAX_FAILURES)
         return false;
     if (g->exec) {
         pe_cuda_check(cuda, cudaGraphLaunch(g->exec, cuda->stream),
@@ -99,7 +103,7 @@ pe_cuda_graph_begin(PeBackend *be, uint64_t key)
         cuda->graphs->spoiled = false;
     } else {
         cudaGetLastError();
-        g->plain = true;
+        g->n_failures = MAX_FAILURES;
     }
     return false;
 }
@@ -139,12 +143,13 @@ pe_cuda_graph_end(PeBackend *be)
     if (g->exec)
         cudaGraphExecDestroy(g->exec);
     g->exec = NULL;
-    g->plain = true;
-    if (!graphs->warned)
+    g->seen = false; // as it is once more, then another try
+    if (++g->n_failures == MAX_FAILURES && !graphs->warned) {
         pe_log(PE_LOG_WARNING,
                "%s: operations are started one by one, recording them failed: "
                "%s",
                cuda->description, cudaGetErrorString(status));
-    graphs->warned = true;
+        graphs->warned = true;
+    }
     return false;
 }

@@ -82,6 +82,12 @@ typedef struct {
 void pe_cuda_preprocess(void *stream, const PeFrame *frame, const PeCudaAxis *x,
                         const PeCudaAxis *y, bool exact, uint8_t *rgb);
 
+// bias.cu
+//
+// y [rows, n] += bias [n], both of `type`
+void pe_cuda_bias(void *stream, PeDtype type, void *y, const void *bias,
+                  int rows, int n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,6 +10,8 @@
 
 #include "cuda/matmul.h"
 
+#include "cuda/kernels.h"
+
 #define MAX_CANDIDATES 16
 #define N_TRIALS 4
 // Candidates that are this much slower in their first trial get no other.
@@ -150,13 +152,20 @@ ask_library(PeCuda *cuda, const PeMatmul *p, const Plan *plan,
     };
     uint32_t align = (uint32_t)alignment(p);
     uint64_t workspace = cuda->workspace_size;
+    // Parts of a sum are not to be rounded to 16 bits.
+    uint32_t reductions = p->out == PE_DTYPE_F32
+                              ? CUBLASLT_REDUCTION_SCHEME_MASK
+                              : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     cublasLtMatmulPreference_t preference = NULL;
     int n = 0;
     if (cuda->lt->MatmulPreferenceCreate(&preference) != CUBLAS_STATUS_SUCCESS)
         return 0;
     bool ok = set_preference(cuda, preference,
                              CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                             &workspace, sizeof workspace);
+                             &workspace, sizeof workspace) &&
+              set_preference(cuda, preference,
+                             CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                             &reductions, sizeof reductions);
     for (size_t i = 0; i < G_N_ELEMENTS(alignments); i++)
         ok = ok && set_preference(cuda, preference, alignments[i], &align,
                                   sizeof align);
@@ -325,21 +334,56 @@ fail_product(PeCuda *cuda, const PeMatmul *p, const char *why, int status)
                      p->k, p->k, p->n, why, status);
 }
 
-void
-pe_cuda_matmul(PeCuda *cuda, const PeMatmul *p)
+// Queue the product as it is described. False when it cannot be done that way:
+// no algorithm (*status is 0), or the library refused.
+static bool
+try_product(PeCuda *cuda, const PeMatmul *p, int *status)
 {
     Plan plan;
     PeAlgo algo;
-    if (g_atomic_pointer_get(&cuda->error) || !plan_init(cuda, p, &plan))
-        return;
-    if (choose_algo(cuda, p, &plan, &algo)) {
-        cublasStatus_t status = run(cuda, p, &plan, &algo, p->y);
-        if (status != CUBLAS_STATUS_SUCCESS)
-            fail_product(cuda, p, "failed in cuBLASLt", (int)status);
-    } else {
-        fail_product(cuda, p, "has no algorithm in cuBLASLt", 0);
+    *status = 0;
+    if (!plan_init(cuda, p, &plan))
+        return true; // noted as a failure
+    bool ok = choose_algo(cuda, p, &plan, &algo);
+    if (ok) {
+        *status = (int)run(cuda, p, &plan, &algo, p->y);
+        ok = *status == CUBLAS_STATUS_SUCCESS;
     }
     plan_clear(cuda, &plan);
+    return ok;
+}
+
+// The product alone, and kernels for what its epilogue would have done. Not
+// every product has every epilogue on every device, odd sizes least of all.
+static bool
+try_without_epilogue(PeCuda *cuda, const PeMatmul *p, int *status)
+{
+    PeMatmul plain = *p;
+    plain.bias = NULL;
+    plain.gelu = false;
+    if ((!p->bias && !p->gelu) || !try_product(cuda, &plain, status))
+        return false;
+    pe_log(PE_LOG_DEBUG,
+           "product [%d, %d] x [%d, %d]: cuBLASLt lacks its epilogue", p->m,
+           p->k, p->k, p->n);
+    if (p->bias)
+        pe_cuda_bias(cuda->stream, p->out, p->y, p->bias, p->m, p->n);
+    if (p->gelu)
+        pe_cuda_gelu(cuda->stream, p->out, p->y, (size_t)p->m * (size_t)p->n);
+    return true;
+}
+
+void
+pe_cuda_matmul(PeCuda *cuda, const PeMatmul *p)
+{
+    int status;
+    if (g_atomic_pointer_get(&cuda->error) || try_product(cuda, p, &status) ||
+        try_without_epilogue(cuda, p, &status))
+        return;
+    if (status)
+        fail_product(cuda, p, "failed in cuBLASLt", status);
+    else
+        fail_product(cuda, p, "has no algorithm in cuBLASLt", 0);
 }
 
 double

@@ -15,7 +15,7 @@ typedef struct {
     const void *bias; // [n], NULL: none
     void *y;
     bool residual; // y += instead, f32
-    bool gelu;     // of the result, in the tanh form
+    bool gelu;     // of the result, in the tanh form if the library has it
 } PeMatmul;
 
 // Queued. The first product of a shape is tried with several algorithms, which

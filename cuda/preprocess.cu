@@ -3,12 +3,11 @@
 // preprocess.cu - from a decoded frame to a picture of the model's size.
 
 #include "cuda/device.h"
+#include "cuda/frame.h"
 #include "cuda/kernels.h"
 
-// ---- Frames -----------------------------------------------------------------
-
-// A tile of outputs; a thread owns one of them. 1080p to 336 takes 7 x 42
-// tiles, each from about 286 columns of 31 rows.
+// A tile of outputs at the most; a thread owns one of them. 1080p to 336 takes
+// 8 x 42 tiles of 42 x 8, each from about 252 columns of 31 rows.
 #define TILE_WIDTH 48
 #define TILE_HEIGHT 8
 #define THREADS (TILE_WIDTH * TILE_HEIGHT)
@@ -21,20 +20,14 @@
 #endif
 // Frame rows in shared memory at a time, a lane of a warp each. Odd pitches
 // (in words) let the lanes of a warp read a column without bank conflicts.
+//
+// The exact mode has three planes of bytes, four neighbours a word, because a
+// byte product takes four of them at once. The fast mode has packed pixels.
 #define ROWS 32
 #define MAX_PITCH 289
 #define TILE_PITCH (TILE_WIDTH + 1)
 
 #define HALF (1u << 21) // of the weights' 22 fractional bits
-
-struct Frame {
-    const uint8_t *planes[3];
-    int strides[3];
-    int width, height;
-    PeFormat format;
-    bool words; // four pixels of any plane are one aligned word
-    PeYuvCoefficients yuv;
-};
 
 // Three channels of a pixel in a word, the first lowest. The exact mode keeps
 // 8-bit RGB; the fast one keeps the frame's own colours in 10 bits, so that
@@ -44,154 +37,6 @@ template <bool EXACT> struct Packed {
     static const uint32_t mask = (1u << bits) - 1;
 };
 
-PE_DEVICE int
-clip(int v)
-{
-    return v < 0 ? 0 : v > 255 ? 255 : v;
-}
-
-PE_DEVICE int
-byte_of(uint32_t word, int i)
-{
-    return word >> 8 * i & 255;
-}
-
-PE_DEVICE bool
-is_yuv(PeFormat format)
-{
-    return format >= PE_FORMAT_GRAY8;
-}
-
-PE_DEVICE const uint8_t *
-line_of(const Frame &f, int plane, int row)
-{
-    return f.planes[plane] + (size_t)row * f.strides[plane];
-}
-
-// One pixel at column `x` of a row, anywhere in memory.
-template <PeFormat FORMAT>
-PE_DEVICE void
-read_pixel(const Frame &f, int x, int row, int *a, int *b, int *c)
-{
-    const uint8_t *p = line_of(f, 0, row);
-    const uint8_t *q;
-    *b = *c = f.yuv.c_off;
-    switch (FORMAT) {
-    case PE_FORMAT_RGB:
-    case PE_FORMAT_BGR:
-        *a = p[3 * x], *b = p[3 * x + 1], *c = p[3 * x + 2];
-        break;
-    case PE_FORMAT_RGBX:
-    case PE_FORMAT_BGRX:
-        *a = p[4 * x], *b = p[4 * x + 1], *c = p[4 * x + 2];
-        break;
-    case PE_FORMAT_GRAY8:
-        *a = p[x];
-        break;
-    case PE_FORMAT_NV12:
-        q = line_of(f, 1, row / 2) + x / 2 * 2;
-        *a = p[x], *b = q[0], *c = q[1];
-        break;
-    case PE_FORMAT_I420:
-        *a = p[x];
-        *b = line_of(f, 1, row / 2)[x / 2];
-        *c = line_of(f, 2, row / 2)[x / 2];
-        break;
-    case PE_FORMAT_YUY2:
-        *a = p[2 * x], *b = p[x / 2 * 4 + 1], *c = p[x / 2 * 4 + 3];
-        break;
-    case PE_FORMAT_P010:
-        q = line_of(f, 1, row / 2) + x / 2 * 4;
-        *a = ((const uint16_t *)p)[x] >> 6;
-        *b = ((const uint16_t *)q)[0] >> 6;
-        *c = ((const uint16_t *)q)[1] >> 6;
-        break;
-    }
-}
-
-// The words w with four pixels from column `x` on, x % 4 == 0, in a frame with
-// f.words. Planes that a format lacks leave theirs alone.
-template <PeFormat FORMAT>
-PE_DEVICE void
-read_words(const Frame &f, int x, int row, uint32_t (&w)[4])
-{
-    const uint8_t *p = line_of(f, 0, row);
-    uint2 v;
-    switch (FORMAT) {
-    case PE_FORMAT_RGB:
-    case PE_FORMAT_BGR:
-        for (int i = 0; i < 3; i++)
-            w[i] = ((const uint32_t *)(p + 3 * x))[i];
-        break;
-    case PE_FORMAT_RGBX:
-    case PE_FORMAT_BGRX: {
-        uint4 pixels = *(const uint4 *)(p + 4 * x);
-        w[0] = pixels.x, w[1] = pixels.y, w[2] = pixels.z, w[3] = pixels.w;
-        break;
-    }
-    case PE_FORMAT_GRAY8:
-        w[0] = *(const uint32_t *)(p + x);
-        break;
-    case PE_FORMAT_NV12:
-        w[0] = *(const uint32_t *)(p + x);
-        w[1] = *(const uint32_t *)(line_of(f, 1, row / 2) + x);
-        break;
-    case PE_FORMAT_I420:
-        w[0] = *(const uint32_t *)(p + x);
-        w[1] = *(const uint16_t *)(line_of(f, 1, row / 2) + x / 2);
-        w[2] = *(const uint16_t *)(line_of(f, 2, row / 2) + x / 2);
-        break;
-    case PE_FORMAT_YUY2:
-        v = *(const uint2 *)(p + 2 * x);
-        w[0] = v.x, w[1] = v.y;
-        break;
-    case PE_FORMAT_P010:
-        v = *(const uint2 *)(p + 2 * x);
-        w[0] = v.x, w[1] = v.y;
-        v = *(const uint2 *)(line_of(f, 1, row / 2) + 2 * x);
-        w[2] = v.x, w[3] = v.y;
-        break;
-    }
-}
-
-// Pixel i, a constant, of those words.
-template <PeFormat FORMAT>
-PE_DEVICE void
-split_words(const Frame &f, const uint32_t (&w)[4], int i, int *a, int *b,
-            int *c)
-{
-    *a = byte_of(w[0], i);
-    *b = *c = f.yuv.c_off;
-    switch (FORMAT) {
-    case PE_FORMAT_RGB:
-    case PE_FORMAT_BGR:
-        *a = byte_of(w[3 * i / 4], 3 * i % 4);
-        *b = byte_of(w[(3 * i + 1) / 4], (3 * i + 1) % 4);
-        *c = byte_of(w[(3 * i + 2) / 4], (3 * i + 2) % 4);
-        break;
-    case PE_FORMAT_RGBX:
-    case PE_FORMAT_BGRX:
-        *a = byte_of(w[i], 0), *b = byte_of(w[i], 1), *c = byte_of(w[i], 2);
-        break;
-    case PE_FORMAT_GRAY8:
-        break;
-    case PE_FORMAT_NV12:
-        *b = byte_of(w[1], i / 2 * 2), *c = byte_of(w[1], i / 2 * 2 + 1);
-        break;
-    case PE_FORMAT_I420:
-        *b = byte_of(w[1], i / 2), *c = byte_of(w[2], i / 2);
-        break;
-    case PE_FORMAT_YUY2:
-        *a = byte_of(w[i / 2], i % 2 * 2);
-        *b = byte_of(w[i / 2], 1), *c = byte_of(w[i / 2], 3);
-        break;
-    case PE_FORMAT_P010:
-        *a = (w[i / 2] >> i % 2 * 16 & 0xffff) >> 6;
-        *b = (w[2 + i / 2] & 0xffff) >> 6, *c = w[2 + i / 2] >> 22;
-        break;
-    }
-}
-
 template <bool EXACT>
 PE_DEVICE uint32_t
 pack(uint32_t a, uint32_t b, uint32_t c)
@@ -199,36 +44,35 @@ pack(uint32_t a, uint32_t b, uint32_t c)
     return a | b << Packed<EXACT>::bits | c << 2 * Packed<EXACT>::bits;
 }
 
-// What is resized: see Packed. a, b, c are a pixel's channels in the frame.
+// Four neighbours, at column `x` of a row in shared memory.
 template <bool EXACT, PeFormat FORMAT>
-PE_DEVICE uint32_t
-pack_pixel(const Frame &f, int a, int b, int c)
+PE_DEVICE void
+store_pixels(uint32_t *row, int plane, int x, const int (&a)[4],
+             const int (&b)[4], const int (&c)[4])
 {
-    const PeYuvCoefficients &k = f.yuv;
-    if (!EXACT) {
-        int shift = FORMAT == PE_FORMAT_P010 ? 0 : 2;
-        return pack<EXACT>(a << shift, b << shift, c << shift);
+    if (EXACT) {
+        row[x / 4] = pe_pack_bytes(a[0], a[1], a[2], a[3]);
+        row[plane + x / 4] = pe_pack_bytes(b[0], b[1], b[2], b[3]);
+        row[2 * plane + x / 4] = pe_pack_bytes(c[0], c[1], c[2], c[3]);
+    } else {
+        const int shift = FORMAT == PE_FORMAT_P010 ? 0 : 2;
+        for (int j = 0; j < 4; j++)
+            row[x + j] =
+                pack<EXACT>(a[j] << shift, b[j] << shift, c[j] << shift);
     }
-    if (is_yuv(FORMAT)) {
-        int luma = k.y_mul * (a - k.y_off) + (1 << 15);
-        int u = b - k.c_off, v = c - k.c_off;
-        a = clip((luma + k.r_v * v) >> 16);
-        b = clip((luma + k.g_u * u + k.g_v * v) >> 16);
-        c = clip((luma + k.b_u * u) >> 16);
-    }
-    return pack<EXACT>(a, b, c);
 }
 
 // Rows row0.., columns column0..column1 - 1 of the frame to shared memory.
 //
-//   source   [rows, pitch] packed, column0 % 4 == 0
+//   source   [rows, pitch], of the exact mode three of them `plane` words
+//            apart; column0 % 4 == 0
 //
 // A warp takes 32 columns of 4 rows, a thread 4 pixels of them: reads fill
-// whole sectors, and with an odd pitch the writes meet no bank twice.
+// whole sectors.
 template <bool EXACT, PeFormat FORMAT>
 PE_DEVICE void
 stage_rows(uint32_t *source, const Frame &f, int row0, int rows, int column0,
-           int column1, int pitch)
+           int column1, int pitch, int plane)
 {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int across = (column1 - column0 + 31) / 32;
@@ -245,29 +89,31 @@ stage_rows(uint32_t *source, const Frame &f, int row0, int rows, int column0,
         uint32_t w[4] = {0, 0, 0, 0};
         if (words)
             read_words<FORMAT>(f, x, row0 + row, w);
-        uint32_t *out = source + row * pitch + x - column0;
+        int a[4], b[4], c[4], last = f.width - 1;
 #pragma unroll
         for (int j = 0; j < 4; j++) {
-            int a, b, c, last = f.width - 1;
             if (words)
-                split_words<FORMAT>(f, w, j, &a, &b, &c);
+                split_words<FORMAT>(f, w, j, &a[j], &b[j], &c[j]);
             else
                 read_pixel<FORMAT>(f, x + j < last ? x + j : last, row0 + row,
-                                   &a, &b, &c);
-            out[j] = pack_pixel<EXACT, FORMAT>(f, a, b, c);
+                                   &a[j], &b[j], &c[j]);
+            if (EXACT)
+                to_rgb<FORMAT>(f, &a[j], &b[j], &c[j]);
         }
+        store_pixels<EXACT, FORMAT>(source + row * pitch, plane, x - column0, a,
+                                    b, c);
     }
 }
 
 template <bool EXACT>
 PE_DEVICE void
 stage_frame(uint32_t *source, const Frame &f, int row0, int rows, int column0,
-            int column1, int pitch)
+            int column1, int pitch, int plane)
 {
 #define STAGE(format) \
     case format: \
         stage_rows<EXACT, format>(source, f, row0, rows, column0, column1, \
-                                  pitch); \
+                                  pitch, plane); \
         break
     switch (f.format) {
         STAGE(PE_FORMAT_RGB);
@@ -299,14 +145,78 @@ add_weighted(Sums *sums, uint32_t pixel, uint32_t w)
     sums->c += (pixel >> 2 * bits & Packed<EXACT>::mask) * w;
 }
 
-// The horizontal pass over the rows in shared memory, to output columns
-// x0..x1 - 1. A lane takes a row, so that a warp shares its weights.
+// What four neighbouring bytes are multiplied with: the low, middle and high
+// bytes of their weights, in x, y and z.
+typedef uint4 Weights;
+
+// The weights of outputs x0..x1 - 1, for whole words of a row.
+//
+//   table   [x1 - x0, words], zeros around an output's own columns
+//   starts  [x1 - x0] an output's first word, and << 16 how many it has
+PE_DEVICE void
+spread_weights(Weights *table, uint32_t *starts, int words, int column0, int x0,
+               int x1, const PeCudaAxis &axis)
+{
+    for (int i = threadIdx.x; i < (x1 - x0) * words; i += THREADS) {
+        const int x = i / words, word = i % words;
+        const int first = axis.first[x0 + x] - column0;
+        const int count = axis.count[x0 + x];
+        const int32_t *w = axis.weights + (size_t)(x0 + x) * axis.taps;
+        uint32_t bytes[3] = {0, 0, 0};
+        for (int j = 0; j < 4; j++) {
+            int k = word * 4 + j - first % 4;
+            uint32_t v = k >= 0 && k < count ? w[k] : 0;
+            for (int b = 0; b < 3; b++)
+                bytes[b] |= byte_of(v, b) << 8 * j;
+        }
+        table[i] = make_uint4(bytes[0], bytes[1], bytes[2], 0);
+        if (word == 0)
+            starts[x] = first / 4 | (first % 4 + count + 3) / 4 << 16;
+    }
+}
+
+// The horizontal pass over the rows in shared memory, to `outputs` columns. A
+// lane takes a row, so that a warp shares its weights.
+//
+//   squashed  [rows, TILE_PITCH] packed
+//   source    three times [rows, pitch], `plane` words apart
+PE_DEVICE void
+squash_words(uint32_t *squashed, const uint32_t *source, const Weights *table,
+             const uint32_t *starts, int words, int rows, int outputs,
+             int pitch, int plane)
+{
+    const int lane = threadIdx.x % 32;
+    if (lane >= rows)
+        return;
+    for (int x = threadIdx.x / 32; x < outputs; x += WARPS) {
+        const uint32_t *in = source + lane * pitch + (starts[x] & 0xffff);
+        const Weights *w = table + x * words;
+        const int n = starts[x] >> 16;
+        uint32_t sums[3][3] = {};
+        for (int k = 0; k < n; k++) {
+#pragma unroll
+            for (int c = 0; c < 3; c++) {
+                uint32_t v = in[c * plane + k];
+                sums[c][0] = pe_dot4(v, w[k].x, sums[c][0]);
+                sums[c][1] = pe_dot4(v, w[k].y, sums[c][1]);
+                sums[c][2] = pe_dot4(v, w[k].z, sums[c][2]);
+            }
+        }
+        uint32_t rgb[3];
+        for (int c = 0; c < 3; c++)
+            rgb[c] =
+                (HALF + sums[c][0] + (sums[c][1] << 8) + (sums[c][2] << 16)) >>
+                22;
+        squashed[lane * TILE_PITCH + x] = pack<true>(rgb[0], rgb[1], rgb[2]);
+    }
+}
+
+// The same in the fast mode, to output columns x0..x1 - 1.
 //
 //   squashed  [rows, TILE_PITCH] packed      source  [rows, pitch] packed
-template <bool EXACT>
 PE_DEVICE void
-squash_columns(uint32_t *squashed, const uint32_t *source, int rows, int pitch,
-               int column0, int x0, int x1, const PeCudaAxis &axis)
+squash_pixels(uint32_t *squashed, const uint32_t *source, int rows, int pitch,
+              int column0, int x0, int x1, const PeCudaAxis &axis)
 {
     const int lane = threadIdx.x % 32;
     if (lane >= rows)
@@ -316,9 +226,9 @@ squash_columns(uint32_t *squashed, const uint32_t *source, int rows, int pitch,
         const int32_t *w = axis.weights + (size_t)x * axis.taps;
         Sums sums = {HALF, HALF, HALF};
         for (int k = 0; k < axis.count[x]; k++)
-            add_weighted<EXACT>(&sums, in[k], w[k]);
+            add_weighted<false>(&sums, in[k], w[k]);
         squashed[lane * TILE_PITCH + x - x0] =
-            pack<EXACT>(sums.a >> 22, sums.b >> 22, sums.c >> 22);
+            pack<false>(sums.a >> 22, sums.b >> 22, sums.c >> 22);
     }
 }
 
@@ -366,8 +276,9 @@ store_output(uint8_t *out, size_t plane, const Frame &f, const Sums &sums)
 //
 //   grid    (ceil(out_width / tile_width), ceil(out_height / TILE_HEIGHT))
 //   block   THREADS
-//   shared  [n_rows, pitch] the frame's rows, [n_rows, TILE_PITCH] the same
-//           after the horizontal pass, both packed
+//   shared  [tile_width, words] Weights and [tile_width] words, see
+//           spread_weights(); `plane` words for each plane of the frame's rows;
+//           [n_rows, TILE_PITCH] the same after the horizontal pass, packed
 //   moves   the frame once, and a quarter of it again where tiles overlap,
 //           from L2
 //
@@ -377,10 +288,14 @@ template <bool EXACT>
 __global__ void
 __launch_bounds__(THREADS, BLOCKS_PER_SM)
     preprocess_kernel(uint8_t *rgb, Frame frame, PeCudaAxis x_axis,
-                      PeCudaAxis y_axis, int tile_width, int n_rows, int pitch)
+                      PeCudaAxis y_axis, int tile_width, int n_rows, int pitch,
+                      int words)
 {
-    PE_SHARED(uint32_t, source);
-    uint32_t *squashed = source + n_rows * pitch;
+    PE_SHARED(Weights, table);
+    const int plane = n_rows * pitch;
+    uint32_t *starts = (uint32_t *)(table + tile_width * words);
+    uint32_t *source = starts + tile_width;
+    uint32_t *squashed = source + (EXACT ? 3 : 1) * plane;
     const int width = x_axis.out_size, height = y_axis.out_size;
     const int x0 = blockIdx.x * tile_width, y0 = blockIdx.y * TILE_HEIGHT;
     const int x1 = x0 + tile_width < width ? x0 + tile_width : width;
@@ -396,12 +311,19 @@ __launch_bounds__(THREADS, BLOCKS_PER_SM)
     const int32_t *w = y_axis.weights + (size_t)(mine ? y : 0) * y_axis.taps;
     Sums sums = {HALF, HALF, HALF};
 
+    if (EXACT)
+        spread_weights(table, starts, words, column0, x0, x1, x_axis);
     for (int row0 = y_axis.first[y0]; row0 < row1; row0 += n_rows) {
         const int rows = row1 - row0 < n_rows ? row1 - row0 : n_rows;
-        stage_frame<EXACT>(source, frame, row0, rows, column0, column1, pitch);
+        stage_frame<EXACT>(source, frame, row0, rows, column0, column1, pitch,
+                           plane);
         __syncthreads();
-        squash_columns<EXACT>(squashed, source, rows, pitch, column0, x0, x1,
-                              x_axis);
+        if (EXACT)
+            squash_words(squashed, source, table, starts, words, rows, x1 - x0,
+                         pitch, plane);
+        else
+            squash_pixels(squashed, source, rows, pitch, column0, x0, x1,
+                          x_axis);
         __syncthreads();
         const int from = first > row0 ? first : row0;
         const int to = end < row0 + rows ? end : row0 + rows;
@@ -425,64 +347,50 @@ count_columns(const PeCudaAxis *axis, int outputs)
     return n < axis->in_size ? (int)n : axis->in_size + 3;
 }
 
-// Whether read_words() may be used.
-static bool
-has_aligned_words(const PeFrame *frame)
+// Outputs side by side in a tile: what shared memory has room for, in tiles of
+// about the same width, about 42: eight of them are 336.
+static int
+choose_tile_width(const PeCudaAxis *x)
 {
-    static const unsigned sizes[][3] = {
-        {4},       // RGB
-        {4},       // BGR
-        {16},      // RGBx
-        {16},      // BGRx
-        {4},       // GRAY8
-        {4, 4},    // NV12
-        {4, 2, 2}, // I420
-        {8},       // YUY2
-        {8, 8},    // P010
-    };
-    for (int i = 0; i < 3; i++) {
-        unsigned size = sizes[frame->format][i];
-        if (size &&
-            (((uintptr_t)frame->planes[i] | (uintptr_t)frame->strides[i]) %
-             size))
-            return false;
-    }
-    return true;
+    int tiles = (x->out_size + 41) / 42;
+    int width = (x->out_size + tiles - 1) / tiles;
+    while (width > 1 && count_columns(x, width) > MAX_PITCH)
+        width--;
+    return width;
+}
+
+// For `columns` columns of a row. In the exact mode the words that a warp
+// writes together, eight of each of four rows, hardly meet in a bank.
+static int
+choose_pitch(int columns, bool exact)
+{
+    return exact ? ((columns + 3) / 4 + 6) / 16 * 16 + 9 : (columns + 3) | 1;
 }
 
 extern "C" void
 pe_cuda_preprocess(void *stream, const PeFrame *frame, const PeCudaAxis *x,
                    const PeCudaAxis *y, bool exact, uint8_t *rgb)
 {
-    Frame f = {};
-    for (int i = 0; i < 3; i++) {
-        f.planes[i] = frame->planes[i];
-        f.strides[i] = frame->strides[i];
-    }
-    f.width = frame->width;
-    f.height = frame->height;
-    f.format = frame->format;
-    f.words = has_aligned_words(frame);
-    // Grey has a range, but no matrix.
-    f.yuv = pe_yuv_coefficients(
-        frame->format < PE_FORMAT_NV12 ? PE_MATRIX_BT601 : frame->matrix,
-        frame->full_range, frame->format == PE_FORMAT_P010 ? 10 : 8);
-
-    int tile_width = TILE_WIDTH;
-    while (tile_width > 1 && count_columns(x, tile_width) > MAX_PITCH)
-        tile_width--;
-    int pitch = (count_columns(x, tile_width) + 3) | 1;
+    const Frame f = describe_frame(frame);
+    const int tile_width = choose_tile_width(x);
+    const int columns = count_columns(x, tile_width);
+    const int pitch = choose_pitch(columns, exact);
+    // An output's columns may begin and end within a word.
+    const int words = exact ? (x->taps + 6) / 4 : 0;
     int rows = ROWS;
     // Of frames that are squashed beyond all measure.
-    if (pitch > MAX_PITCH + 4)
-        rows = ROWS * MAX_PITCH / pitch > 0 ? ROWS * MAX_PITCH / pitch : 1;
+    if (columns > MAX_PITCH)
+        rows = ROWS * MAX_PITCH / columns > 0 ? ROWS * MAX_PITCH / columns : 1;
     dim3 grid((x->out_size + tile_width - 1) / tile_width,
               (y->out_size + TILE_HEIGHT - 1) / TILE_HEIGHT);
-    size_t shared = (size_t)rows * (pitch + TILE_PITCH) * sizeof(uint32_t);
+    size_t shared =
+        (size_t)tile_width * (words * sizeof(Weights) + sizeof(uint32_t)) +
+        (size_t)rows * ((exact ? 3 : 1) * pitch + TILE_PITCH) *
+            sizeof(uint32_t);
     if (exact)
         PE_LAUNCH(preprocess_kernel<true>, grid, THREADS, shared, stream, rgb,
-                  f, *x, *y, tile_width, rows, pitch);
+                  f, *x, *y, tile_width, rows, pitch, words);
     else
         PE_LAUNCH(preprocess_kernel<false>, grid, THREADS, shared, stream, rgb,
-                  f, *x, *y, tile_width, rows, pitch);
+                  f, *x, *y, tile_width, rows, pitch, words);
 }

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 
-FILES = ("attention", "norm", "pool", "preprocess", "tokens")
+FILES = ("attention", "bias", "norm", "pool", "preprocess", "tokens")
 SECONDS = 60  # of one run: a mutation may never end
 HERE = pathlib.Path(__file__).parent
 # Misaligned reads, which this machine forgives and a GPU does not, trap.
@@ -105,13 +105,22 @@ class Runner:
         return "crashed" if code else "passed"
 
 
+def read_source(root, file):
+    """A kernel's source with the header that only it includes."""
+    def inline(match):
+        header = (root / match.group(1)).read_text()
+        return header.replace("#pragma once\n", "")
+    source = (root / "cuda" / f"{file}.cu").read_text()
+    return re.sub(r'#include "(cuda/frame\.h)"\n', inline, source)
+
+
 def main():
     root, program, core = (pathlib.Path(a).resolve() for a in sys.argv[1:4])
     mutations = read_mutations(HERE / "mutations.txt")
     if len(sys.argv) > 4:
         mutations = [m for m in mutations
                      if re.search(sys.argv[4], f"{m.file}: {m.title}")]
-    sources = {f: (root / "cuda" / f"{f}.cu").read_text() for f in FILES}
+    sources = {f: read_source(root, f) for f in FILES}
     jobs = [(f"{f}: as it is", f, sources[f], True) for f in FILES]
     for m in mutations:
         jobs.append((f"{m.file}: {m.title}", m.file,

@@ -116,6 +116,21 @@ computes_gelu()
     }
 }
 
+void
+adds_a_bias_to_every_row()
+{
+    int rows = 3, n = 261;
+    for (PeDtype type : activation_types) {
+        Array y = random_array(type, (size_t)rows * n);
+        Array bias = random_array(type, n), z = as_f32(y);
+        for (size_t i = 0; i < z.n; i++)
+            z.set(i, (float)(z.get(i) + bias.get(i % n)));
+        compare("bias", type, y, z, [&](void *out) {
+            pe_cuda_bias(nullptr, type, out, bias.raw(), rows, n);
+        });
+    }
+}
+
 } // namespace
 
 void
@@ -126,4 +141,5 @@ add_token_tests()
     g_test_add_func("/cuda_host/tokens/gather_convert", gathers_and_converts);
     g_test_add_func("/cuda_host/tokens/rope", rotates);
     g_test_add_func("/cuda_host/tokens/gelu", computes_gelu);
+    g_test_add_func("/cuda_host/bias/rows", adds_a_bias_to_every_row);
 }

@@ -55,6 +55,12 @@ make_float4(float x, float y, float z, float w)
     return {x, y, z, w};
 }
 
+static inline uint4
+make_uint4(uint32_t x, uint32_t y, uint32_t z, uint32_t w)
+{
+    return {x, y, z, w};
+}
+
 static inline uint2
 make_uint2(uint32_t x, uint32_t y)
 {
@@ -160,6 +166,23 @@ PE_DEVICE void
 pe_ldmatrix_x4(uint32_t (&r)[4], PeSharedAddress a)
 {
     pe_emulator_ldmatrix_x4(r, a, TRANSPOSE);
+}
+
+PE_DEVICE uint32_t
+pe_dot4(uint32_t a, uint32_t b, uint32_t c)
+{
+    for (int i = 0; i < 32; i += 8)
+        c += (a >> i & 255) * (b >> i & 255);
+    return c;
+}
+
+PE_DEVICE uint32_t
+pe_pack_bytes(int a, int b, int c, int d)
+{
+    uint32_t all = 0;
+    for (int v : {d, c, b, a})
+        all = all << 8 | (uint32_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+    return all;
 }
 
 PE_DEVICE float

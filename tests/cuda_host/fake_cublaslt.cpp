@@ -38,7 +38,7 @@ struct Layout {
 };
 
 struct Preference {
-    uint32_t align;
+    uint32_t align, reductions;
 };
 
 // ---- Numbers ----------------------------------------------------------------
@@ -198,7 +198,8 @@ layout_destroy(cublasLtMatrixLayout_t layout)
 static cublasStatus_t
 preference_create(cublasLtMatmulPreference_t *preference)
 {
-    *preference = (cublasLtMatmulPreference_t) new Preference{256};
+    *preference = (cublasLtMatmulPreference_t) new Preference{
+        256, CUBLASLT_REDUCTION_SCHEME_MASK};
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -217,6 +218,10 @@ preference_set(cublasLtMatmulPreference_t preference,
     uint32_t align;
     if (name == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES)
         return CUBLAS_STATUS_SUCCESS;
+    if (name == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK) {
+        memcpy(&((Preference *)preference)->reductions, value, size);
+        return CUBLAS_STATUS_SUCCESS;
+    }
     memcpy(&align, value, sizeof align);
     if (align < ((Preference *)preference)->align)
         ((Preference *)preference)->align = align;
@@ -231,7 +236,14 @@ heuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
           cublasLtMatmulPreference_t preference, int n_asked,
           cublasLtMatmulHeuristicResult_t results[], int *n)
 {
+    require(((Layout *)d)->type == CUDA_R_32F ||
+                ((Preference *)preference)->reductions ==
+                    CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE,
+            "partial sums may be rounded to 16 bits");
     *n = n_asked < 3 ? n_asked : 3;
+    if (getenv("PE_FAKE_CUBLASLT_NO_EPILOGUES") &&
+        ((Desc *)desc)->epilogue != CUBLASLT_EPILOGUE_DEFAULT)
+        *n = 0;
     for (int i = 0; i < *n; i++) {
         results[i] = {};
         results[i].algo.data[0] = MAGIC + (unsigned)i;

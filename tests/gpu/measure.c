@@ -20,6 +20,8 @@
 
 static char *opt_config, *opt_device, *opt_precision, *opt_batches;
 static double opt_seconds = 1;
+static int opt_passes;
+static bool printing; // a line of JSON has been begun
 
 static const GOptionEntry entries[] = {
     {"config", 'c', 0, G_OPTION_ARG_STRING, &opt_config, "Shape", "NAME"},
@@ -30,6 +32,8 @@ static const GOptionEntry entries[] = {
      "Batch sizes, with commas", "N"},
     {"seconds", 's', 0, G_OPTION_ARG_DOUBLE, &opt_seconds,
      "Measuring time of each quantity", "S"},
+    {"passes", 0, 0, G_OPTION_ARG_INT, &opt_passes,
+     "Only this many passes of the largest batch, for a profiler", "N"},
     {NULL},
 };
 
@@ -47,11 +51,23 @@ typedef struct {
     float *out; // [max_batch, dim]
 } Bench;
 
+// What has been measured by then is not lost.
 static _Noreturn void
 die(GError *error)
 {
     g_printerr("measure: %s\n", error->message);
+    if (printing) {
+        g_autofree char *text = g_strescape(error->message, NULL);
+        g_print("], \"error\": \"%s\"}\n", text);
+    }
     exit(1);
+}
+
+// What products were measured, and what the library lacks.
+static void
+print_log(PeLogLevel level, const char *message, void *user_data)
+{
+    g_printerr("%s\n", message);
 }
 
 // MiB in use on the first card, of all programs; 0 when nobody can say.
@@ -241,6 +257,7 @@ print_results(Bench *b, const PeDeviceReport *report, double base)
     time_action(b, run_frame, 1, ms);
     g_print(", \"frame_ms\": [%.4f, %.4f]", ms[0], ms[1]);
     g_print(", \"batches\": [");
+    printing = true;
     for (int i = 0; i < b->n_batches; i++) {
         int n = b->batches[i];
         time_action(b, run_batch, n, ms);
@@ -248,7 +265,25 @@ print_results(Bench *b, const PeDeviceReport *report, double base)
                 "\"images_per_s\": %.2f}",
                 i ? ", " : "", n, ms[0], ms[1], n / ms[0] * 1e3);
     }
+    printing = false;
     g_print("], \"memory_mib\": %.0f}\n", used_memory() - base);
+}
+
+static void
+measure(Bench *b, PePrecision precision)
+{
+    GError *error = NULL;
+    PeDeviceReport report;
+    double base = used_memory();
+    pe_log_set(print_log, NULL);
+    if (!opt_passes &&
+        !pe_device_check(b->model, opt_device, precision, &report, &error))
+        die(error);
+    set_up(b, precision);
+    for (int i = 0; i < opt_passes; i++)
+        run_batch(b, b->max_batch);
+    if (!opt_passes)
+        print_results(b, &report, base);
 }
 
 int
@@ -256,7 +291,6 @@ main(int argc, char **argv)
 {
     GError *error = NULL;
     PePrecision precision;
-    PeDeviceReport report;
     Bench b = {0};
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_option_context_add_main_entries(context, entries, NULL);
@@ -272,13 +306,10 @@ main(int argc, char **argv)
                    "--batches\n");
         return 2;
     }
-    double base = used_memory();
     b.model = pe_model_new_random(opt_config, 1, &error);
-    if (!b.model ||
-        !pe_device_check(b.model, opt_device, precision, &report, &error))
+    if (!b.model)
         die(error);
-    set_up(&b, precision);
-    print_results(&b, &report, base);
+    measure(&b, precision);
 
     for (int i = 0; i < b.max_batch; i++)
         b.be->ops->slot_free(b.be, b.slots[i]);

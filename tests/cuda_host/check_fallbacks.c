@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_fallbacks.c - the CUDA backend, on the emulated device, where CUDA's
+// libraries do not do all that they could.
+
+#include "core/backend.h"
+#include "core/vision.h"
+#include "tests/tiny_model.h"
+
+#include <gmodule.h>
+#include <math.h>
+
+static PeModel *model;
+static int (*graph_launches)(void);
+
+static int n_warnings; // that recording failed
+
+static void
+count_log(PeLogLevel level, const char *message, void *user_data)
+{
+    g_test_message("%s", message);
+    n_warnings += strstr(message, "recording them failed") != NULL;
+}
+
+typedef struct {
+    PeBackend *be;
+    PeVision *vision;
+    PeSlot *slot; // as it comes from the device, all bytes 255
+} Embedder;
+
+static Embedder
+embedder_new(PePrecision precision)
+{
+    g_autoptr(GError) error = NULL;
+    PeTowerParams params = {.max_batch = 1};
+    Embedder e = {.be = pe_backend_open("cuda", precision, 0, &error)};
+    g_assert_no_error(error);
+    e.vision = pe_vision_new(e.be, model, &params, &error);
+    g_assert_no_error(error);
+    e.slot = e.be->ops->slot_new(e.be, TINY_MODEL_SIZE, TINY_MODEL_SIZE);
+    return e;
+}
+
+static void
+embed(const Embedder *e, float out[TINY_MODEL_DIM])
+{
+    g_autoptr(GError) error = NULL;
+    g_assert_true(pe_vision_embed(e->vision, &e->slot, 1, out, &error));
+    g_assert_no_error(error);
+}
+
+static void
+embedder_clear(Embedder *e)
+{
+    e->be->ops->slot_free(e->be, e->slot);
+    pe_vision_free(e->vision);
+    e->be->ops->close(e->be);
+}
+
+static void
+does_epilogues_without_the_library(void)
+{
+    float out[2][TINY_MODEL_DIM];
+    double most = 0, power = 0;
+    for (int i = 0; i < 2; i++) {
+        if (i == 1) {
+            g_setenv("PE_FAKE_CUBLASLT_NO_EPILOGUES", "1", TRUE);
+            g_setenv("PE_CUDA_GELU", "tanh", TRUE); // asks for another one
+        }
+        Embedder e = embedder_new(PE_PRECISION_FP32);
+        embed(&e, out[i]);
+        embedder_clear(&e);
+    }
+    g_unsetenv("PE_FAKE_CUBLASLT_NO_EPILOGUES");
+    g_unsetenv("PE_CUDA_GELU");
+    for (int i = 0; i < TINY_MODEL_DIM; i++) {
+        power += (double)out[0][i] * out[0][i];
+        most = MAX(most, fabs((double)out[0][i] - out[1][i]));
+    }
+    g_test_message("largest difference %.2e of %.2e", most, sqrt(power));
+    g_assert_cmpfloat(power, >, 0);
+    g_assert_cmpfloat(most, <=, 1e-5 * sqrt(power));
+}
+
+// Pass 0 runs as it is; 1 and 2 cannot be recorded and do the same; 3 and 4 are
+// launches of a recording.
+static void
+a_recording_that_failed_is_tried_again(void)
+{
+    int before = graph_launches();
+    float first[TINY_MODEL_DIM], out[TINY_MODEL_DIM];
+    Embedder e = embedder_new(PE_PRECISION_AUTO);
+    g_setenv("PE_FAKE_CUDA_BAD_GRAPHS", "1", TRUE);
+    embed(&e, first);
+    for (int pass = 1; pass < 5; pass++) {
+        if (pass == 3)
+            g_unsetenv("PE_FAKE_CUDA_BAD_GRAPHS");
+        embed(&e, out);
+        g_assert_cmpmem(out, sizeof out, first, sizeof first);
+    }
+    g_test_message("%d launches", graph_launches() - before);
+    g_assert_cmpint(graph_launches() - before, ==, 2);
+    g_assert_cmpint(n_warnings, ==, 0);
+    embedder_clear(&e);
+}
+
+static void
+but_not_for_ever(void)
+{
+    int before = graph_launches();
+    float out[TINY_MODEL_DIM];
+    Embedder e = embedder_new(PE_PRECISION_AUTO);
+    g_setenv("PE_FAKE_CUDA_BAD_GRAPHS", "1", TRUE);
+    for (int pass = 0; pass < 8; pass++)
+        embed(&e, out);
+    g_unsetenv("PE_FAKE_CUDA_BAD_GRAPHS");
+    embed(&e, out);
+    embed(&e, out);
+    g_assert_cmpint(graph_launches(), ==, before);
+    g_assert_cmpint(n_warnings, ==, 1);
+    embedder_clear(&e);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_test_init(&argc, &argv, NULL);
+    pe_log_set(count_log, NULL);
+    char *path = tiny_model_new(1);
+    model = pe_model_open(path, &error);
+    g_assert_no_error(error);
+    GModule *module =
+        g_module_open(g_getenv("GST_PE_CUDA_MODULE"), G_MODULE_BIND_LAZY);
+    g_assert_nonnull(module);
+    void *symbol = NULL;
+    g_assert_true(g_module_symbol(module, "fake_cuda_graph_launches", &symbol));
+    graph_launches = (int (*)(void))symbol;
+    g_test_add_func("/cuda/fallbacks/epilogues",
+                    does_epilogues_without_the_library);
+    g_test_add_func("/cuda/fallbacks/recordings",
+                    a_recording_that_failed_is_tried_again);
+    g_test_add_func("/cuda/fallbacks/never", but_not_for_ever);
+    int failed = g_test_run();
+    pe_model_unref(model);
+    tiny_model_remove(path);
+    return failed;
+}

@@ -7,14 +7,47 @@
 
 #define WARPS 4
 
+// Vectors of a row that a lane keeps in registers: rows up to 1536 are read
+// once, longer ones behind that three times.
+#define KEPT 12
+
+PE_DEVICE float
+sum_of(float4 v)
+{
+    return (v.x + v.y) + (v.z + v.w);
+}
+
+PE_DEVICE float
+squares_around(float4 v, float mean)
+{
+    float p = v.x - mean, q = v.y - mean, r = v.z - mean, s = v.w - mean;
+    return (p * p + q * q) + (r * r + s * s);
+}
+
+// Vector i of a row: y = (v - mean) * scale * w + b
+template <typename T>
+PE_DEVICE void
+store_normal(T *y, int i, float4 v, float mean, float scale, const float *w,
+             const float *b)
+{
+    float4 g = make_float4(1, 1, 1, 1), h = make_float4(0, 0, 0, 0);
+    if (w) {
+        g = ((const float4 *)w)[i];
+        h = ((const float4 *)b)[i];
+    }
+    pe_store4(y + 4 * i, (v.x - mean) * scale * g.x + h.x,
+              (v.y - mean) * scale * g.y + h.y,
+              (v.z - mean) * scale * g.z + h.z,
+              (v.w - mean) * scale * g.w + h.w);
+}
+
 // One row a warp; see pe_layernorm_c for the equation.
 //
 //   x  [rows, d] f32, y  [rows, d] T, y may be x
 //   w, b  [d] f32, or both NULL for 1 and 0
 //
 //   grid   ceil(rows / 4)    block 128
-//   moves  4 * rows * d bytes in, sizeof(T) * rows * d out: bandwidth bound,
-//          as the second and third reading of a row hit the cache
+//   moves  4 * rows * d bytes in, sizeof(T) * rows * d out: bandwidth bound
 //   needs  d % 4 == 0 (16-byte loads)
 //
 // Two passes over the row: the one-pass E[x^2] - E[x]^2 loses the variance to
@@ -31,34 +64,35 @@ __global__ void __launch_bounds__(32 * WARPS)
     const float4 *in = (const float4 *)(x + (size_t)row * d);
     int n = d / 4;
 
+    float4 kept[KEPT];
     float sum = 0;
-    for (int i = lane; i < n; i += 32) {
-        float4 v = in[i];
-        sum += (v.x + v.y) + (v.z + v.w);
+#pragma unroll
+    for (int k = 0; k < KEPT; k++) {
+        int i = lane + 32 * k;
+        kept[k] = i < n ? in[i] : make_float4(0, 0, 0, 0);
+        sum += sum_of(kept[k]);
     }
+    for (int i = lane + 32 * KEPT; i < n; i += 32)
+        sum += sum_of(in[i]);
     float mean = pe_warp_sum(sum) / d;
 
     sum = 0;
-    for (int i = lane; i < n; i += 32) {
-        float4 v = in[i];
-        float p = v.x - mean, q = v.y - mean, r = v.z - mean, s = v.w - mean;
-        sum += (p * p + q * q) + (r * r + s * s);
-    }
+#pragma unroll
+    for (int k = 0; k < KEPT; k++)
+        sum += lane + 32 * k < n ? squares_around(kept[k], mean) : 0;
+    for (int i = lane + 32 * KEPT; i < n; i += 32)
+        sum += squares_around(in[i], mean);
     float scale = 1 / sqrtf(pe_warp_sum(sum) / d + eps);
 
     T *out = y + (size_t)row * d;
-    for (int i = lane; i < n; i += 32) {
-        float4 v = in[i];
-        float4 g = make_float4(1, 1, 1, 1), h = make_float4(0, 0, 0, 0);
-        if (w) {
-            g = ((const float4 *)w)[i];
-            h = ((const float4 *)b)[i];
-        }
-        pe_store4(out + 4 * i, (v.x - mean) * scale * g.x + h.x,
-                  (v.y - mean) * scale * g.y + h.y,
-                  (v.z - mean) * scale * g.z + h.z,
-                  (v.w - mean) * scale * g.w + h.w);
+#pragma unroll
+    for (int k = 0; k < KEPT; k++) {
+        int i = lane + 32 * k;
+        if (i < n)
+            store_normal(out, i, kept[k], mean, scale, w, b);
     }
+    for (int i = lane + 32 * KEPT; i < n; i += 32)
+        store_normal(out, i, in[i], mean, scale, w, b);
 }
 
 extern "C" void

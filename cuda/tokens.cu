@@ -9,6 +9,7 @@
 #include "cuda/kernels.h"
 
 #define THREADS 256
+#define ROPE_THREADS 128
 
 // Blocks for n threads; a grid-stride loop takes what a limit on the grid
 // leaves.
@@ -130,28 +131,29 @@ convert_kernel(T *y, const float *x, size_t n)
 
 // Rotate q and k by their token's position, in place; see pe_rope_c.
 //
-//   y        [rows, 3 * d] T; a thread owns one pair of channels of q or k
+//   y        [rows, 3 * d] T
 //   cos_sin  [n_tokens, head_dim / 2, 2] f32, small enough to stay in L2
 //
+//   grid   rows    block 128, a thread owns two pairs of channels at a time
 //   moves  4 * rows * d * sizeof(T) bytes
-//   needs  head_dim % 2 == 0
+//   needs  head_dim % 4 == 0
+//
+// A block a row: to find a row and a token by dividing costs more than to
+// rotate.
 template <typename T>
 __global__ void
-rope_kernel(T *y, const float *cos_sin, int rows, int d, int n_tokens,
-            int head_dim)
+__launch_bounds__(ROPE_THREADS)
+    rope_kernel(T *y, const float *cos_sin, int d, int n_tokens, int head_dim)
 {
-    FOR_EACH(i, (size_t)rows * d)
-    {
-        int pair = (int)(i % d); // the first d / 2 pairs are q's, then k's
-        size_t row = i / d;
-        int column = 2 * pair % d % head_dim;
-        const float *cs =
-            cos_sin + (size_t)(row % n_tokens) * head_dim + column;
-        T *p = y + row * 3 * d + 2 * pair;
-        float first, second;
-        pe_load2(p, &first, &second);
-        pe_store2(p, first * cs[0] - second * cs[1],
-                  second * cs[0] + first * cs[1]);
+    const float *angles = cos_sin + (size_t)(blockIdx.x % n_tokens) * head_dim;
+    T *row = y + (size_t)blockIdx.x * 3 * d;
+    for (int i = threadIdx.x * 4; i < 2 * d; i += ROPE_THREADS * 4) {
+        float v[4], cs[4];
+        pe_load4(row + i, v);
+        pe_load4(angles + i % head_dim, cs);
+        pe_store4(row + i, v[0] * cs[0] - v[1] * cs[1],
+                  v[1] * cs[0] + v[0] * cs[1], v[2] * cs[2] - v[3] * cs[3],
+                  v[3] * cs[2] + v[2] * cs[3]);
     }
 }
 
@@ -173,13 +175,23 @@ gelu(float x)
     return fmaxf(x, 0.0f) - v * pe_exp2(p);
 }
 
-// n is even: rows of an MLP are.
+// A thread takes eight neighbours, in two loads.
 template <typename T>
 __global__ void
 gelu_kernel(T *y, size_t n)
 {
-    FOR_EACH(i, n)
-    pe_store(y + i, gelu(pe_to_float(y[i])));
+    FOR_EACH(i, n / 8)
+    {
+        float v[2][4];
+        pe_load4(y + 8 * i, v[0]);
+        pe_load4(y + 8 * i + 4, v[1]);
+        for (int j = 0; j < 2; j++)
+            pe_store4(y + 8 * i + 4 * j, gelu(v[j][0]), gelu(v[j][1]),
+                      gelu(v[j][2]), gelu(v[j][3]));
+    }
+    const size_t rest = n / 8 * 8 + threadIdx.x;
+    if (blockIdx.x == 0 && rest < n)
+        pe_store(y + rest, gelu(pe_to_float(y[rest])));
 }
 
 extern "C" void
@@ -222,17 +234,16 @@ pe_cuda_rope(void *stream, PeDtype act, void *y, const float *cos_sin, int rows,
              int d, int n_tokens, int head_dim)
 {
     PE_FOR_TYPE(act, T,
-                PE_LAUNCH(rope_kernel<T>, blocks_for((size_t)rows * d), THREADS,
-                          0, stream, (T *)y, cos_sin, rows, d, n_tokens,
-                          head_dim));
+                PE_LAUNCH(rope_kernel<T>, rows, ROPE_THREADS, 0, stream, (T *)y,
+                          cos_sin, d, n_tokens, head_dim));
 }
 
 extern "C" void
 pe_cuda_gelu(void *stream, PeDtype act, void *y, size_t n)
 {
     PE_FOR_TYPE(act, T,
-                PE_LAUNCH(gelu_kernel<T>, blocks_for(n / 2), THREADS, 0, stream,
-                          (T *)y, n));
+                PE_LAUNCH(gelu_kernel<T>, blocks_for(n / 8 + 1), THREADS, 0,
+                          stream, (T *)y, n));
 }
 
 template <typename T>

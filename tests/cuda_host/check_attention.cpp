@@ -34,7 +34,7 @@ normalizes_rows()
 {
     for (PeDtype type : activation_types) {
         for (int rows : {1, 3, 5}) {
-            for (int d : {64, 192, 1536})
+            for (int d : {64, 192, 1536, 1700})
                 check_layernorm(type, rows, d, 30, 1, false);
             check_layernorm(type, rows, 192, 30, 1, true);
         }

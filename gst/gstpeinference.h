@@ -7,6 +7,7 @@
 #pragma once
 
 #include "gst/gstpeclips.h"
+#include "gst/gstpecuda.h"
 #include "gst/gstpeenums.h"
 #include "gst/gstpelabels.h"
 #include "gst/gstpequeue.h"
@@ -49,14 +50,16 @@ struct _GstPeInference {
     GstPeLabels labels;
     GstPeStats stats;
     GstPeQueue queue;
+    GstPeCuda cuda;
 
     // From READY to PAUSED and back; the pointers change with pads inactive.
-    PeEngine *engine; // object lock, for the stats property
+    PeEngine *engine; // object lock, for the stats property and queries
     PeClient *client;
 
     // Streaming thread of the sink pad.
     GstSegment segment;
     GstVideoInfo info;
+    bool cuda_caps; // which promise CUDA memory
     GstPeClips *clips;
     GstClockTime last_running_time;
     bool live_known;
@@ -71,6 +74,9 @@ struct _GstPeInference {
     guint64 sequence;
     GstPeResult *latest;
 };
+
+// Does the engine work on a CUDA device?
+bool gst_pe_engine_is_on_device(PeEngine *engine);
 
 // Post an error on the bus with the code that fits a PeError.
 void gst_pe_inference_post_error(GstPeInference *self, const GError *error);

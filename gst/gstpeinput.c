@@ -121,6 +121,44 @@ get_times(const GstSegment *segment, GstBuffer *buffer)
     return times;
 }
 
+// Which way a frame went that has been embedded.
+static void
+count_memory(GstPeInference *self, const PeFrame *frame, GstBuffer *buffer)
+{
+    bool on_device = gst_pe_engine_is_on_device(self->engine);
+
+    if (frame->memory == PE_MEMORY_CUDA) {
+        bool ours =
+            frame->context == pe_engine_get_device_context(self->engine);
+        gst_pe_stats_count(&self->stats, ours ? GST_PE_COUNT_IN_PLACE
+                                              : GST_PE_COUNT_DEVICE_COPIED);
+    } else if (on_device) {
+        gst_pe_stats_count(&self->stats, GST_PE_COUNT_UPLOADED);
+    } else if (gst_pe_cuda_has_memory(buffer)) {
+        gst_pe_stats_count(&self->stats, GST_PE_COUNT_DOWNLOADED);
+    }
+}
+
+// What the caps promise and the kernels rely on. false after an error was
+// posted.
+static bool
+check_memory(GstPeInference *self, GstBuffer *buffer)
+{
+    if (!self->cuda_caps || gst_pe_cuda_has_memory(buffer))
+        return true;
+    GstMemory *memory = gst_buffer_n_memory(buffer) > 0
+                            ? gst_buffer_peek_memory(buffer, 0)
+                            : NULL;
+    GST_ELEMENT_ERROR(
+        self, STREAM, FORMAT,
+        ("The caps announce frames in " GST_PE_CUDA_FEATURE
+         ", but a buffer has %u piece(s) of memory of type %s",
+         gst_buffer_n_memory(buffer),
+         memory && memory->allocator ? memory->allocator->mem_type : "none"),
+        (NULL));
+    return false;
+}
+
 // Preprocess and queue the frame. NULL after an error was posted.
 static PeJob *
 submit(GstPeInference *self, GstBuffer *buffer)
@@ -130,7 +168,10 @@ submit(GstPeInference *self, GstBuffer *buffer)
     GstVideoFrame map;
     PeFrame frame;
 
-    if (!gst_pe_frame_map(&map, &frame, &self->info, buffer)) {
+    if (!check_memory(self, buffer))
+        return NULL;
+    if (!gst_pe_frame_map(&map, &frame, &self->info, buffer,
+                          gst_pe_engine_is_on_device(self->engine))) {
         GST_ELEMENT_ERROR(self, STREAM, FORMAT,
                           ("A buffer of %" G_GSIZE_FORMAT
                            " bytes does not hold the %dx%d %s frame that its "
@@ -145,7 +186,9 @@ submit(GstPeInference *self, GstBuffer *buffer)
     PeJob *job = pe_client_submit(self->client, &frame, &error);
     gst_video_frame_unmap(&map);
     gst_pe_stats_time(&self->stats, GST_PE_STAGE_PREPROCESS, start);
-    if (!job)
+    if (job)
+        count_memory(self, &frame, buffer);
+    else
         gst_pe_inference_post_error(self, error);
     return job;
 }
@@ -314,6 +357,8 @@ take_caps(GstPeInference *self, GstEvent *event)
     GstCaps *caps;
 
     gst_event_parse_caps(event, &caps);
+    self->cuda_caps = gst_caps_features_contains(gst_caps_get_features(caps, 0),
+                                                 GST_PE_CUDA_FEATURE);
     if (gst_video_info_from_caps(&self->info, caps))
         return true;
     GST_WARNING_OBJECT(self, "cannot use %" GST_PTR_FORMAT, caps);
@@ -386,13 +431,38 @@ src_event(GstPad *pad, GstObject *parent, GstEvent *event)
 
 // ---- Queries and activation -----------------------------------------------
 
+// Until there is an engine, only the CPU's by name is known to be one.
+static bool
+is_host_engine(GstPeInference *self)
+{
+    GST_OBJECT_LOCK(self);
+    bool host = self->engine ? !gst_pe_engine_is_on_device(self->engine)
+                             : g_strcmp0(self->device, "cpu") == 0;
+    GST_OBJECT_UNLOCK(self);
+    return host;
+}
+
+// Of either pad. A host engine takes frames in CUDA memory too, but reads them
+// through a copy.
+static gboolean
+answer_query(GstPeInference *self, GstPad *pad, GstQuery *query)
+{
+    if (gst_pe_cuda_answer(&self->cuda, query))
+        return TRUE;
+    if (!gst_pad_query_default(pad, GST_OBJECT_CAST(self), query))
+        return FALSE;
+    if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS && is_host_engine(self))
+        gst_pe_cuda_put_last(query);
+    return TRUE;
+}
+
 static gboolean
 sink_query(GstPad *pad, GstObject *parent, GstQuery *query)
 {
     GstPeInference *self = GST_PE_INFERENCE(parent);
 
     if (!GST_QUERY_IS_SERIALIZED(query))
-        return gst_pad_query_default(pad, parent, query);
+        return answer_query(self, pad, query);
     if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION) {
         GstPeSettings settings = gst_pe_inference_get_settings(self);
         update_mode(self, &settings);
@@ -412,7 +482,7 @@ src_query(GstPad *pad, GstObject *parent, GstQuery *query)
     GstClockTime min, max;
 
     if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
-        return gst_pad_query_default(pad, parent, query);
+        return answer_query(self, pad, query);
     if (!gst_pad_peer_query(self->sinkpad, query))
         return FALSE;
     gst_query_parse_latency(query, &live, &min, &max);

@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_gst_cuda.c - peinference on frames in CUDA memory, behind GStreamer's
+// own cudaupload: in place, out of another context, and on the CPU. Runs where
+// there is a driver, the fake one or a real one.
+
+#include "gst_helpers.h"
+
+#ifndef HAVE_GST_CUDA
+
+int
+main(void)
+{
+    g_print("1..0 # SKIP built without GstCuda\n");
+    return 0;
+}
+
+#else
+
+#include "core/pe.h"
+
+#include <gst/cuda/gstcudacontext.h>
+#include <gst/cuda/gstcudaloader.h>
+#include <gst/cuda/gstcudamemory.h>
+#include <gst/cuda/gstcudautils.h>
+#include <gst/video/video.h>
+#include <math.h>
+#include <string.h>
+
+#define N_FRAMES 6
+#define WIDTH 102 // lines are padded
+#define HEIGHT 66
+#define CUDA_CAPS \
+    "video/x-raw(memory:CUDAMemory),format=RGB,width=96,height=64," \
+    "framerate=25/1"
+
+// ---- Runs -------------------------------------------------------------------
+
+// What came out of a pipeline.
+typedef struct {
+    GArray *embeddings; // float, one behind the other
+    GPtrArray *labels;  // the best of each result
+    guint n_results;
+    guint n_cuda; // frames in CUDA memory
+} Run;
+
+static void
+run_clear(Run *run)
+{
+    g_array_unref(run->embeddings);
+    g_ptr_array_unref(run->labels);
+}
+
+static GstPadProbeReturn
+read_frame(GstPad *pad, GstPadProbeInfo *info, void *user_data)
+{
+    GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+    GstPeMeta *meta = gst_buffer_get_pe_meta(buffer);
+    Run *run = user_data;
+
+    run->n_cuda += gst_is_cuda_memory(gst_buffer_peek_memory(buffer, 0));
+    if (!meta)
+        return GST_PAD_PROBE_OK;
+    GBytes *embedding = gst_pe_result_get_embedding(meta->result);
+    g_array_append_vals(run->embeddings, g_bytes_get_data(embedding, NULL),
+                        gst_pe_result_get_dim(meta->result));
+    if (gst_pe_result_get_n_labels(meta->result) > 0)
+        g_ptr_array_add(run->labels,
+                        g_strdup(gst_pe_result_get_label(meta->result, 0)));
+    run->n_results++;
+    return GST_PAD_PROBE_OK;
+}
+
+// `line` has an element "sink"; runs to the end.
+static Run
+run_pipeline(GstElement *pipeline)
+{
+    Run run = {.embeddings = g_array_new(FALSE, FALSE, sizeof(float)),
+               .labels = g_ptr_array_new_with_free_func(g_free)};
+    g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(sink, "sink");
+    gulong probe = gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, read_frame,
+                                     &run, NULL);
+
+    run_to_the_end(pipeline);
+    gst_pad_remove_probe(pad, probe);
+    return run;
+}
+
+// A source of N_FRAMES frames, `between` ("cudaupload !"), and the element "p"
+// on the tiny model.
+static GstElement *
+make_pipeline(const char *format, const char *between, const char *device)
+{
+    g_autofree char *line = g_strdup_printf(
+        "videotestsrc num-buffers=%d pattern=ball ! "
+        "video/x-raw,format=%s,width=%d,height=%d,framerate=25/1 ! %s "
+        "peinference name=p model=%s device=%s precision=fp32 batch-size=2 "
+        "clip-length=1 "
+        "attach-embedding=true ! fakesink name=sink",
+        N_FRAMES, format, WIDTH, HEIGHT, between, tiny_model_path(), device);
+    g_autoptr(GError) error = NULL;
+    GstElement *pipeline = gst_parse_launch(line, &error);
+
+    g_assert_no_error(error);
+    return pipeline;
+}
+
+static void
+assert_same(const Run *a, const Run *b)
+{
+    g_assert_cmpuint(a->n_results, ==, b->n_results);
+    g_assert_cmpuint(a->embeddings->len, ==, b->embeddings->len);
+    guint dim = a->embeddings->len / a->n_results;
+    double worst = 1;
+
+    for (guint i = 0; i < a->n_results; i++) {
+        double dot = 0, aa = 0, bb = 0;
+        for (guint j = i * dim; j < (i + 1) * dim; j++) {
+            double x = g_array_index(a->embeddings, float, j);
+            double y = g_array_index(b->embeddings, float, j);
+            dot += x * y;
+            aa += x * x;
+            bb += y * y;
+        }
+        worst = MIN(worst, dot / sqrt(aa * bb));
+    }
+    g_test_message("worst cosine %.8f (limit 0.99999)", worst);
+    g_assert_cmpfloat(worst, >=, 0.99999);
+}
+
+// How the frames of the element "p" went.
+static void
+assert_counts(GstElement *pipeline, guint in_place, guint copied,
+              guint uploaded, guint downloaded)
+{
+    g_autoptr(GstElement) p = gst_bin_get_by_name(GST_BIN(pipeline), "p");
+
+    g_assert_cmpuint(get_stat(p, "frames-in-place"), ==, in_place);
+    g_assert_cmpuint(get_stat(p, "frames-device-copied"), ==, copied);
+    g_assert_cmpuint(get_stat(p, "frames-uploaded"), ==, uploaded);
+    g_assert_cmpuint(get_stat(p, "frames-downloaded"), ==, downloaded);
+}
+
+// The same frames through system memory.
+static Run
+run_uploaded(const char *format, const char *device)
+{
+    g_autoptr(GstElement) pipeline = make_pipeline(format, "", device);
+    Run run = run_pipeline(pipeline);
+
+    g_assert_cmpuint(run.n_results, ==, N_FRAMES);
+    guint n_uploaded = strcmp(device, "cuda") == 0 ? N_FRAMES : 0;
+    assert_counts(pipeline, 0, 0, n_uploaded, 0);
+    return run;
+}
+
+// ---- Frames -----------------------------------------------------------------
+
+static void
+reads_frames_in_place(const void *data)
+{
+    const char *format = data;
+    Run expected = run_uploaded(format, "cuda");
+    g_autoptr(GstElement) pipeline =
+        make_pipeline(format, "cudaupload !", "cuda");
+    Run run = run_pipeline(pipeline);
+
+    assert_same(&run, &expected);
+    assert_counts(pipeline, N_FRAMES, 0, 0, 0);
+    // They pass through untouched.
+    g_assert_cmpuint(run.n_cuda, ==, N_FRAMES);
+    run_clear(&run);
+    run_clear(&expected);
+}
+
+// The application's.
+static void
+copies_frames_of_another_context(void)
+{
+    g_autoptr(GstElement) pipeline =
+        make_pipeline("NV12", "cudaupload !", "cuda");
+    g_autoptr(GstObject) other = GST_OBJECT(gst_cuda_context_new(0));
+    g_autoptr(GstContext) context =
+        gst_context_new_cuda_context(GST_CUDA_CONTEXT(other));
+    Run expected = run_uploaded("NV12", "cuda");
+
+    gst_element_set_context(pipeline, context);
+    Run run = run_pipeline(pipeline);
+    assert_same(&run, &expected);
+    assert_counts(pipeline, 0, N_FRAMES, 0, 0);
+    run_clear(&run);
+    run_clear(&expected);
+}
+
+static void
+downloads_frames_for_the_cpu(const void *data)
+{
+    const char *format = data;
+    Run expected = run_uploaded(format, "cpu");
+    // Left to itself, cudaupload would do nothing.
+    g_autoptr(GstElement) pipeline = make_pipeline(
+        format, "cudaupload ! video/x-raw(memory:CUDAMemory) !", "cpu");
+    Run run = run_pipeline(pipeline);
+
+    assert_same(&run, &expected);
+    assert_counts(pipeline, 0, 0, 0, N_FRAMES);
+    g_assert_cmpuint(run.n_cuda, ==, N_FRAMES);
+    run_clear(&run);
+    run_clear(&expected);
+}
+
+// The labels of the demo model on a few frames of its clip.
+static void
+gives_the_same_labels(void)
+{
+    static const char *const needed[] = {"qtdemux", "h264parse", "avdec_h264",
+                                         "videoconvert", NULL};
+    const char *folder = g_getenv("PE_DEMO_DIR");
+    static const char *const ways[] = {"device=cpu", "device=cuda",
+                                       "device=cuda"};
+    static const char *const between[] = {"", "", "cudaupload !"};
+    Run runs[3];
+
+    if (!have_elements(needed))
+        return;
+    for (int i = 0; i < 3; i++) {
+        g_autofree char *line = g_strdup_printf(
+            "filesrc location=%s/demo.mp4 ! qtdemux ! h264parse ! avdec_h264 ! "
+            "videoconvert ! video/x-raw,format=NV12 ! %s peinference name=p "
+            "model=%s/pe-demo.safetensors precision=fp32 batch-size=2 "
+            "clip-length=1 "
+            "clip-length=1 frame-rate=1/4 labels-file=%s/labels/demo.json "
+            "attach-embedding=true %s ! fakesink name=sink",
+            folder, between[i], folder, folder, ways[i]);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GstElement) pipeline = gst_parse_launch(line, &error);
+        g_assert_no_error(error);
+        runs[i] = run_pipeline(pipeline);
+        g_assert_cmpuint(runs[i].labels->len, ==, 5);
+    }
+    assert_same(&runs[1], &runs[0]);
+    assert_same(&runs[2], &runs[0]);
+    for (guint i = 0; i < runs[0].labels->len; i++) {
+        const char *label = g_ptr_array_index(runs[0].labels, i);
+        g_assert_cmpstr(g_ptr_array_index(runs[1].labels, i), ==, label);
+        g_assert_cmpstr(g_ptr_array_index(runs[2].labels, i), ==, label);
+    }
+    for (int i = 0; i < 3; i++)
+        run_clear(&runs[i]);
+}
+
+// A buffer in CUDA memory of a context that nobody else knows.
+static GstBuffer *
+upload(int index)
+{
+    GstHarness *h = gst_harness_new("cudaupload");
+
+    gst_harness_set_src_caps_str(h, FRAME_CAPS);
+    gst_harness_set_sink_caps_str(h, CUDA_CAPS);
+    GstBuffer *buffer = gst_harness_push_and_pull(h, make_frame(index));
+    g_assert_nonnull(buffer);
+    g_assert_true(gst_is_cuda_memory(gst_buffer_peek_memory(buffer, 0)));
+    gst_harness_teardown(h);
+    return buffer;
+}
+
+static void
+takes_cuda_memory_under_system_caps(void)
+{
+    static const char *const stats[2] = {"frames-device-copied",
+                                         "frames-downloaded"};
+    static const char *const properties[2] = {"device=cuda clip-length=1",
+                                              "device=cpu clip-length=1"};
+
+    for (int i = 0; i < 2; i++) {
+        GstHarness *h = play_inference(properties[i]);
+        g_assert_cmpint(gst_harness_push(h, upload(0)), ==, GST_FLOW_OK);
+        g_assert_cmpint(pull_frames(h, 1), ==, 1);
+        g_assert_cmpuint(get_stat(h->element, stats[i]), ==, 1);
+        stop(h);
+    }
+}
+
+static void
+refuses_system_memory_under_cuda_caps(void)
+{
+    static const char *const devices[2] = {"device=cuda", "device=cpu"};
+
+    for (int i = 0; i < 2; i++) {
+        GstHarness *h = play_inference(devices[i]);
+        g_autoptr(GstBus) bus = gst_element_get_bus(h->element);
+        g_autoptr(GError) error = NULL;
+        gst_harness_set_src_caps_str(h, CUDA_CAPS);
+        g_assert_cmpint(gst_harness_push(h, make_frame(0)), ==, GST_FLOW_ERROR);
+        g_autoptr(GstMessage) m = wait_message(bus, GST_MESSAGE_ERROR);
+        g_assert_nonnull(m);
+        gst_message_parse_error(m, &error, NULL);
+        g_test_message("%s", error->message);
+        g_assert_error(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT);
+        g_assert_nonnull(strstr(error->message, "memory:CUDAMemory"));
+        g_assert_nonnull(strstr(error->message, "SystemMemory"));
+        stop(h);
+    }
+}
+
+// ---- The context ------------------------------------------------------------
+
+// The CUcontext that an element's pad tells, NULL: none.
+static void *
+ask_for_context(GstElement *element, const char *pad_name)
+{
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(element, pad_name);
+    g_autoptr(GstQuery) query = gst_query_new_context(GST_CUDA_CONTEXT_TYPE);
+    GstContext *context = NULL;
+    GstCudaContext *cuda = NULL;
+
+    if (!gst_pad_query(pad, query))
+        return NULL;
+    gst_query_parse_context(query, &context);
+    g_assert_nonnull(context);
+    g_assert_true(gst_structure_get(gst_context_get_structure(context),
+                                    GST_CUDA_CONTEXT_TYPE,
+                                    GST_TYPE_CUDA_CONTEXT, &cuda, NULL));
+    void *handle = gst_cuda_context_get_handle(cuda);
+    gst_object_unref(cuda);
+    return handle;
+}
+
+static void
+offers_the_engines_context_when_ready(void)
+{
+    void *engines = pe_device_get_context("cuda", NULL);
+    g_autoptr(GstElement) pipeline =
+        make_pipeline("NV12", "cudaupload !", "cuda");
+    g_autoptr(GstElement) p = gst_bin_get_by_name(GST_BIN(pipeline), "p");
+    g_autoptr(GstBus) bus = gst_element_get_bus(pipeline);
+
+    g_assert_nonnull(engines);
+    g_assert_null(ask_for_context(p, "sink"));
+    for (int i = 0; i < 2; i++) {
+        gst_element_set_state(pipeline, GST_STATE_READY);
+        g_assert_true(ask_for_context(p, "sink") == engines);
+        g_assert_true(ask_for_context(p, "src") == engines);
+        gst_element_set_state(pipeline, GST_STATE_NULL);
+        g_assert_null(ask_for_context(p, "sink"));
+    }
+    g_object_set(p, "device", "cpu", NULL);
+    gst_element_set_state(pipeline, GST_STATE_READY);
+    g_assert_null(ask_for_context(p, "sink"));
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+}
+
+// Once for all that come later.
+static void
+tells_the_pipeline_of_its_context(void)
+{
+    g_autoptr(GstElement) pipeline =
+        make_pipeline("NV12", "cudaupload !", "cuda");
+    g_autoptr(GstBus) bus = gst_element_get_bus(pipeline);
+
+    gst_element_set_state(pipeline, GST_STATE_READY);
+    g_autoptr(GstMessage) m = wait_message(bus, GST_MESSAGE_HAVE_CONTEXT);
+    g_assert_nonnull(m);
+    g_assert_cmpstr(GST_MESSAGE_SRC_NAME(m), ==, "p");
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+}
+
+static void
+takes_the_applications_context(void)
+{
+    g_autoptr(GstElement) pipeline =
+        make_pipeline("NV12", "cudaupload !", "cuda");
+    g_autoptr(GstElement) p = gst_bin_get_by_name(GST_BIN(pipeline), "p");
+    g_autoptr(GstObject) other = GST_OBJECT(gst_cuda_context_new(0));
+    g_autoptr(GstContext) context =
+        gst_context_new_cuda_context(GST_CUDA_CONTEXT(other));
+    void *handle = gst_cuda_context_get_handle(GST_CUDA_CONTEXT(other));
+
+    gst_element_set_context(pipeline, context);
+    gst_element_set_state(pipeline, GST_STATE_READY);
+    g_assert_true(ask_for_context(p, "sink") == handle);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+}
+
+static void
+survives_state_cycles(void)
+{
+    g_autoptr(GstElement) pipeline =
+        make_pipeline("NV12", "cudaupload !", "cuda");
+
+    for (int i = 0; i < 3; i++) {
+        gst_element_set_state(pipeline, GST_STATE_PAUSED);
+        gst_element_get_state(pipeline, NULL, NULL, GST_CLOCK_TIME_NONE);
+        gst_element_set_state(pipeline, GST_STATE_READY);
+        Run run = run_pipeline(pipeline);
+        assert_counts(pipeline, N_FRAMES, 0, 0, 0);
+        run_clear(&run);
+    }
+}
+
+// ---- Negotiation ------------------------------------------------------------
+
+static bool
+is_cuda(const GstCaps *caps, guint i)
+{
+    return gst_caps_features_contains(gst_caps_get_features(caps, i),
+                                      "memory:CUDAMemory");
+}
+
+// Both are taken; the device's own memory stands first.
+static void
+prefers_the_memory_of_its_device(void)
+{
+    static const char *const devices[2] = {"device=cuda", "device=cpu"};
+
+    for (int i = 0; i < 2; i++) {
+        GstElement *element = make_inference(devices[i]);
+        g_autoptr(GstPad) pad = gst_element_get_static_pad(element, "sink");
+        for (int state = GST_STATE_NULL; state <= GST_STATE_PAUSED; state++) {
+            gst_element_set_state(element, (GstState)state);
+            g_autoptr(GstCaps) caps = gst_pad_query_caps(pad, NULL);
+            g_assert_cmpuint(gst_caps_get_size(caps), ==, 2);
+            g_assert_cmpint(is_cuda(caps, 0), ==, i == 0);
+            g_assert_cmpint(is_cuda(caps, 1), ==, i == 1);
+        }
+        gst_element_set_state(element, GST_STATE_NULL);
+        gst_object_unref(element);
+    }
+}
+
+// Without a pool, so that a decoder copies when it has nothing left.
+static void
+announces_the_frames_it_holds(void)
+{
+    GstHarness *h = play_inference("device=cuda");
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(h->element, "sink");
+    g_autoptr(GstCaps) caps = gst_caps_from_string(CUDA_CAPS);
+    g_autoptr(GstQuery) query = gst_query_new_allocation(caps, TRUE);
+    GstBufferPool *pool;
+    guint size, min, max;
+
+    g_assert_true(gst_pad_query(pad, query));
+    g_assert_cmpuint(gst_query_get_n_allocation_pools(query), ==, 1);
+    gst_query_parse_nth_allocation_pool(query, 0, &pool, &size, &min, &max);
+    g_assert_null(pool);
+    g_assert_cmpuint(min, ==, 16);
+    g_assert_cmpuint(max, ==, 0);
+    stop(h);
+}
+
+static void
+add_tests(void)
+{
+    static const char *const formats[] = {"NV12", "P010_10LE", "I420",
+                                          "RGBA", "BGRA",      "RGBx",
+                                          "BGRx", "RGB",       "BGR"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
+        g_autofree char *path =
+            g_strdup_printf("/cuda/reads_frames_in_place/%s", formats[i]);
+        g_test_add_data_func(path, formats[i], reads_frames_in_place);
+    }
+    g_test_add_func("/cuda/copies_frames_of_another_context",
+                    copies_frames_of_another_context);
+    g_test_add_data_func("/cuda/downloads_frames_for_the_cpu/NV12", "NV12",
+                         downloads_frames_for_the_cpu);
+    g_test_add_data_func("/cuda/downloads_frames_for_the_cpu/RGB", "RGB",
+                         downloads_frames_for_the_cpu);
+    g_test_add_func("/cuda/gives_the_same_labels", gives_the_same_labels);
+    g_test_add_func("/cuda/takes_cuda_memory_under_system_caps",
+                    takes_cuda_memory_under_system_caps);
+    g_test_add_func("/cuda/refuses_system_memory_under_cuda_caps",
+                    refuses_system_memory_under_cuda_caps);
+    g_test_add_func("/cuda/offers_the_engines_context_when_ready",
+                    offers_the_engines_context_when_ready);
+    g_test_add_func("/cuda/tells_the_pipeline_of_its_context",
+                    tells_the_pipeline_of_its_context);
+    g_test_add_func("/cuda/takes_the_applications_context",
+                    takes_the_applications_context);
+    g_test_add_func("/cuda/survives_state_cycles", survives_state_cycles);
+    g_test_add_func("/cuda/prefers_the_memory_of_its_device",
+                    prefers_the_memory_of_its_device);
+    g_test_add_func("/cuda/announces_the_frames_it_holds",
+                    announces_the_frames_it_holds);
+}
+
+// Why nothing of this can run here, or NULL.
+static const char *
+find_obstacle(void)
+{
+    g_autoptr(GstElementFactory) factory =
+        gst_element_factory_find("cudaupload");
+
+    if (!gst_cuda_load_library())
+        return "libcuda.so.1 was not found";
+    if (!factory)
+        return "no element cudaupload";
+    if (!pe_device_get_context("cuda", NULL))
+        return "no CUDA device";
+    return NULL;
+}
+
+int
+main(int argc, char **argv)
+{
+    gst_init(&argc, &argv);
+    const char *obstacle = find_obstacle();
+    if (obstacle) {
+        g_print("1..0 # SKIP %s\n", obstacle);
+        return 0;
+    }
+    return run_gst_tests(argc, argv, add_tests);
+}
+
+#endif

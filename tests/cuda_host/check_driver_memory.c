@@ -213,6 +213,97 @@ memory_that_is_gone_breaks_the_context(void)
     OK(cuCtxDestroy(a.context));
 }
 
+// ---- Who may touch it -------------------------------------------------------
+
+// Of driver_kernel.cpp.
+int increment(void *stream, uint8_t *p);
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#endif
+#ifdef HAS_ASAN
+#define COMPLAINT(whose) "*use-after-poison*"
+#else
+#define COMPLAINT(whose) "*was touched by " whose "*"
+#endif
+
+static void
+ends_in_a_fault(const char *test, const char *complaint)
+{
+    g_test_trap_subprocess(test, 0, 0);
+    g_test_trap_assert_failed();
+    g_test_trap_assert_stderr(complaint);
+}
+
+static uint8_t *
+as_host(CUdeviceptr p)
+{
+    return (uint8_t *)(uintptr_t)p;
+}
+
+static void
+kernels_touch_their_context(void)
+{
+    Things t = things_new();
+    OK(cuMemsetD8(t.memory, 5, N));
+    OK(increment(NULL, as_host(t.memory)));
+    OK(cuCtxSynchronize());
+    g_assert_cmpint(first_byte(&t), ==, 6);
+    OK(cuCtxDestroy(t.context));
+}
+
+static void
+the_host_touches_memory(void)
+{
+    Things t = things_new();
+    if (g_test_subprocess())
+        ++*as_host(t.memory);
+    else
+        ends_in_a_fault(NULL, COMPLAINT("the host"));
+    OK(cuCtxDestroy(t.context));
+}
+
+static void
+a_kernel_touches_foreign_memory(void)
+{
+    Things a = things_new(), b = things_new();
+    if (g_test_subprocess()) {
+        OK(increment(b.stream, as_host(a.memory)));
+        cuStreamSynchronize(b.stream);
+    } else {
+        ends_in_a_fault(NULL, COMPLAINT("context"));
+    }
+    OK(cuCtxDestroy(b.context));
+    OK(cuCtxDestroy(a.context));
+}
+
+static void
+touch(void *p)
+{
+    ++*(uint8_t *)p;
+}
+
+static void
+a_host_function_touches_memory(void)
+{
+    uint8_t byte = 1;
+    Things t = things_new();
+    OK(cuLaunchHostFunc(t.stream, touch, &byte));
+    OK(cuStreamSynchronize(t.stream));
+    g_assert_cmpint(byte, ==, 2);
+    if (g_test_subprocess()) {
+        OK(cuLaunchHostFunc(t.stream, touch, as_host(t.memory)));
+        cuStreamSynchronize(t.stream);
+    } else {
+        ends_in_a_fault(NULL, COMPLAINT("the host"));
+    }
+    OK(cuCtxDestroy(t.context));
+}
+
 void
 add_memory_tests(void)
 {
@@ -224,4 +315,8 @@ add_memory_tests(void)
     ADD("owner", pointers_tell_their_context);
     ADD("limit", memory_is_limited_and_starts_as_nan);
     ADD("gone", memory_that_is_gone_breaks_the_context);
+    ADD("kernels", kernels_touch_their_context);
+    ADD("faults/host", the_host_touches_memory);
+    ADD("faults/kernel", a_kernel_touches_foreign_memory);
+    ADD("faults/host_function", a_host_function_touches_memory);
 }

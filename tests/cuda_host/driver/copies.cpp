@@ -54,6 +54,17 @@ count(const Copy &c)
     }
 }
 
+// Memory of a context other than the one whose operation runs.
+static void
+set_foreign_access(const Side &side, CUcontext owner, bool allowed)
+{
+    uintptr_t first;
+    if (!side.context || side.context == owner)
+        return;
+    const Allocation *a = find_allocation((uintptr_t)side.p, &first);
+    set_access(first, *a, allowed);
+}
+
 static void
 run(const Copy &c, CUcontext owner)
 {
@@ -61,11 +72,15 @@ run(const Copy &c, CUcontext owner)
         owner->error = CUDA_ERROR_ILLEGAL_ADDRESS;
         return;
     }
+    set_foreign_access(c.dst, owner, true);
+    set_foreign_access(c.src, owner, true);
     for (size_t z = 0; z < c.depth; z++) {
         for (size_t y = 0; y < c.height; y++)
             memcpy(c.dst.p + z * c.dst.slice + y * c.dst.pitch,
                    c.src.p + z * c.src.slice + y * c.src.pitch, c.width);
     }
+    set_foreign_access(c.dst, owner, false);
+    set_foreign_access(c.src, owner, false);
     count(c);
 }
 

@@ -21,15 +21,22 @@ typedef std::function<void()> Operation;
 
 // Operations of a stream; outlives it in the events that were recorded there.
 struct Queue {
+    CUcontext context;
     std::deque<Operation> operations;
     uint64_t n_pushed = 0, n_run = 0;
 };
 
 struct CUstream_st {
     CUcontext context;
-    unsigned flags = 0;
+    unsigned flags;
     std::shared_ptr<Queue> queue = std::make_shared<Queue>();
     std::unique_ptr<std::vector<Operation>> recording;
+
+    CUstream_st(CUcontext owner, unsigned stream_flags)
+        : context(owner), flags(stream_flags)
+    {
+        queue->context = owner;
+    }
 };
 
 struct CUevent_st {
@@ -42,14 +49,9 @@ struct CUctx_st {
     unsigned flags = 0;
     int n_retained = 0;            // of the primary context
     CUresult error = CUDA_SUCCESS; // sticks
-    CUstream_st default_stream;
+    CUstream_st default_stream{this, CU_STREAM_DEFAULT};
     std::set<CUstream> streams; // without the default one
     std::set<CUevent> events;
-
-    CUctx_st()
-    {
-        default_stream.context = this;
-    }
 };
 
 struct Allocation {
@@ -89,5 +91,10 @@ void push(CUstream stream, Operation operation);
 
 // The allocation that holds p; NULL if there is none. Sets its first byte.
 const Allocation *find_allocation(uintptr_t p, uintptr_t *first);
+// Let operations of this context, and nobody else, touch its device memory;
+// NULL: nobody. Returns whose turn it was.
+CUcontext open_memory(CUcontext context);
+// Beside that, one allocation.
+void set_access(uintptr_t first, const Allocation &a, bool allowed);
 // Of one context that is about to end.
 void free_allocations(CUcontext context);

@@ -4,13 +4,35 @@
 // NaN, and AddressSanitizer sees accesses outside. Each piece belongs to the
 // context that was current when it was made. Allocations beyond
 // PE_FAKE_CUDA_MEMORY bytes fail.
+//
+// Device memory can be touched only while an operation of its context runs. A
+// kernel that is given another context's memory, and a host that reads what
+// only the device may, end in SIGSEGV as they would on a card, here with a line
+// that says whose memory it was. Under AddressSanitizer the memory is poisoned
+// instead.
 
 #include "tests/cuda_host/driver/device.h"
 
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#endif
+#ifdef HAS_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
 
 static const size_t alignment = 256, pitch_alignment = 512;
+static CUcontext opened; // whose memory may be touched
 
 static size_t
 memory_size(void)
@@ -30,6 +52,116 @@ find_allocation(uintptr_t p, uintptr_t *first)
     return p - it->first < it->second.size ? &it->second : nullptr;
 }
 
+// ---- Access -----------------------------------------------------------------
+
+static size_t
+whole_pages(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (size + page - 1) / page * page;
+}
+
+#ifdef HAS_ASAN
+
+static void *
+get_memory(size_t size)
+{
+    void *p = nullptr;
+    return posix_memalign(&p, alignment, size) == 0 ? p : nullptr;
+}
+
+void
+set_access(uintptr_t first, const Allocation &a, bool allowed)
+{
+    if (allowed)
+        ASAN_UNPOISON_MEMORY_REGION((void *)first, a.size);
+    else
+        ASAN_POISON_MEMORY_REGION((void *)first, a.size);
+}
+
+static void
+put_memory(uintptr_t first, const Allocation &a)
+{
+    set_access(first, a, true);
+    free((void *)first);
+}
+
+static void
+explain_faults(void)
+{
+}
+
+#else
+
+static void *
+get_memory(size_t size)
+{
+    void *p = mmap(nullptr, whole_pages(size), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? nullptr : p;
+}
+
+void
+set_access(uintptr_t first, const Allocation &a, bool allowed)
+{
+    mprotect((void *)first, whole_pages(a.size),
+             allowed ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
+static void
+put_memory(uintptr_t first, const Allocation &a)
+{
+    munmap((void *)first, whole_pages(a.size));
+}
+
+// The process ends here, so what is not allowed in a signal's handler may be
+// tried.
+static void
+explain_fault(int number, siginfo_t *info, void *data)
+{
+    uintptr_t first;
+    const Allocation *a = find_allocation((uintptr_t)info->si_addr, &first);
+    if (a)
+        fprintf(stderr,
+                "fake driver: memory of context %p was touched by %s %p\n",
+                (void *)a->context, opened ? "context" : "the host",
+                (void *)opened);
+    signal(SIGSEGV, SIG_DFL); // and again
+}
+
+static void
+explain_faults(void)
+{
+    static bool done;
+    struct sigaction old, action = {};
+    if (done || sigaction(SIGSEGV, nullptr, &old) != 0 ||
+        old.sa_handler != SIG_DFL)
+        return;
+    action.sa_sigaction = explain_fault;
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGSEGV, &action, nullptr);
+    done = true;
+}
+
+#endif
+
+CUcontext
+open_memory(CUcontext context)
+{
+    CUcontext before = opened;
+    if (context == before)
+        return before;
+    for (const auto &entry : device.allocations) {
+        const Allocation &a = entry.second;
+        if (!a.on_host && (a.context == before || a.context == context))
+            set_access(entry.first, a, a.context == context);
+    }
+    opened = context;
+    return before;
+}
+
+// ---- Allocations ------------------------------------------------------------
+
 static CUresult
 allocate(uintptr_t *p, size_t size, bool on_host)
 {
@@ -42,12 +174,17 @@ allocate(uintptr_t *p, size_t size, bool on_host)
         return CUDA_ERROR_INVALID_VALUE;
     if (!on_host && device.used + size > memory_size())
         return CUDA_ERROR_OUT_OF_MEMORY;
-    void *memory = nullptr;
-    if (posix_memalign(&memory, alignment, size) != 0)
+    void *memory = get_memory(size);
+    if (!memory)
         return CUDA_ERROR_OUT_OF_MEMORY;
     memset(memory, 0xff, size);
     *p = (uintptr_t)memory;
-    device.allocations[*p] = {size, context, on_host};
+    Allocation a = {size, context, on_host};
+    device.allocations[*p] = a;
+    if (!on_host && opened != context) {
+        set_access(*p, a, false);
+        explain_faults();
+    }
     device.used += on_host ? 0 : size;
     return CUDA_SUCCESS;
 }
@@ -56,7 +193,7 @@ static void
 free_one(std::map<uintptr_t, Allocation>::iterator it)
 {
     device.used -= it->second.on_host ? 0 : it->second.size;
-    free((void *)it->first);
+    put_memory(it->first, it->second);
     device.allocations.erase(it);
 }
 

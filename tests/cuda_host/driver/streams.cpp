@@ -29,12 +29,16 @@ struct Mark {
 void
 drain(Queue *queue, uint64_t position)
 {
+    if (queue->n_run >= position)
+        return;
+    CUcontext before = open_memory(queue->context);
     while (queue->n_run < position) {
         Operation operation = std::move(queue->operations.front());
         queue->operations.pop_front();
         queue->n_run++;
         operation();
     }
+    open_memory(before);
 }
 
 void
@@ -130,9 +134,7 @@ cuStreamCreate(CUstream *stream, unsigned flags)
     CUresult status = current_context(&context);
     if (status != CUDA_SUCCESS)
         return status;
-    *stream = new CUstream_st;
-    (*stream)->context = context;
-    (*stream)->flags = flags;
+    *stream = new CUstream_st(context, flags);
     context->streams.insert(*stream);
     return CUDA_SUCCESS;
 }
@@ -227,7 +229,11 @@ cuStreamWaitEvent(CUstream handle, CUevent event, unsigned flags)
 CUresult
 cuLaunchHostFunc(CUstream handle, CUhostFn function, void *data)
 {
-    return (CUresult)fake_driver_push(handle, [=] { function(data); });
+    return (CUresult)fake_driver_push(handle, [=] {
+        CUcontext before = open_memory(nullptr);
+        function(data);
+        open_memory(before);
+    });
 }
 
 // ---- Events -----------------------------------------------------------------

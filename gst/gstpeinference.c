@@ -2,7 +2,7 @@
 //
 // gstpeinference.c - class and states of peinference. Its properties are in
 // gstpeproperties.c, the data flow in gstpeinput.c and gstpeoutput.c, their
-// common queue in gstpequeue.c.
+// common queue in gstpequeue.c, queries in gstpequery.c.
 
 /**
  * SECTION:element-peinference
@@ -324,6 +324,7 @@ gst_pe_inference_init(GstPeInference *self)
                       gst_pe_output_answer, self);
     self->clips = gst_pe_clips_new();
     gst_pe_input_init(self);
+    gst_pe_query_init(self);
     gst_element_add_pad(element, self->sinkpad);
     gst_element_add_pad(element, self->srcpad);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // gstpeinference.h - the element's instance, shared by its files:
-// gstpeinference.c (class, states), gstpeproperties.c, gstpeinput.c (sink pad)
-// and gstpeoutput.c (source pad).
+// gstpeinference.c (class, states), gstpeproperties.c, gstpequery.c,
+// gstpeinput.c (sink pad) and gstpeoutput.c (source pad).
 
 #pragma once
 
@@ -92,6 +92,8 @@ GstPeSettings gst_pe_inference_get_settings(GstPeInference *self);
 void gst_pe_input_init(GstPeInference *self);
 // Forget the stream. Streaming thread, or pads inactive.
 void gst_pe_input_reset(GstPeInference *self);
+// Find out whether frames wait. Streaming thread.
+void gst_pe_input_update_mode(GstPeInference *self);
 // Frames that may wait in the queue. Streaming thread, or while it waits.
 int gst_pe_input_get_max_held(GstPeInference *self);
 
@@ -99,6 +101,10 @@ int gst_pe_input_get_max_held(GstPeInference *self);
 void gst_pe_inference_add_pending(GstPeInference *self, GstPeClip *clip);
 // The oldest one, with `done` only when it has ended; NULL when there is none.
 GstPeClip *gst_pe_inference_take_pending(GstPeInference *self, bool done);
+
+// ---- gstpequery.c ---------------------------------------------------------
+
+void gst_pe_query_init(GstPeInference *self);
 
 // ---- gstpeoutput.c --------------------------------------------------------
 

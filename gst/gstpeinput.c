@@ -89,10 +89,10 @@ query_live(GstPeInference *self)
 
 // Whether frames wait is decided before the first of them: the element's own
 // LATENCY query comes too late for that.
-static void
-update_mode(GstPeInference *self, const GstPeSettings *settings)
+void
+gst_pe_input_update_mode(GstPeInference *self)
 {
-    GstPeInferenceMode mode = settings->mode;
+    GstPeInferenceMode mode = gst_pe_inference_get_settings(self).mode;
 
     if (!self->live_known) {
         self->live = query_live(self);
@@ -305,7 +305,7 @@ chain(GstPad *pad, GstObject *parent, GstBuffer *buffer)
     GstPeItem item = {.object = GST_MINI_OBJECT_CAST(buffer)};
 
     if (GST_VIDEO_INFO_FORMAT(&self->info) != GST_VIDEO_FORMAT_UNKNOWN) {
-        update_mode(self, &settings);
+        gst_pe_input_update_mode(self);
         int max_held = gst_pe_input_get_max_held(self);
         // Nothing more comes from here while this waits.
         if (!gst_pe_queue_has_room(&self->queue, max_held))
@@ -429,72 +429,7 @@ src_event(GstPad *pad, GstObject *parent, GstEvent *event)
     return gst_pad_event_default(pad, parent, event);
 }
 
-// ---- Queries and activation -----------------------------------------------
-
-// Until there is an engine, only the CPU's by name is known to be one.
-static bool
-is_host_engine(GstPeInference *self)
-{
-    GST_OBJECT_LOCK(self);
-    bool host = self->engine ? !gst_pe_engine_is_on_device(self->engine)
-                             : g_strcmp0(self->device, "cpu") == 0;
-    GST_OBJECT_UNLOCK(self);
-    return host;
-}
-
-// Of either pad. A host engine takes frames in CUDA memory too, but reads them
-// through a copy.
-static gboolean
-answer_query(GstPeInference *self, GstPad *pad, GstQuery *query)
-{
-    if (gst_pe_cuda_answer(&self->cuda, query))
-        return TRUE;
-    if (!gst_pad_query_default(pad, GST_OBJECT_CAST(self), query))
-        return FALSE;
-    if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS && is_host_engine(self))
-        gst_pe_cuda_put_last(query);
-    return TRUE;
-}
-
-static gboolean
-sink_query(GstPad *pad, GstObject *parent, GstQuery *query)
-{
-    GstPeInference *self = GST_PE_INFERENCE(parent);
-
-    if (!GST_QUERY_IS_SERIALIZED(query))
-        return answer_query(self, pad, query);
-    if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION) {
-        GstPeSettings settings = gst_pe_inference_get_settings(self);
-        update_mode(self, &settings);
-    }
-    pe_client_hurry(self->client);
-    return gst_pe_queue_push_query(&self->queue, query);
-}
-
-// Only exact mode behind a live source delays frames; otherwise they wait for
-// nothing, or the source waits too.
-static gboolean
-src_query(GstPad *pad, GstObject *parent, GstQuery *query)
-{
-    GstPeInference *self = GST_PE_INFERENCE(parent);
-    GstPeSettings settings = gst_pe_inference_get_settings(self);
-    gboolean live;
-    GstClockTime min, max;
-
-    if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
-        return answer_query(self, pad, query);
-    if (!gst_pad_peer_query(self->sinkpad, query))
-        return FALSE;
-    gst_query_parse_latency(query, &live, &min, &max);
-    if (live && settings.mode == GST_PE_INFERENCE_MODE_EXACT) {
-        GstClockTime latency = settings.latency * GST_MSECOND;
-        min += latency;
-        if (GST_CLOCK_TIME_IS_VALID(max))
-            max += latency;
-    }
-    gst_query_set_latency(query, live, min, max);
-    return TRUE;
-}
+// ---- Activation -----------------------------------------------------------
 
 static gboolean
 src_activate(GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
@@ -512,9 +447,7 @@ gst_pe_input_init(GstPeInference *self)
 {
     gst_pad_set_chain_function(self->sinkpad, chain);
     gst_pad_set_event_function(self->sinkpad, sink_event);
-    gst_pad_set_query_function(self->sinkpad, sink_query);
     gst_pad_set_event_function(self->srcpad, src_event);
-    gst_pad_set_query_function(self->srcpad, src_query);
     gst_pad_set_activatemode_function(self->srcpad, src_activate);
     GST_PAD_SET_PROXY_CAPS(self->sinkpad);
     GST_PAD_SET_PROXY_CAPS(self->srcpad);

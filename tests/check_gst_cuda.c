@@ -174,6 +174,68 @@ reads_frames_in_place(const void *data)
     run_clear(&expected);
 }
 
+// Of an RGBA frame, line by line: one may have padding.
+static GstPadProbeReturn
+add_to_checksum(GstPad *pad, GstPadProbeInfo *info, void *user_data)
+{
+    g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
+    GstVideoInfo video;
+    GstVideoFrame map;
+
+    g_assert_true(gst_video_info_from_caps(&video, caps));
+    g_assert_true(gst_video_frame_map(
+        &map, &video, GST_PAD_PROBE_INFO_BUFFER(info), GST_MAP_READ));
+    for (int y = 0; y < HEIGHT; y++)
+        g_checksum_update(user_data,
+                          (guint8 *)GST_VIDEO_FRAME_PLANE_DATA(&map, 0) +
+                              y * GST_VIDEO_FRAME_PLANE_STRIDE(&map, 0),
+                          4 * WIDTH);
+    gst_video_frame_unmap(&map);
+    return GST_PAD_PROBE_OK;
+}
+
+// The checksum of what comes out; returns, g_free().
+static char *
+sum_pixels(GstElement *pipeline)
+{
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(sink, "sink");
+    gulong probe = gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER,
+                                     add_to_checksum, sum, NULL);
+
+    run_to_the_end(pipeline);
+    gst_pad_remove_probe(pad, probe);
+    return g_strdup(g_checksum_get_string(sum));
+}
+
+// Two of them share one context with what stands before and behind, and the
+// picture is that of the source.
+static void
+leaves_frames_for_the_elements_behind_it(void)
+{
+    g_autofree char *between = g_strdup_printf(
+        "cudaupload ! peinference name=first model=%s device=cuda "
+        "precision=fp32 batch-size=2 clip-length=1 !",
+        tiny_model_path());
+    g_autoptr(GstElement) pipeline = make_pipeline("RGBA", between, "cuda");
+    g_autoptr(GstElement) plain = make_pipeline("RGBA", "", "cuda");
+    g_autoptr(GstElement) first =
+        gst_bin_get_by_name(GST_BIN(pipeline), "first");
+    g_autoptr(GstElement) p = gst_bin_get_by_name(GST_BIN(pipeline), "p");
+    g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+    GstElement *download = gst_element_factory_make("cudadownload", NULL);
+
+    gst_element_unlink(p, sink);
+    gst_bin_add(GST_BIN(pipeline), download);
+    g_assert_true(gst_element_link_many(p, download, sink, NULL));
+    g_autofree char *expected = sum_pixels(plain);
+    g_autofree char *sum = sum_pixels(pipeline);
+    g_assert_cmpstr(sum, ==, expected);
+    assert_counts(pipeline, N_FRAMES, 0, 0, 0);
+    g_assert_cmpuint(get_stat(first, "frames-in-place"), ==, N_FRAMES);
+}
+
 // The application's.
 static void
 copies_frames_of_another_context(void)
@@ -429,24 +491,34 @@ prefers_the_memory_of_its_device(void)
     }
 }
 
-// Without a pool, so that a decoder copies when it has nothing left.
+// Without a pool, so that a decoder copies when it has nothing left; also when
+// nobody answers downstream.
 static void
 announces_the_frames_it_holds(void)
 {
-    GstHarness *h = play_inference("device=cuda");
-    g_autoptr(GstPad) pad = gst_element_get_static_pad(h->element, "sink");
+    static const char *const src_pads[2] = {"src", NULL};
     g_autoptr(GstCaps) caps = gst_caps_from_string(CUDA_CAPS);
-    g_autoptr(GstQuery) query = gst_query_new_allocation(caps, TRUE);
-    GstBufferPool *pool;
-    guint size, min, max;
 
-    g_assert_true(gst_pad_query(pad, query));
-    g_assert_cmpuint(gst_query_get_n_allocation_pools(query), ==, 1);
-    gst_query_parse_nth_allocation_pool(query, 0, &pool, &size, &min, &max);
-    g_assert_null(pool);
-    g_assert_cmpuint(min, ==, 16);
-    g_assert_cmpuint(max, ==, 0);
-    stop(h);
+    for (int i = 0; i < 2; i++) {
+        GstElement *element = make_inference("device=cuda batch-size=2");
+        GstHarness *h =
+            gst_harness_new_with_element(element, "sink", src_pads[i]);
+        g_autoptr(GstPad) pad = gst_element_get_static_pad(element, "sink");
+        g_autoptr(GstQuery) query = gst_query_new_allocation(caps, TRUE);
+        GstBufferPool *pool;
+        guint size, min, max;
+
+        gst_object_unref(element);
+        gst_harness_set_src_caps_str(h, CUDA_CAPS);
+        g_assert_true(gst_pad_query(pad, query));
+        g_assert_cmpuint(gst_query_get_n_allocation_pools(query), ==, 1);
+        gst_query_parse_nth_allocation_pool(query, 0, &pool, &size, &min, &max);
+        g_assert_null(pool);
+        g_assert_cmpuint(size, ==, 96 * 64 * 3);
+        g_assert_cmpuint(min, ==, 16);
+        g_assert_cmpuint(max, ==, 0);
+        gst_harness_teardown(h);
+    }
 }
 
 static void
@@ -463,6 +535,8 @@ add_tests(void)
     }
     g_test_add_func("/cuda/copies_frames_of_another_context",
                     copies_frames_of_another_context);
+    g_test_add_func("/cuda/leaves_frames_for_the_elements_behind_it",
+                    leaves_frames_for_the_elements_behind_it);
     g_test_add_data_func("/cuda/downloads_frames_for_the_cpu/NV12", "NV12",
                          downloads_frames_for_the_cpu);
     g_test_add_data_func("/cuda/downloads_frames_for_the_cpu/RGB", "RGB",

@@ -4,35 +4,16 @@
 // own cudaupload: in place, out of another context, and on the CPU. Runs where
 // there is a driver, the fake one or a real one.
 
-#include "gst_helpers.h"
+#include "gst_cuda_helpers.h"
 
-#ifndef HAVE_GST_CUDA
-
-int
-main(void)
-{
-    g_print("1..0 # SKIP built without GstCuda\n");
-    return 0;
-}
-
-#else
-
-#include "core/pe.h"
+#ifdef HAVE_GST_CUDA
 
 #include <gst/cuda/gstcudacontext.h>
-#include <gst/cuda/gstcudaloader.h>
 #include <gst/cuda/gstcudamemory.h>
 #include <gst/cuda/gstcudautils.h>
 #include <gst/video/video.h>
 #include <math.h>
 #include <string.h>
-
-#define N_FRAMES 6
-#define WIDTH 102 // lines are padded
-#define HEIGHT 66
-#define CUDA_CAPS \
-    "video/x-raw(memory:CUDAMemory),format=RGB,width=96,height=64," \
-    "framerate=25/1"
 
 // ---- Runs -------------------------------------------------------------------
 
@@ -85,25 +66,6 @@ run_pipeline(GstElement *pipeline)
     run_to_the_end(pipeline);
     gst_pad_remove_probe(pad, probe);
     return run;
-}
-
-// A source of N_FRAMES frames, `between` ("cudaupload !"), and the element "p"
-// on the tiny model.
-static GstElement *
-make_pipeline(const char *format, const char *between, const char *device)
-{
-    g_autofree char *line = g_strdup_printf(
-        "videotestsrc num-buffers=%d pattern=ball ! "
-        "video/x-raw,format=%s,width=%d,height=%d,framerate=25/1 ! %s "
-        "peinference name=p model=%s device=%s precision=fp32 batch-size=2 "
-        "clip-length=1 "
-        "attach-embedding=true ! fakesink name=sink",
-        N_FRAMES, format, WIDTH, HEIGHT, between, tiny_model_path(), device);
-    g_autoptr(GError) error = NULL;
-    GstElement *pipeline = gst_parse_launch(line, &error);
-
-    g_assert_no_error(error);
-    return pipeline;
 }
 
 static void
@@ -366,85 +328,6 @@ refuses_system_memory_under_cuda_caps(void)
     }
 }
 
-// ---- The context ------------------------------------------------------------
-
-// The CUcontext that an element's pad tells, NULL: none.
-static void *
-ask_for_context(GstElement *element, const char *pad_name)
-{
-    g_autoptr(GstPad) pad = gst_element_get_static_pad(element, pad_name);
-    g_autoptr(GstQuery) query = gst_query_new_context(GST_CUDA_CONTEXT_TYPE);
-    GstContext *context = NULL;
-    GstCudaContext *cuda = NULL;
-
-    if (!gst_pad_query(pad, query))
-        return NULL;
-    gst_query_parse_context(query, &context);
-    g_assert_nonnull(context);
-    g_assert_true(gst_structure_get(gst_context_get_structure(context),
-                                    GST_CUDA_CONTEXT_TYPE,
-                                    GST_TYPE_CUDA_CONTEXT, &cuda, NULL));
-    void *handle = gst_cuda_context_get_handle(cuda);
-    gst_object_unref(cuda);
-    return handle;
-}
-
-static void
-offers_the_engines_context_when_ready(void)
-{
-    void *engines = pe_device_get_context("cuda", NULL);
-    g_autoptr(GstElement) pipeline =
-        make_pipeline("NV12", "cudaupload !", "cuda");
-    g_autoptr(GstElement) p = gst_bin_get_by_name(GST_BIN(pipeline), "p");
-    g_autoptr(GstBus) bus = gst_element_get_bus(pipeline);
-
-    g_assert_nonnull(engines);
-    g_assert_null(ask_for_context(p, "sink"));
-    for (int i = 0; i < 2; i++) {
-        gst_element_set_state(pipeline, GST_STATE_READY);
-        g_assert_true(ask_for_context(p, "sink") == engines);
-        g_assert_true(ask_for_context(p, "src") == engines);
-        gst_element_set_state(pipeline, GST_STATE_NULL);
-        g_assert_null(ask_for_context(p, "sink"));
-    }
-    g_object_set(p, "device", "cpu", NULL);
-    gst_element_set_state(pipeline, GST_STATE_READY);
-    g_assert_null(ask_for_context(p, "sink"));
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-}
-
-// Once for all that come later.
-static void
-tells_the_pipeline_of_its_context(void)
-{
-    g_autoptr(GstElement) pipeline =
-        make_pipeline("NV12", "cudaupload !", "cuda");
-    g_autoptr(GstBus) bus = gst_element_get_bus(pipeline);
-
-    gst_element_set_state(pipeline, GST_STATE_READY);
-    g_autoptr(GstMessage) m = wait_message(bus, GST_MESSAGE_HAVE_CONTEXT);
-    g_assert_nonnull(m);
-    g_assert_cmpstr(GST_MESSAGE_SRC_NAME(m), ==, "p");
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-}
-
-static void
-takes_the_applications_context(void)
-{
-    g_autoptr(GstElement) pipeline =
-        make_pipeline("NV12", "cudaupload !", "cuda");
-    g_autoptr(GstElement) p = gst_bin_get_by_name(GST_BIN(pipeline), "p");
-    g_autoptr(GstObject) other = GST_OBJECT(gst_cuda_context_new(0));
-    g_autoptr(GstContext) context =
-        gst_context_new_cuda_context(GST_CUDA_CONTEXT(other));
-    void *handle = gst_cuda_context_get_handle(GST_CUDA_CONTEXT(other));
-
-    gst_element_set_context(pipeline, context);
-    gst_element_set_state(pipeline, GST_STATE_READY);
-    g_assert_true(ask_for_context(p, "sink") == handle);
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-}
-
 static void
 survives_state_cycles(void)
 {
@@ -458,66 +341,6 @@ survives_state_cycles(void)
         Run run = run_pipeline(pipeline);
         assert_counts(pipeline, N_FRAMES, 0, 0, 0);
         run_clear(&run);
-    }
-}
-
-// ---- Negotiation ------------------------------------------------------------
-
-static bool
-is_cuda(const GstCaps *caps, guint i)
-{
-    return gst_caps_features_contains(gst_caps_get_features(caps, i),
-                                      "memory:CUDAMemory");
-}
-
-// Both are taken; the device's own memory stands first.
-static void
-prefers_the_memory_of_its_device(void)
-{
-    static const char *const devices[2] = {"device=cuda", "device=cpu"};
-
-    for (int i = 0; i < 2; i++) {
-        GstElement *element = make_inference(devices[i]);
-        g_autoptr(GstPad) pad = gst_element_get_static_pad(element, "sink");
-        for (int state = GST_STATE_NULL; state <= GST_STATE_PAUSED; state++) {
-            gst_element_set_state(element, (GstState)state);
-            g_autoptr(GstCaps) caps = gst_pad_query_caps(pad, NULL);
-            g_assert_cmpuint(gst_caps_get_size(caps), ==, 2);
-            g_assert_cmpint(is_cuda(caps, 0), ==, i == 0);
-            g_assert_cmpint(is_cuda(caps, 1), ==, i == 1);
-        }
-        gst_element_set_state(element, GST_STATE_NULL);
-        gst_object_unref(element);
-    }
-}
-
-// Without a pool, so that a decoder copies when it has nothing left; also when
-// nobody answers downstream.
-static void
-announces_the_frames_it_holds(void)
-{
-    static const char *const src_pads[2] = {"src", NULL};
-    g_autoptr(GstCaps) caps = gst_caps_from_string(CUDA_CAPS);
-
-    for (int i = 0; i < 2; i++) {
-        GstElement *element = make_inference("device=cuda batch-size=2");
-        GstHarness *h =
-            gst_harness_new_with_element(element, "sink", src_pads[i]);
-        g_autoptr(GstPad) pad = gst_element_get_static_pad(element, "sink");
-        g_autoptr(GstQuery) query = gst_query_new_allocation(caps, TRUE);
-        GstBufferPool *pool;
-        guint size, min, max;
-
-        gst_object_unref(element);
-        gst_harness_set_src_caps_str(h, CUDA_CAPS);
-        g_assert_true(gst_pad_query(pad, query));
-        g_assert_cmpuint(gst_query_get_n_allocation_pools(query), ==, 1);
-        gst_query_parse_nth_allocation_pool(query, 0, &pool, &size, &min, &max);
-        g_assert_null(pool);
-        g_assert_cmpuint(size, ==, 96 * 64 * 3);
-        g_assert_cmpuint(min, ==, 16);
-        g_assert_cmpuint(max, ==, 0);
-        gst_harness_teardown(h);
     }
 }
 
@@ -546,45 +369,17 @@ add_tests(void)
                     takes_cuda_memory_under_system_caps);
     g_test_add_func("/cuda/refuses_system_memory_under_cuda_caps",
                     refuses_system_memory_under_cuda_caps);
-    g_test_add_func("/cuda/offers_the_engines_context_when_ready",
-                    offers_the_engines_context_when_ready);
-    g_test_add_func("/cuda/tells_the_pipeline_of_its_context",
-                    tells_the_pipeline_of_its_context);
-    g_test_add_func("/cuda/takes_the_applications_context",
-                    takes_the_applications_context);
     g_test_add_func("/cuda/survives_state_cycles", survives_state_cycles);
-    g_test_add_func("/cuda/prefers_the_memory_of_its_device",
-                    prefers_the_memory_of_its_device);
-    g_test_add_func("/cuda/announces_the_frames_it_holds",
-                    announces_the_frames_it_holds);
 }
 
-// Why nothing of this can run here, or NULL.
-static const char *
-find_obstacle(void)
-{
-    g_autoptr(GstElementFactory) factory =
-        gst_element_factory_find("cudaupload");
-
-    if (!gst_cuda_load_library())
-        return "libcuda.so.1 was not found";
-    if (!factory)
-        return "no element cudaupload";
-    if (!pe_device_get_context("cuda", NULL))
-        return "no CUDA device";
-    return NULL;
-}
+#endif
 
 int
 main(int argc, char **argv)
 {
-    gst_init(&argc, &argv);
-    const char *obstacle = find_obstacle();
-    if (obstacle) {
-        g_print("1..0 # SKIP %s\n", obstacle);
-        return 0;
-    }
-    return run_gst_tests(argc, argv, add_tests);
-}
-
+#ifdef HAVE_GST_CUDA
+    return run_cuda_tests(argc, argv, add_tests);
+#else
+    return run_cuda_tests(argc, argv, NULL);
 #endif
+}

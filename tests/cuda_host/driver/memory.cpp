@@ -54,13 +54,6 @@ find_allocation(uintptr_t p, uintptr_t *first)
 
 // ---- Access -----------------------------------------------------------------
 
-static size_t
-whole_pages(size_t size)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    return (size + page - 1) / page * page;
-}
-
 #ifdef HAS_ASAN
 
 static void *
@@ -92,6 +85,13 @@ explain_faults(void)
 }
 
 #else
+
+static size_t
+whole_pages(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (size + page - 1) / page * page;
+}
 
 static void *
 get_memory(size_t size)

@@ -31,7 +31,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-static const size_t alignment = 256, pitch_alignment = 512;
+static const size_t pitch_alignment = 512;
 static CUcontext opened; // whose memory may be touched
 
 static size_t
@@ -60,7 +60,7 @@ static void *
 get_memory(size_t size)
 {
     void *p = nullptr;
-    return posix_memalign(&p, alignment, size) == 0 ? p : nullptr;
+    return posix_memalign(&p, 256, size) == 0 ? p : nullptr;
 }
 
 void

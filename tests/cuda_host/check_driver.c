@@ -130,7 +130,12 @@ events_are_recorded_in_their_context(void)
     FAILS(cuEventRecord(a.event, b.stream), INVALID_HANDLE);
     FAILS(cuEventRecord(a.event, NULL), INVALID_HANDLE);
     OK(cuStreamWaitEvent(b.stream, a.event, 0));
+    int event_waits = fake_cuda_event_waits();
+    int context_waits = fake_cuda_context_waits();
     OK(cuEventSynchronize(a.event));
+    g_assert_cmpint(fake_cuda_event_waits(), ==, event_waits + 1);
+    OK(cuCtxSynchronize());
+    g_assert_cmpint(fake_cuda_context_waits(), ==, context_waits + 1);
     OK(cuCtxDestroy(b.context));
     OK(cuCtxDestroy(a.context));
 }

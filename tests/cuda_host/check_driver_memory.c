@@ -127,6 +127,11 @@ copies_between_contexts_name_them(void)
     OK(cuStreamSynchronize(b.stream));
     g_assert_cmpuint(fake_cuda_bytes_between_contexts(), ==, before + 48 * 8);
     g_assert_cmpint(first_byte(&b), ==, 7);
+    uint64_t on_device = fake_cuda_bytes_on_device();
+    OK(cuMemcpyDtoD(b.memory, b.memory + 8, 8));
+    OK(cuCtxSynchronize());
+    g_assert_cmpuint(fake_cuda_bytes_on_device(), ==, on_device + 8);
+    g_assert_cmpuint(fake_cuda_bytes_between_contexts(), ==, before + 48 * 8);
     OK(cuMemsetD8(b.memory, 0, N));
     OK(cuMemcpyPeer(b.memory, b.context, a.memory, a.context, N));
     g_assert_cmpint(first_byte(&b), ==, 7);

@@ -31,7 +31,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-static const size_t alignment = 256, pitch_alignment = 512;
+static const size_t pitch_alignment = 512;
 static CUcontext opened; // whose memory may be touched
 
 static size_t
@@ -54,20 +54,13 @@ find_allocation(uintptr_t p, uintptr_t *first)
 
 // ---- Access -----------------------------------------------------------------
 
-static size_t
-whole_pages(size_t size)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    return (size + page - 1) / page * page;
-}
-
 #ifdef HAS_ASAN
 
 static void *
 get_memory(size_t size)
 {
     void *p = nullptr;
-    return posix_memalign(&p, alignment, size) == 0 ? p : nullptr;
+    return posix_memalign(&p, 256, size) == 0 ? p : nullptr;
 }
 
 void
@@ -92,6 +85,13 @@ explain_faults(void)
 }
 
 #else
+
+static size_t
+whole_pages(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (size + page - 1) / page * page;
+}
 
 static void *
 get_memory(size_t size)

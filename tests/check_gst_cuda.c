@@ -8,8 +8,13 @@
 
 #ifdef HAVE_GST_CUDA
 
+#include "core/pe.h"
+
 #include <gst/cuda/gstcudacontext.h>
 #include <gst/cuda/gstcudamemory.h>
+#if GST_CHECK_VERSION(1, 24, 0)
+#include <gst/cuda/gstcudastream.h>
+#endif
 #include <gst/cuda/gstcudautils.h>
 #include <gst/video/video.h>
 #include <math.h>
@@ -289,6 +294,90 @@ upload(int index)
     return buffer;
 }
 
+#if GST_CHECK_VERSION(1, 24, 0)
+
+// An RGB frame in memory of a context, still on its way there on a stream.
+static GstBuffer *
+start_upload(GstCudaContext *context, const guint8 *pixels)
+{
+    GstCudaStream *stream = gst_cuda_stream_new(context);
+    g_autoptr(GstCaps) caps = gst_caps_from_string(FRAME_CAPS);
+    GstVideoInfo info;
+    GstMapInfo map;
+
+    g_assert_true(gst_video_info_from_caps(&info, caps));
+    GstMemory *memory = gst_cuda_allocator_alloc(NULL, context, stream, &info);
+    g_assert_nonnull(memory);
+    const GstVideoInfo *padded = &GST_CUDA_MEMORY_CAST(memory)->info;
+    g_assert_true(gst_memory_map(memory, &map,
+                                 (GstMapFlags)(GST_MAP_WRITE | GST_MAP_CUDA)));
+    CUDA_MEMCPY2D copy = {
+        .srcMemoryType = CU_MEMORYTYPE_HOST,
+        .srcHost = pixels,
+        .srcPitch = (size_t)info.stride[0],
+        .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+        .dstDevice = (CUdeviceptr)(guintptr)map.data,
+        .dstPitch = (size_t)padded->stride[0],
+        .WidthInBytes = 3 * FRAME_WIDTH,
+        .Height = FRAME_HEIGHT,
+    };
+    gst_memory_unmap(memory, &map);
+    g_assert_true(gst_cuda_context_push(context));
+    g_assert_cmpint(CuMemcpy2DAsync(&copy, gst_cuda_stream_get_handle(stream)),
+                    ==, CUDA_SUCCESS);
+    g_assert_true(gst_cuda_context_pop(NULL));
+    GstBuffer *buffer = gst_buffer_new();
+    gst_buffer_append_memory(buffer, memory);
+    gst_buffer_add_video_meta_full(
+        buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGB, FRAME_WIDTH,
+        FRAME_HEIGHT, 1, padded->offset, padded->stride);
+    GST_BUFFER_PTS(buffer) = 0;
+    GST_BUFFER_DURATION(buffer) = FRAME_DURATION;
+    gst_cuda_stream_unref(stream);
+    return buffer;
+}
+
+// The embedding of a buffer that is pushed; takes it.
+static GBytes *
+embed(GstHarness *h, GstBuffer *buffer)
+{
+    g_assert_cmpint(gst_harness_push(h, buffer), ==, GST_FLOW_OK);
+    GstBuffer *out = pull(h);
+    GstPeMeta *meta = gst_buffer_get_pe_meta(out);
+    g_assert_nonnull(meta);
+    GBytes *embedding = g_bytes_ref(gst_pe_result_get_embedding(meta->result));
+    gst_buffer_unref(out);
+    return embedding;
+}
+
+// The engine's context, and another one.
+static void
+waits_for_the_producers_stream(void)
+{
+    static const char *const stats[2] = {"frames-in-place",
+                                         "frames-device-copied"};
+    GstHarness *h =
+        play_inference("device=cuda batch-size=2 clip-length=1 mode=exact");
+    g_autoptr(GBytes) expected = embed(h, make_frame(0));
+    g_autoptr(GstBuffer) frame = make_frame(0);
+    void *engines = pe_device_get_context("cuda", NULL);
+    GstCudaContext *contexts[2] = {gst_cuda_context_new_wrapped(engines, 0),
+                                   gst_cuda_context_new(0)};
+    GstMapInfo map;
+
+    g_assert_true(gst_buffer_map(frame, &map, GST_MAP_READ));
+    for (int i = 0; i < 2; i++) {
+        g_autoptr(GBytes) got = embed(h, start_upload(contexts[i], map.data));
+        g_assert_true(g_bytes_equal(got, expected));
+        g_assert_cmpuint(get_stat(h->element, stats[i]), ==, 1);
+        gst_object_unref(contexts[i]);
+    }
+    gst_buffer_unmap(frame, &map);
+    stop(h);
+}
+
+#endif
+
 static void
 takes_cuda_memory_under_system_caps(void)
 {
@@ -365,6 +454,10 @@ add_tests(void)
     g_test_add_data_func("/cuda/downloads_frames_for_the_cpu/RGB", "RGB",
                          downloads_frames_for_the_cpu);
     g_test_add_func("/cuda/gives_the_same_labels", gives_the_same_labels);
+#if GST_CHECK_VERSION(1, 24, 0)
+    g_test_add_func("/cuda/waits_for_the_producers_stream",
+                    waits_for_the_producers_stream);
+#endif
     g_test_add_func("/cuda/takes_cuda_memory_under_system_caps",
                     takes_cuda_memory_under_system_caps);
     g_test_add_func("/cuda/refuses_system_memory_under_cuda_caps",

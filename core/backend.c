@@ -175,6 +175,27 @@ open_device(const PeBackendOps *ops, const char *device,
     return be;
 }
 
+// What "auto" would take first, if that has a device.
+void *
+pe_device_get_context(const char *device, int *number)
+{
+    g_autofree char *name = NULL;
+    int n = 0;
+    bool any = !device || !*device || strcmp(device, "auto") == 0;
+    if (!any && !parse_device(device, &name, &n))
+        return NULL;
+    const PeBackendOps *const *backends = list_backends();
+    for (int i = 0; backends[i]; i++) {
+        const PeBackendOps *ops = backends[i];
+        if (!(any || strcmp(ops->name, name) == 0) || n >= ops->count())
+            continue;
+        if (number)
+            *number = n;
+        return ops->get_context ? ops->get_context(n) : NULL;
+    }
+    return NULL;
+}
+
 PeBackend *
 pe_backend_open(const char *device, PePrecision precision, int n_threads,
                 GError **error)

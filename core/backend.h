@@ -188,6 +188,11 @@ struct PeBackendOps {
     bool (*graph_begin)(PeBackend *be, uint64_t key);
     bool (*graph_end)(PeBackend *be);
 
+    // The CUcontext that this kind of backend works in on `device`, kept for
+    // the life of the process. NULL when there is none. Opens no backend. Any
+    // thread.
+    void *(*get_context)(int device);
+
     // How many of n waiting images to run at once: n when they are few, and
     // what keeps all of the device busy when they are many. `tokens`, `width`
     // and `mlp_width` are of the image tower.

@@ -378,6 +378,13 @@ pe_engine_get_description(const PeEngine *engine)
     return engine->device->description;
 }
 
+void *
+pe_engine_get_device_context(const PeEngine *engine)
+{
+    g_return_val_if_fail(engine, NULL);
+    return engine->device->context;
+}
+
 void
 pe_engine_get_stats(PeEngine *engine, PeEngineStats *stats)
 {

@@ -58,6 +58,7 @@ device_open(const PeEngineParams *params, GError **error)
     d->base.ops = &pe_device_ops;
     d->base.name = pe_device_make_name(be, params->device);
     d->base.description = g_strdup(be->ops->describe(be));
+    d->base.context = pe_device_get_context(d->base.name, NULL);
     d->base.precision = be->precision;
     d->base.batch_size = params->batch_size;
     if (d->base.batch_size == 0)

@@ -37,6 +37,7 @@ struct PeDevice {
     const PeDeviceOps *ops;
     char *name; // "cpu", "cuda:0"
     char *description;
+    void *context;         // pe_engine_get_device_context()
     PePrecision precision; // never AUTO
     int batch_size;        // final after load()
 };

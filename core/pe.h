@@ -236,7 +236,9 @@ typedef struct {
     int height;
     const uint8_t *planes[3];
     int strides[3]; // bytes
-    void *stream;   // CUDA: the stream that writes the planes
+    void *stream;   // CUDA: the stream that writes the planes; NULL: written
+    void *context;  // CUDA: the CUcontext of the planes and the stream; NULL:
+                    // the engine's own
 } PeFrame;
 
 // ---- Engine ---------------------------------------------------------------
@@ -269,6 +271,16 @@ int pe_engine_get_dim(const PeEngine *engine);        // floats of an embedding
 PePrecision pe_engine_get_precision(const PeEngine *engine); // never AUTO
 const char *pe_engine_get_device(const PeEngine *engine);    // "cpu", "cuda:0"
 const char *pe_engine_get_description(const PeEngine *engine);
+// The CUcontext that the engine works in, which is its device's primary one;
+// frames of it are read in place, those of others are copied on the device.
+// NULL on a host device. Stays valid as long as the process.
+void *pe_engine_get_device_context(const PeEngine *engine);
+
+// The same of an engine to come, without making it: for who has to allocate
+// frames before there is an engine. `device` as in PeEngineParams; "auto" is
+// the first CUDA device if there is one, although an engine may still turn it
+// down. *number gets the device's number; may be NULL.
+void *pe_device_get_context(const char *device, int *number);
 
 typedef struct {
     uint64_t images; // embedded since the engine was made

@@ -81,6 +81,17 @@ cuda_count(void)
     return count;
 }
 
+static void *
+cuda_get_context(int device)
+{
+    g_autoptr(GError) error = NULL;
+    void *context =
+        cuda_count() > device ? pe_driver_get_context(device, &error) : NULL;
+    if (error)
+        pe_log(PE_LOG_DEBUG, "cuda:%d: %s", device, error->message);
+    return context;
+}
+
 static void
 set_version(char *text, size_t size, int version)
 {
@@ -201,6 +212,7 @@ set_up(PeCuda *cuda)
     cuda->workspace_size =
         cuda->sm >= SM_HOPPER ? WORKSPACE_SIZE_HOPPER : WORKSPACE_SIZE;
     cuda->workspace = pe_cuda_alloc(&cuda->be, cuda->workspace_size);
+    cuda->context = cuda_get_context(cuda->device);
     cuda->ingest = pe_cuda_ingest_new(cuda);
     cuda->graphs = pe_cuda_graphs_new();
     g_autofree char *path = algos_path(cuda);
@@ -341,6 +353,7 @@ static const PeBackendOps ops = {
     .gemm_seconds = pe_cuda_gemm_seconds,
     .graph_begin = pe_cuda_graph_begin,
     .graph_end = pe_cuda_graph_end,
+    .get_context = cuda_get_context,
     .batch_bucket = cuda_batch_bucket,
 };
 

@@ -11,6 +11,7 @@
 #include "core/backend.h"
 #include "cuda/algos.h"
 #include "cuda/cublaslt.h"
+#include "cuda/driver.h"
 
 // Pinned host memory on its way to or from the device.
 typedef struct {
@@ -23,7 +24,8 @@ typedef struct {
 typedef struct {
     PeBackend be;
     int device;
-    int sm; // compute capability, 75 for 7.5
+    void *context; // the device's primary one; NULL: the driver is not known
+    int sm;        // compute capability, 75 for 7.5
     int n_sms;
     size_t l2_size;
     char *description;

@@ -8,8 +8,10 @@
 // of their own, beside the model's. A frame on the device is read where it
 // lies, by a kernel on its producer's stream, so behind whatever still writes
 // it, and ingest() returns when that kernel is done: the producer may then
-// reuse the surface. An event in the slot orders both before the model, and
-// before the slot's next frame.
+// reuse the surface. No kernel of ours may run in another context than ours, so
+// a frame of another one is first waited for and copied, on the device. An
+// event in the slot orders all of them before the model, and before the slot's
+// next frame.
 
 #include "cuda/cuda.h"
 #include "cuda/kernels.h"
@@ -29,6 +31,7 @@ struct PeSlot {
 
 typedef struct {
     uint8_t *host; // pinned
+    size_t host_size;
     uint8_t *device;
     size_t size;
     cudaEvent_t done; // the kernel that read it
@@ -167,23 +170,31 @@ give_upload(struct PeIngest *in, Upload *u)
     g_mutex_unlock(&in->lock);
 }
 
-// Waits until the last frame is out of it.
+// Waits until the last frame is out of it, and makes room on the device, and on
+// the host too when the frame comes from there.
 static bool
-prepare_upload(PeCuda *cuda, Upload *u, size_t size, GError **error)
+prepare_upload(PeCuda *cuda, Upload *u, size_t size, bool from_host,
+               GError **error)
 {
+    size_t host_size = from_host ? size : 0;
     cudaError_t status = cudaSuccess;
     if (!u->done)
         status = cudaEventCreateWithFlags(&u->done, cudaEventDisableTiming);
     if (status == cudaSuccess)
         status = cudaEventSynchronize(u->done);
-    if (status == cudaSuccess && size > u->size) {
+    if (status == cudaSuccess && host_size > u->host_size) {
         cudaFreeHost(u->host);
-        cudaFree(u->device);
-        u->host = u->device = NULL;
-        u->size = 0;
-        status = cudaMallocHost((void **)&u->host, size);
+        u->host = NULL;
+        u->host_size = 0;
+        status = cudaMallocHost((void **)&u->host, host_size);
         if (status == cudaSuccess)
-            status = cudaMalloc((void **)&u->device, size);
+            u->host_size = host_size;
+    }
+    if (status == cudaSuccess && size > u->size) {
+        cudaFree(u->device);
+        u->device = NULL;
+        u->size = 0;
+        status = cudaMalloc((void **)&u->device, size);
         if (status == cudaSuccess)
             u->size = size;
     }
@@ -218,11 +229,11 @@ copy_plane(uint8_t *dst, int dst_stride, const PeFrame *frame, int i)
 
 // ---- Ingest -----------------------------------------------------------------
 
-// Queue the kernel, and first the copy of an upload's `size` bytes if there is
-// one. `frame` lies on the device.
+// Queue the kernel, and first the copy of the first `n_host` bytes of an
+// upload, if there is one. `frame` lies on the device.
 static bool
 launch(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
-       size_t size, cudaStream_t stream, GError **error)
+       size_t n_host, cudaStream_t stream, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&in->lock);
     if (g_hash_table_size(in->axes) > MAX_AXES)
@@ -233,8 +244,8 @@ launch(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
     if (!y)
         return false;
     cudaError_t status = cudaStreamWaitEvent(stream, slot->ready, 0);
-    if (status == cudaSuccess && u)
-        status = cudaMemcpyAsync(u->device, u->host, size,
+    if (status == cudaSuccess && n_host > 0)
+        status = cudaMemcpyAsync(u->device, u->host, n_host,
                                  cudaMemcpyHostToDevice, stream);
     if (status == cudaSuccess) {
         pe_cuda_preprocess(stream, frame, x, y, in->exact, slot->rgb);
@@ -255,7 +266,7 @@ ingest_host(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
     PeFrame copy = *frame;
     size_t size = lay_out(frame, offsets, copy.strides);
     Upload *u = take_upload(in);
-    bool ok = prepare_upload(in->cuda, u, size, error);
+    bool ok = prepare_upload(in->cuda, u, size, true, error);
     for (int i = 0; ok && i < 3; i++) {
         copy_plane(u->host + offsets[i], copy.strides[i], frame, i);
         copy.planes[i] = u->device + offsets[i];
@@ -266,9 +277,10 @@ ingest_host(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
 }
 
 // A pointer of another device, or none of a device at all, would end the
-// context in the middle of a kernel.
+// context in the middle of a kernel; copying can reach all devices.
 static bool
-check_plane_memory(PeCuda *cuda, const PeFrame *frame, GError **error)
+check_plane_memory(PeCuda *cuda, const PeFrame *frame, bool foreign,
+                   GError **error)
 {
     for (int i = 0; i < 3; i++) {
         int line, n_lines;
@@ -277,13 +289,17 @@ check_plane_memory(PeCuda *cuda, const PeFrame *frame, GError **error)
         if (n_lines == 0)
             continue;
         cudaError_t status = cudaPointerGetAttributes(&a, frame->planes[i]);
-        if (status == cudaSuccess && a.device == cuda->device &&
+        bool reachable = foreign || a.device == cuda->device;
+        if (status == cudaSuccess && reachable &&
             (a.type == cudaMemoryTypeDevice || a.type == cudaMemoryTypeManaged))
             continue;
         cudaGetLastError();
+        g_autofree char *place = foreign
+                                     ? g_strdup("a CUDA device")
+                                     : g_strdup_printf("cuda:%d", cuda->device);
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "plane %d of the frame is not in the memory of cuda:%d", i,
-                    cuda->device);
+                    "plane %d of the frame is not in the memory of %s", i,
+                    place);
         return false;
     }
     return true;
@@ -294,10 +310,35 @@ ingest_device(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
               GError **error)
 {
     cudaStream_t stream = frame->stream ? frame->stream : in->stream;
-    return check_plane_memory(in->cuda, frame, error) &&
+    return check_plane_memory(in->cuda, frame, false, error) &&
            launch(in, slot, frame, NULL, 0, stream, error) &&
            set_failure(in->cuda, cudaEventSynchronize(slot->ready),
                        "preprocessing", error);
+}
+
+// Out of another context, by way of an upload that the host has no part in.
+static bool
+ingest_foreign(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
+               GError **error)
+{
+    size_t offsets[3];
+    PeFrame copy = *frame;
+    if (!check_plane_memory(in->cuda, frame, true, error) ||
+        !pe_driver_wait_for_frame(frame, error))
+        return false;
+    size_t size = lay_out(frame, offsets, copy.strides);
+    Upload *u = take_upload(in);
+    bool ok = prepare_upload(in->cuda, u, size, false, error);
+    for (int i = 0; ok && i < 3; i++)
+        copy.planes[i] = u->device + offsets[i];
+    ok = ok &&
+         pe_driver_copy_frame(&copy, in->cuda->context, frame, in->stream,
+                              error) &&
+         launch(in, slot, &copy, u, 0, in->stream, error) &&
+         set_failure(in->cuda, cudaEventSynchronize(slot->ready),
+                     "preprocessing", error);
+    give_upload(in, u);
+    return ok;
 }
 
 bool
@@ -310,6 +351,8 @@ pe_cuda_ingest(PeBackend *be, PeSlot *slot, const PeFrame *frame,
         return false;
     if (frame->memory == PE_MEMORY_HOST)
         return ingest_host(cuda->ingest, slot, frame, error);
+    if (frame->context && frame->context != cuda->context)
+        return ingest_foreign(cuda->ingest, slot, frame, error);
     return ingest_device(cuda->ingest, slot, frame, error);
 }
 

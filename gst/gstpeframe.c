@@ -5,6 +5,8 @@
 
 #include "gst/gstpeframe.h"
 
+#include "gst/gstpecuda.h"
+
 static bool
 get_format(GstVideoFormat format, PeFormat *out)
 {
@@ -59,15 +61,21 @@ is_full_range(const GstVideoInfo *info)
 
 bool
 gst_pe_frame_map(GstVideoFrame *map, PeFrame *frame, const GstVideoInfo *info,
-                 GstBuffer *buffer)
+                 GstBuffer *buffer, bool on_device)
 {
+    bool in_place = on_device && gst_pe_cuda_has_memory(buffer);
+    guint flags = GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF;
+
+    if (in_place)
+        flags |= gst_pe_cuda_get_map_flag();
     *frame = (PeFrame){.memory = PE_MEMORY_HOST};
     if (!get_format(GST_VIDEO_INFO_FORMAT(info), &frame->format))
         return false;
-    if (!gst_video_frame_map(map, info, buffer,
-                             GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF))
+    if (!gst_video_frame_map(map, info, buffer, (GstMapFlags)flags))
         return false;
 
+    if (in_place)
+        gst_pe_cuda_describe(buffer, frame);
     frame->matrix = get_matrix(info);
     frame->full_range = is_full_range(info);
     frame->width = GST_VIDEO_FRAME_WIDTH(map);

@@ -14,6 +14,8 @@
 
 // Map the buffer for reading and describe its pixels. `frame` borrows the
 // mapping, which the caller ends with gst_video_frame_unmap(); false when the
-// buffer does not hold a frame of this kind.
+// buffer does not hold a frame of this kind. With `on_device` a frame in CUDA
+// memory is described where it lies; otherwise GStreamer copies it to the host.
 bool gst_pe_frame_map(GstVideoFrame *map, PeFrame *frame,
-                      const GstVideoInfo *info, GstBuffer *buffer);
+                      const GstVideoInfo *info, GstBuffer *buffer,
+                      bool on_device);

@@ -2,7 +2,7 @@
 //
 // gstpeinference.c - class and states of peinference. Its properties are in
 // gstpeproperties.c, the data flow in gstpeinput.c and gstpeoutput.c, their
-// common queue in gstpequeue.c.
+// common queue in gstpequeue.c, queries in gstpequery.c.
 
 /**
  * SECTION:element-peinference
@@ -40,6 +40,22 @@
  * #GstPeInference:latency to the pipeline's latency and latest mode adds
  * nothing. QoS events go upstream untouched; no frame is ever dropped.
  *
+ * ## CUDA memory
+ *
+ * In a build with GstCuda, frames may be in `memory:CUDAMemory`, as from
+ * nvh264dec or cudaupload. An engine on a CUDA device reads them where they
+ * lie, on the stream that writes them, when they are in the device's primary
+ * context; on its way to READY the element therefore offers this context to the
+ * pipeline, unless the application, a neighbour or a bin already has one for
+ * the device. Frames of any other context are copied once, on the device. The
+ * CPU takes frames in CUDA memory too, but GStreamer copies them to the host,
+ * so there they stand behind system memory in the caps.
+ * #GstPeInference:stats counts which way the frames went.
+ *
+ * The same memory goes downstream: an element that cannot take it wants
+ * cudadownload in front. Buffers in system memory whose caps say CUDA memory
+ * are an error; CUDA memory under plain caps is not.
+ *
  * ## Messages
  *
  * An element message named `peinference` is posted for every result when
@@ -64,6 +80,11 @@
  * peinference model=PE-Core-B16-224.pt labels="a dog|a cat" frame-rate=2/1 !
  * fakesink
  * ]| Prints a message with the most likely label for every four seconds.
+ * |[
+ * gst-launch-1.0 -m filesrc location=video.mp4 ! qtdemux ! h264parse !
+ * nvh264dec ! peinference device=cuda model=PE-Core-B16-224.pt
+ * labels="a dog|a cat" ! fakesink
+ * ]| Reads the frames in the decoder's memory.
  *
  * Since: 0.1
  */
@@ -77,11 +98,11 @@ GST_DEBUG_CATEGORY(pe_inference_debug);
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink", GST_PAD_SINK, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
 
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
     "src", GST_PAD_SRC, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
 
 G_DEFINE_TYPE(GstPeInference, gst_pe_inference, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE(peinference, "peinference", GST_RANK_NONE,
@@ -132,6 +153,12 @@ open_model(GstPeInference *self, GError **error)
 
     return path && *path ? pe_model_open(path, error)
                          : pe_model_open_default(error);
+}
+
+bool
+gst_pe_engine_is_on_device(PeEngine *engine)
+{
+    return g_str_has_prefix(pe_engine_get_device(engine), "cuda");
 }
 
 static PeEngine *
@@ -195,6 +222,7 @@ start(GstPeInference *self)
         gst_pe_inference_post_error(self, error);
         return false;
     }
+    gst_pe_cuda_start(&self->cuda, pe_engine_get_device(engine));
     self->client = pe_client_new(engine, job_done, self);
     self->sequence = 0;
     gst_pe_stats_reset(&self->stats);
@@ -204,11 +232,32 @@ start(GstPeInference *self)
     return true;
 }
 
+// Of the device that is asked for; which one it becomes, the engine decides.
+static void
+start_cuda(GstPeInference *self)
+{
+    GST_OBJECT_LOCK(self);
+    g_autofree char *device = g_strdup(self->device);
+    GST_OBJECT_UNLOCK(self);
+
+    gst_pe_cuda_start(&self->cuda, device);
+}
+
+static void
+set_context(GstElement *element, GstContext *context)
+{
+    gst_pe_cuda_take(&GST_PE_INFERENCE(element)->cuda, context);
+    GST_ELEMENT_CLASS(gst_pe_inference_parent_class)
+        ->set_context(element, context);
+}
+
 static GstStateChangeReturn
 change_state(GstElement *element, GstStateChange transition)
 {
     GstPeInference *self = GST_PE_INFERENCE(element);
 
+    if (transition == GST_STATE_CHANGE_NULL_TO_READY)
+        start_cuda(self);
     if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !start(self))
         return GST_STATE_CHANGE_FAILURE;
 
@@ -219,6 +268,8 @@ change_state(GstElement *element, GstStateChange transition)
         (transition == GST_STATE_CHANGE_READY_TO_PAUSED &&
          ret == GST_STATE_CHANGE_FAILURE))
         stop(self);
+    if (transition == GST_STATE_CHANGE_READY_TO_NULL)
+        gst_pe_cuda_stop(&self->cuda);
     return ret;
 }
 
@@ -229,6 +280,7 @@ finalize(GObject *object)
 {
     GstPeInference *self = GST_PE_INFERENCE(object);
 
+    gst_pe_cuda_stop(&self->cuda);
     gst_pe_labels_clear(&self->labels);
     gst_pe_clips_free(self->clips);
     gst_pe_queue_clear(&self->queue);
@@ -248,6 +300,7 @@ gst_pe_inference_class_init(GstPeInferenceClass *klass)
     G_OBJECT_CLASS(klass)->finalize = finalize;
     gst_pe_properties_install(G_OBJECT_CLASS(klass));
     element_class->change_state = change_state;
+    element_class->set_context = set_context;
     gst_element_class_add_static_pad_template(element_class, &sink_template);
     gst_element_class_add_static_pad_template(element_class, &src_template);
     gst_element_class_set_static_metadata(
@@ -264,12 +317,14 @@ gst_pe_inference_init(GstPeInference *self)
     self->sinkpad = gst_pad_new_from_static_template(&sink_template, "sink");
     self->srcpad = gst_pad_new_from_static_template(&src_template, "src");
     gst_pe_properties_init(self);
+    gst_pe_cuda_init(&self->cuda, element);
     gst_pe_labels_init(&self->labels, element);
     gst_pe_stats_init(&self->stats);
     gst_pe_queue_init(&self->queue, element, self->srcpad, gst_pe_output_send,
                       gst_pe_output_answer, self);
     self->clips = gst_pe_clips_new();
     gst_pe_input_init(self);
+    gst_pe_query_init(self);
     gst_element_add_pad(element, self->sinkpad);
     gst_element_add_pad(element, self->srcpad);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // gstpeinference.h - the element's instance, shared by its files:
-// gstpeinference.c (class, states), gstpeproperties.c, gstpeinput.c (sink pad)
-// and gstpeoutput.c (source pad).
+// gstpeinference.c (class, states), gstpeproperties.c, gstpequery.c,
+// gstpeinput.c (sink pad) and gstpeoutput.c (source pad).
 
 #pragma once
 
 #include "gst/gstpeclips.h"
+#include "gst/gstpecuda.h"
 #include "gst/gstpeenums.h"
 #include "gst/gstpelabels.h"
 #include "gst/gstpequeue.h"
@@ -49,14 +50,16 @@ struct _GstPeInference {
     GstPeLabels labels;
     GstPeStats stats;
     GstPeQueue queue;
+    GstPeCuda cuda;
 
     // From READY to PAUSED and back; the pointers change with pads inactive.
-    PeEngine *engine; // object lock, for the stats property
+    PeEngine *engine; // object lock, for the stats property and queries
     PeClient *client;
 
     // Streaming thread of the sink pad.
     GstSegment segment;
     GstVideoInfo info;
+    bool cuda_caps; // which promise CUDA memory
     GstPeClips *clips;
     GstClockTime last_running_time;
     bool live_known;
@@ -72,6 +75,9 @@ struct _GstPeInference {
     GstPeResult *latest;
 };
 
+// Does the engine work on a CUDA device?
+bool gst_pe_engine_is_on_device(PeEngine *engine);
+
 // Post an error on the bus with the code that fits a PeError.
 void gst_pe_inference_post_error(GstPeInference *self, const GError *error);
 
@@ -86,6 +92,8 @@ GstPeSettings gst_pe_inference_get_settings(GstPeInference *self);
 void gst_pe_input_init(GstPeInference *self);
 // Forget the stream. Streaming thread, or pads inactive.
 void gst_pe_input_reset(GstPeInference *self);
+// Find out whether frames wait. Streaming thread.
+void gst_pe_input_update_mode(GstPeInference *self);
 // Frames that may wait in the queue. Streaming thread, or while it waits.
 int gst_pe_input_get_max_held(GstPeInference *self);
 
@@ -93,6 +101,10 @@ int gst_pe_input_get_max_held(GstPeInference *self);
 void gst_pe_inference_add_pending(GstPeInference *self, GstPeClip *clip);
 // The oldest one, with `done` only when it has ended; NULL when there is none.
 GstPeClip *gst_pe_inference_take_pending(GstPeInference *self, bool done);
+
+// ---- gstpequery.c ---------------------------------------------------------
+
+void gst_pe_query_init(GstPeInference *self);
 
 // ---- gstpeoutput.c --------------------------------------------------------
 

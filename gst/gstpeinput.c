@@ -89,10 +89,10 @@ query_live(GstPeInference *self)
 
 // Whether frames wait is decided before the first of them: the element's own
 // LATENCY query comes too late for that.
-static void
-update_mode(GstPeInference *self, const GstPeSettings *settings)
+void
+gst_pe_input_update_mode(GstPeInference *self)
 {
-    GstPeInferenceMode mode = settings->mode;
+    GstPeInferenceMode mode = gst_pe_inference_get_settings(self).mode;
 
     if (!self->live_known) {
         self->live = query_live(self);
@@ -121,6 +121,44 @@ get_times(const GstSegment *segment, GstBuffer *buffer)
     return times;
 }
 
+// Which way a frame went that has been embedded.
+static void
+count_memory(GstPeInference *self, const PeFrame *frame, GstBuffer *buffer)
+{
+    bool on_device = gst_pe_engine_is_on_device(self->engine);
+
+    if (frame->memory == PE_MEMORY_CUDA) {
+        bool ours =
+            frame->context == pe_engine_get_device_context(self->engine);
+        gst_pe_stats_count(&self->stats, ours ? GST_PE_COUNT_IN_PLACE
+                                              : GST_PE_COUNT_DEVICE_COPIED);
+    } else if (on_device) {
+        gst_pe_stats_count(&self->stats, GST_PE_COUNT_UPLOADED);
+    } else if (gst_pe_cuda_has_memory(buffer)) {
+        gst_pe_stats_count(&self->stats, GST_PE_COUNT_DOWNLOADED);
+    }
+}
+
+// What the caps promise and the kernels rely on. false after an error was
+// posted.
+static bool
+check_memory(GstPeInference *self, GstBuffer *buffer)
+{
+    if (!self->cuda_caps || gst_pe_cuda_has_memory(buffer))
+        return true;
+    GstMemory *memory = gst_buffer_n_memory(buffer) > 0
+                            ? gst_buffer_peek_memory(buffer, 0)
+                            : NULL;
+    GST_ELEMENT_ERROR(
+        self, STREAM, FORMAT,
+        ("The caps announce frames in " GST_PE_CUDA_FEATURE
+         ", but a buffer has %u piece(s) of memory of type %s",
+         gst_buffer_n_memory(buffer),
+         memory && memory->allocator ? memory->allocator->mem_type : "none"),
+        (NULL));
+    return false;
+}
+
 // Preprocess and queue the frame. NULL after an error was posted.
 static PeJob *
 submit(GstPeInference *self, GstBuffer *buffer)
@@ -130,7 +168,10 @@ submit(GstPeInference *self, GstBuffer *buffer)
     GstVideoFrame map;
     PeFrame frame;
 
-    if (!gst_pe_frame_map(&map, &frame, &self->info, buffer)) {
+    if (!check_memory(self, buffer))
+        return NULL;
+    if (!gst_pe_frame_map(&map, &frame, &self->info, buffer,
+                          gst_pe_engine_is_on_device(self->engine))) {
         GST_ELEMENT_ERROR(self, STREAM, FORMAT,
                           ("A buffer of %" G_GSIZE_FORMAT
                            " bytes does not hold the %dx%d %s frame that its "
@@ -145,7 +186,9 @@ submit(GstPeInference *self, GstBuffer *buffer)
     PeJob *job = pe_client_submit(self->client, &frame, &error);
     gst_video_frame_unmap(&map);
     gst_pe_stats_time(&self->stats, GST_PE_STAGE_PREPROCESS, start);
-    if (!job)
+    if (job)
+        count_memory(self, &frame, buffer);
+    else
         gst_pe_inference_post_error(self, error);
     return job;
 }
@@ -262,7 +305,7 @@ chain(GstPad *pad, GstObject *parent, GstBuffer *buffer)
     GstPeItem item = {.object = GST_MINI_OBJECT_CAST(buffer)};
 
     if (GST_VIDEO_INFO_FORMAT(&self->info) != GST_VIDEO_FORMAT_UNKNOWN) {
-        update_mode(self, &settings);
+        gst_pe_input_update_mode(self);
         int max_held = gst_pe_input_get_max_held(self);
         // Nothing more comes from here while this waits.
         if (!gst_pe_queue_has_room(&self->queue, max_held))
@@ -314,6 +357,8 @@ take_caps(GstPeInference *self, GstEvent *event)
     GstCaps *caps;
 
     gst_event_parse_caps(event, &caps);
+    self->cuda_caps = gst_caps_features_contains(gst_caps_get_features(caps, 0),
+                                                 GST_PE_CUDA_FEATURE);
     if (gst_video_info_from_caps(&self->info, caps))
         return true;
     GST_WARNING_OBJECT(self, "cannot use %" GST_PTR_FORMAT, caps);
@@ -384,47 +429,7 @@ src_event(GstPad *pad, GstObject *parent, GstEvent *event)
     return gst_pad_event_default(pad, parent, event);
 }
 
-// ---- Queries and activation -----------------------------------------------
-
-static gboolean
-sink_query(GstPad *pad, GstObject *parent, GstQuery *query)
-{
-    GstPeInference *self = GST_PE_INFERENCE(parent);
-
-    if (!GST_QUERY_IS_SERIALIZED(query))
-        return gst_pad_query_default(pad, parent, query);
-    if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION) {
-        GstPeSettings settings = gst_pe_inference_get_settings(self);
-        update_mode(self, &settings);
-    }
-    pe_client_hurry(self->client);
-    return gst_pe_queue_push_query(&self->queue, query);
-}
-
-// Only exact mode behind a live source delays frames; otherwise they wait for
-// nothing, or the source waits too.
-static gboolean
-src_query(GstPad *pad, GstObject *parent, GstQuery *query)
-{
-    GstPeInference *self = GST_PE_INFERENCE(parent);
-    GstPeSettings settings = gst_pe_inference_get_settings(self);
-    gboolean live;
-    GstClockTime min, max;
-
-    if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
-        return gst_pad_query_default(pad, parent, query);
-    if (!gst_pad_peer_query(self->sinkpad, query))
-        return FALSE;
-    gst_query_parse_latency(query, &live, &min, &max);
-    if (live && settings.mode == GST_PE_INFERENCE_MODE_EXACT) {
-        GstClockTime latency = settings.latency * GST_MSECOND;
-        min += latency;
-        if (GST_CLOCK_TIME_IS_VALID(max))
-            max += latency;
-    }
-    gst_query_set_latency(query, live, min, max);
-    return TRUE;
-}
+// ---- Activation -----------------------------------------------------------
 
 static gboolean
 src_activate(GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
@@ -442,9 +447,7 @@ gst_pe_input_init(GstPeInference *self)
 {
     gst_pad_set_chain_function(self->sinkpad, chain);
     gst_pad_set_event_function(self->sinkpad, sink_event);
-    gst_pad_set_query_function(self->sinkpad, sink_query);
     gst_pad_set_event_function(self->srcpad, src_event);
-    gst_pad_set_query_function(self->srcpad, src_query);
     gst_pad_set_activatemode_function(self->srcpad, src_activate);
     GST_PAD_SET_PROXY_CAPS(self->sinkpad);
     GST_PAD_SET_PROXY_CAPS(self->srcpad);

@@ -237,8 +237,9 @@ gst_pe_output_send(GstPeItem *item, void *user_data)
 
 // The frames that are held here are missing in the pool that they came from.
 // Without a pool from downstream the number alone is announced: decoders that
-// are given one wait for its buffers, others copy.
-static void
+// are given one wait for its buffers, others copy. false: no frames are asked
+// about.
+static bool
 announce_held(GstPeInference *self, GstQuery *query)
 {
     guint held = (guint)gst_pe_input_get_max_held(self);
@@ -255,12 +256,14 @@ announce_held(GstPeInference *self, GstQuery *query)
         gst_clear_object(&pool);
     }
     if (n > 0)
-        return;
+        return true;
     GstCaps *caps = NULL;
     GstVideoInfo info;
     gst_query_parse_allocation(query, &caps, NULL);
-    if (caps && gst_video_info_from_caps(&info, caps))
-        gst_query_add_allocation_pool(query, NULL, (guint)info.size, held, 0);
+    if (!caps || !gst_video_info_from_caps(&info, caps))
+        return false;
+    gst_query_add_allocation_pool(query, NULL, (guint)info.size, held, 0);
+    return true;
 }
 
 bool
@@ -269,7 +272,8 @@ gst_pe_output_answer(GstQuery *query, void *user_data)
     GstPeInference *self = user_data;
     bool ok = gst_pad_peer_query(self->srcpad, query);
 
-    if (ok && GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION)
-        announce_held(self, query);
+    // They are held even if nobody downstream has an opinion.
+    if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION)
+        ok = announce_held(self, query) || ok;
     return ok;
 }

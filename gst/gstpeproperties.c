@@ -561,7 +561,11 @@ declare_output(void)
      * Counters since the start: `frames`, `frames-without-pts`, `sampled`,
      * `skipped` (sampled but not embedded, in latest mode), `clips`,
      * `partial-clips`, `late` (frames that left without their result) and
-     * `superseded` (results that no frame carried). Percentiles `-p50`, `-p95`,
+     * `superseded` (results that no frame carried). Of the frames that were
+     * embedded: `frames-in-place` (read where they lay in CUDA memory),
+     * `frames-device-copied` (out of another CUDA context), `frames-uploaded`
+     * (from system memory to a CUDA device) and `frames-downloaded` (from CUDA
+     * memory to the CPU). Percentiles `-p50`, `-p95`,
      * `-p99` in milliseconds of `preprocess`, `hold` and `score`. While the
      * element runs also the engine's, over all streams: `device`, `precision`,
      * `engine-images`, `engine-batches`, `batch-fill`, and percentiles of

@@ -17,6 +17,10 @@ static const char *const count_names[GST_PE_N_COUNTS] = {
     [GST_PE_COUNT_PARTIAL] = "partial-clips",
     [GST_PE_COUNT_LATE] = "late",
     [GST_PE_COUNT_SUPERSEDED] = "superseded",
+    [GST_PE_COUNT_IN_PLACE] = "frames-in-place",
+    [GST_PE_COUNT_DEVICE_COPIED] = "frames-device-copied",
+    [GST_PE_COUNT_UPLOADED] = "frames-uploaded",
+    [GST_PE_COUNT_DOWNLOADED] = "frames-downloaded",
 };
 
 static const char *const stage_names[GST_PE_N_STAGES] = {

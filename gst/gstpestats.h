@@ -17,6 +17,11 @@ typedef enum {
     GST_PE_COUNT_PARTIAL,    // of those, from clips with missing frames
     GST_PE_COUNT_LATE,       // frames sent without their result
     GST_PE_COUNT_SUPERSEDED, // results that no frame carried
+    // Of the frames that were embedded:
+    GST_PE_COUNT_IN_PLACE,      // read where they lay in CUDA memory
+    GST_PE_COUNT_DEVICE_COPIED, // copied out of another CUDA context
+    GST_PE_COUNT_UPLOADED,      // from system memory to a CUDA device
+    GST_PE_COUNT_DOWNLOADED,    // from CUDA memory to the host
     GST_PE_N_COUNTS,
 } GstPeCount;
 

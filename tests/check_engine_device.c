@@ -52,6 +52,7 @@ embeds_frames_alike_alone_and_in_batches(void)
             max_abs_diff(alone, together + i * TINY_MODEL_DIM, TINY_MODEL_DIM);
         g_assert_cmpfloat(diff, <, 1e-5);
     }
+    g_assert_null(pe_engine_get_device_context(e));
     pe_engine_unref(e);
 }
 

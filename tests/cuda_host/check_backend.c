@@ -501,6 +501,9 @@ the_engine_runs_on_it(void)
     assert_same(alone, out[2], TINY_MODEL_DIM);
     g_assert_cmpfloat(pe_engine_measure_gemm(engine, 2), >, 0);
     g_assert_cmpstr(pe_engine_get_device(engine), ==, "cuda:0");
+    g_assert_true(pe_engine_get_device_context(engine) ==
+                  pe_device_get_context("cuda:0", NULL));
+    g_assert_nonnull(pe_engine_get_device_context(engine));
     for (int i = 0; i < N; i++)
         g_free(data[i]);
     pe_engine_unref(engine);

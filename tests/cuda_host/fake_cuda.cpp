@@ -1,120 +1,71 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// fake_cuda.cpp - a CUDA runtime on the host, so that the backend's host code
-// runs, with its kernels in the emulator, where there is no device.
-//
-// Streams are as lazy as they may be: an operation runs when somebody waits for
-// it, so a copy whose source is reused too early, or a kernel that is not
-// ordered behind its input by an event, shows in the results. Device memory is
-// the host's: starts as NaN, and AddressSanitizer sees accesses outside.
-// Allocations beyond PE_FAKE_CUDA_MEMORY bytes fail. A device with an address
-// in another place, and everything that runs in parallel, is not emulated.
+// fake_cuda.cpp - a CUDA runtime over the fake driver, so that the backend's
+// host code runs, with its kernels in the emulator, where there is no device.
+// Like the real runtime it works in the context that is current, and makes the
+// device's primary one current where there is none. A device with an address in
+// another place, and everything that runs in parallel, is not emulated.
 
 #include "tests/cuda_host/fake_cuda.h"
 
+#include <cuda.h>
 #include <cuda_runtime_api.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <deque>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <vector>
 
-typedef std::function<void()> Operation;
+#include "tests/cuda_host/driver/fake_driver.h"
 
-extern void (*pe_emulator_queue)(void *stream, Operation launch);
+extern void (*pe_emulator_queue)(void *stream, std::function<void()> launch);
 
-struct CUstream_st {
-    std::deque<Operation> queue;
-    uint64_t n_pushed = 0, n_run = 0;
-    std::vector<Operation> *recording = nullptr;
-};
-
-struct CUevent_st {
-    cudaStream_t stream = nullptr; // NULL: never recorded
-    uint64_t position = 0;
-};
-
-struct CUgraph_st {
-    std::vector<Operation> operations;
-};
-
-struct CUgraphExec_st {
-    std::vector<Operation> operations;
-};
-
-// The emulator runs one kernel at a time, so one lock does for everything.
-static std::recursive_mutex lock;
-typedef std::lock_guard<std::recursive_mutex> Guard;
-static std::vector<cudaStream_t> streams;
-static std::map<void *, size_t> allocations;
-static size_t n_allocated;
-static int n_graph_launches;
 static thread_local cudaError_t last_error;
 
+// The runtime's errors have the numbers of the driver's.
 static cudaError_t
-result(cudaError_t status)
+result(int status)
 {
-    if (status != cudaSuccess)
-        last_error = status;
+    if (status != CUDA_SUCCESS)
+        last_error = (cudaError_t)status;
+    return (cudaError_t)status;
+}
+
+static CUdeviceptr
+address(const void *p)
+{
+    return (CUdeviceptr)(uintptr_t)p;
+}
+
+// One reference to the primary context for the whole process.
+static CUresult
+get_primary(CUcontext *context)
+{
+    static CUcontext primary;
+    static CUresult status = [] {
+        CUresult s = cuInit(0);
+        pe_emulator_queue = fake_cuda_push;
+        return s == CUDA_SUCCESS ? cuDevicePrimaryCtxRetain(&primary, 0) : s;
+    }();
+    *context = primary;
     return status;
 }
 
-// ---- Streams ----------------------------------------------------------------
-
-// Run what was queued before `position`.
 static void
-drain(cudaStream_t stream, uint64_t position)
+bind(void)
 {
-    while (stream->n_run < position) {
-        Operation operation = stream->queue.front();
-        stream->queue.pop_front();
-        stream->n_run++;
-        operation();
-    }
-}
-
-static void
-drain_all(void)
-{
-    for (cudaStream_t stream : streams)
-        drain(stream, stream->n_pushed);
+    CUcontext primary, current = nullptr;
+    if (get_primary(&primary) == CUDA_SUCCESS &&
+        cuCtxGetCurrent(&current) == CUDA_SUCCESS && !current)
+        cuCtxSetCurrent(primary);
 }
 
 void
-fake_cuda_push(void *stream_pointer, Operation operation)
+fake_cuda_push(void *stream, std::function<void()> operation)
 {
-    Guard guard(lock);
-    cudaStream_t stream = (cudaStream_t)stream_pointer;
-    if (stream->recording) {
-        stream->recording->push_back(operation);
-        return;
-    }
-    stream->queue.push_back(operation);
-    stream->n_pushed++;
-}
-
-int
-fake_cuda_graph_launches(void)
-{
-    Guard guard(lock);
-    return n_graph_launches;
+    bind();
+    result(fake_driver_push(stream, std::move(operation)));
 }
 
 extern "C" {
-
-cudaError_t
-cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
-{
-    Guard guard(lock);
-    pe_emulator_queue = fake_cuda_push;
-    *stream = new CUstream_st;
-    streams.push_back(*stream);
-    return cudaSuccess;
-}
 
 void *
 fake_cuda_new_stream(void)
@@ -124,38 +75,33 @@ fake_cuda_new_stream(void)
     return stream;
 }
 
+// ---- Streams ----------------------------------------------------------------
+
+cudaError_t
+cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
+{
+    bind();
+    return result(cuStreamCreate(stream, flags));
+}
+
 cudaError_t
 cudaStreamDestroy(cudaStream_t stream)
 {
-    Guard guard(lock);
-    drain(stream, stream->n_pushed);
-    for (size_t i = 0; i < streams.size(); i++) {
-        if (streams[i] == stream)
-            streams.erase(streams.begin() + (long)i);
-    }
-    delete stream;
-    return cudaSuccess;
+    return result(cuStreamDestroy(stream));
 }
 
 cudaError_t
 cudaStreamSynchronize(cudaStream_t stream)
 {
-    Guard guard(lock);
-    if (stream->recording)
-        return result(cudaErrorStreamCaptureUnsupported);
-    drain(stream, stream->n_pushed);
-    return cudaSuccess;
+    bind();
+    return result(cuStreamSynchronize(stream));
 }
 
 cudaError_t
 cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
 {
-    Guard guard(lock);
-    cudaStream_t other = event->stream;
-    uint64_t position = event->position;
-    if (other && other != stream)
-        fake_cuda_push(stream, [=] { drain(other, position); });
-    return cudaSuccess;
+    bind();
+    return result(cuStreamWaitEvent(stream, event, flags));
 }
 
 // ---- Events -----------------------------------------------------------------
@@ -163,8 +109,8 @@ cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
 cudaError_t
 cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 {
-    *event = new CUevent_st;
-    return cudaSuccess;
+    bind();
+    return result(cuEventCreate(event, flags));
 }
 
 cudaError_t
@@ -176,35 +122,26 @@ cudaEventCreate(cudaEvent_t *event)
 cudaError_t
 cudaEventDestroy(cudaEvent_t event)
 {
-    delete event;
-    return cudaSuccess;
+    return result(cuEventDestroy(event));
 }
 
 cudaError_t
 cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
-    Guard guard(lock);
-    if (stream->recording)
-        return result(cudaErrorStreamCaptureUnsupported);
-    event->stream = stream;
-    event->position = stream->n_pushed;
-    return cudaSuccess;
+    bind();
+    return result(cuEventRecord(event, stream));
 }
 
 cudaError_t
 cudaEventSynchronize(cudaEvent_t event)
 {
-    Guard guard(lock);
-    if (event->stream)
-        drain(event->stream, event->position);
-    return cudaSuccess;
+    return result(cuEventSynchronize(event));
 }
 
 cudaError_t
 cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end)
 {
-    *ms = 0.5f;
-    return cudaSuccess;
+    return result(cuEventElapsedTime(ms, start, end));
 }
 
 // ---- Graphs -----------------------------------------------------------------
@@ -212,139 +149,111 @@ cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end)
 cudaError_t
 cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode)
 {
-    Guard guard(lock);
-    if (getenv("PE_FAKE_CUDA_NO_GRAPHS"))
-        return result(cudaErrorStreamCaptureUnsupported);
-    stream->recording = new std::vector<Operation>;
-    return cudaSuccess;
+    bind();
+    return result(cuStreamBeginCapture(stream, (CUstreamCaptureMode)mode));
 }
 
 cudaError_t
 cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
 {
-    Guard guard(lock);
-    *graph = nullptr;
-    std::unique_ptr<std::vector<Operation>> recorded(stream->recording);
-    stream->recording = nullptr;
-    if (getenv("PE_FAKE_CUDA_BAD_GRAPHS"))
-        return result(cudaErrorStreamCaptureInvalidated);
-    *graph = new CUgraph_st{*recorded};
-    return cudaSuccess;
+    bind();
+    return result(cuStreamEndCapture(stream, graph));
 }
 
 cudaError_t
 cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
                      unsigned long long flags)
 {
-    *exec = new CUgraphExec_st{graph->operations};
-    return cudaSuccess;
+    return result(cuGraphInstantiate(exec, graph, flags));
 }
 
 cudaError_t
 cudaGraphDestroy(cudaGraph_t graph)
 {
-    delete graph;
-    return cudaSuccess;
+    return result(cuGraphDestroy(graph));
 }
 
 cudaError_t
 cudaGraphExecDestroy(cudaGraphExec_t exec)
 {
-    delete exec;
-    return cudaSuccess;
+    return result(cuGraphExecDestroy(exec));
 }
 
 cudaError_t
 cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
-    Guard guard(lock);
-    n_graph_launches++;
-    for (const Operation &operation : exec->operations)
-        fake_cuda_push(stream, operation);
-    return cudaSuccess;
+    bind();
+    return result(cuGraphLaunch(exec, stream));
 }
 
 // ---- Memory -----------------------------------------------------------------
 
-static size_t
-memory_size(void)
-{
-    const char *text = getenv("PE_FAKE_CUDA_MEMORY");
-    return text ? strtoull(text, nullptr, 10) : (size_t)4 << 30;
-}
-
 cudaError_t
 cudaMalloc(void **p, size_t size)
 {
-    Guard guard(lock);
-    *p = nullptr;
-    if (n_allocated + size > memory_size() || posix_memalign(p, 256, size) != 0)
-        return result(cudaErrorMemoryAllocation);
-    memset(*p, 0xff, size);
-    allocations[*p] = size;
-    n_allocated += size;
-    return cudaSuccess;
+    CUdeviceptr memory = 0;
+    bind();
+    CUresult status = cuMemAlloc(&memory, size);
+    *p = (void *)memory;
+    return result(status);
 }
 
 cudaError_t
 cudaFree(void *p)
 {
-    Guard guard(lock);
-    drain_all();
-    if (!p)
-        return cudaSuccess;
-    auto it = allocations.find(p);
-    if (it == allocations.end())
-        return result(cudaErrorInvalidValue);
-    n_allocated -= it->second;
-    allocations.erase(it);
-    free(p);
-    return cudaSuccess;
+    bind();
+    return p ? result(cuMemFree(address(p))) : cudaSuccess;
 }
 
 cudaError_t
 cudaMallocHost(void **p, size_t size)
 {
-    return posix_memalign(p, 256, size) ? result(cudaErrorMemoryAllocation)
-                                        : cudaSuccess;
+    bind();
+    return result(cuMemAllocHost(p, size));
 }
 
 cudaError_t
 cudaFreeHost(void *p)
 {
-    Guard guard(lock);
-    drain_all();
-    free(p);
-    return cudaSuccess;
+    bind();
+    return p ? result(cuMemFreeHost(p)) : cudaSuccess;
 }
 
 cudaError_t
 cudaMemcpyAsync(void *dst, const void *src, size_t size, cudaMemcpyKind kind,
                 cudaStream_t stream)
 {
-    if (stream->recording)
-        return result(cudaErrorStreamCaptureUnsupported);
-    fake_cuda_push(stream, [=] { memcpy(dst, src, size); });
-    return cudaSuccess;
+    bind();
+    if (kind == cudaMemcpyHostToDevice)
+        return result(cuMemcpyHtoDAsync(address(dst), src, size, stream));
+    if (kind == cudaMemcpyDeviceToHost)
+        return result(cuMemcpyDtoHAsync(dst, address(src), size, stream));
+    return result(cuMemcpyAsync(address(dst), address(src), size, stream));
 }
 
 cudaError_t
 cudaMemsetAsync(void *dst, int value, size_t size, cudaStream_t stream)
 {
-    fake_cuda_push(stream, [=] { memset(dst, value, size); });
-    return cudaSuccess;
+    bind();
+    return result(
+        cuMemsetD8Async(address(dst), (unsigned char)value, size, stream));
 }
 
+// Of any context's memory, like the real one's.
 cudaError_t
 cudaPointerGetAttributes(cudaPointerAttributes *attributes, const void *p)
 {
-    Guard guard(lock);
+    unsigned type = 0;
     *attributes = {};
     attributes->type = cudaMemoryTypeUnregistered;
-    auto it = allocations.upper_bound((void *)p);
-    if (it != allocations.begin() &&
-        (const char *)p < (const char *)(--it)->first + it->second)
-        attributes->type = cudaMemoryTypeDevice;
+    bind();
+    if (cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+                              address(p)) != CUDA_SUCCESS)
+        return cudaSuccess;
+    bool on_host = type == CU_MEMORYTYPE_HOST;
+    attributes->type = on_host ? cudaMemoryTypeHost : cudaMemoryTypeDevice;
+    attributes->devicePointer = (void *)p;
+    attributes->hostPointer = on_host ? (void *)p : nullptr;
     return cudaSuccess;
 }
 
@@ -353,35 +262,42 @@ cudaPointerGetAttributes(cudaPointerAttributes *attributes, const void *p)
 cudaError_t
 cudaGetDeviceCount(int *count)
 {
-    *count = 1;
-    return cudaSuccess;
+    CUcontext primary;
+    get_primary(&primary);
+    return result(cuDeviceGetCount(count));
 }
 
 cudaError_t
 cudaDriverGetVersion(int *version)
 {
-    *version = CUDART_VERSION;
-    return cudaSuccess;
+    return result(cuDriverGetVersion(version));
 }
 
 cudaError_t
 cudaGetDeviceProperties(cudaDeviceProp *p, int device)
 {
-    const char *sm = getenv("PE_FAKE_CUDA_SM");
-    int capability = sm ? atoi(sm) : 90;
+    CUcontext primary;
+    get_primary(&primary);
     *p = {};
-    snprintf(p->name, sizeof p->name, "host emulator");
-    p->major = capability / 10;
-    p->minor = capability % 10;
-    p->multiProcessorCount = 132;
+    cuDeviceGetAttribute(&p->major,
+                         CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device);
+    cuDeviceGetAttribute(&p->minor,
+                         CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device);
+    cuDeviceGetAttribute(&p->multiProcessorCount,
+                         CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device);
     p->l2CacheSize = 1 << 16;
-    return cudaSuccess;
+    return result(cuDeviceGetName(p->name, sizeof p->name, device));
 }
 
+// Takes the place of whatever context is current.
 cudaError_t
 cudaSetDevice(int device)
 {
-    return device == 0 ? cudaSuccess : result(cudaErrorInvalidDevice);
+    CUcontext primary;
+    if (device != 0)
+        return result(cudaErrorInvalidDevice);
+    CUresult status = get_primary(&primary);
+    return result(status == CUDA_SUCCESS ? cuCtxSetCurrent(primary) : status);
 }
 
 cudaError_t
@@ -395,13 +311,17 @@ cudaGetLastError(void)
 const char *
 cudaGetErrorString(cudaError_t error)
 {
-    return "an error of the fake runtime";
+    const char *text;
+    cuGetErrorString((CUresult)error, &text);
+    return text;
 }
 
 const char *
 cudaGetErrorName(cudaError_t error)
 {
-    return "cudaErrorFake";
+    const char *name;
+    cuGetErrorName((CUresult)error, &name);
+    return name;
 }
 
 } // extern "C"

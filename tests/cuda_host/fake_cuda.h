@@ -10,8 +10,5 @@
 // Queue an operation on a cudaStream_t.
 void fake_cuda_push(void *stream, std::function<void()> operation);
 
-// How many recordings have been launched so far; found by name in the module.
-extern "C" int fake_cuda_graph_launches(void);
-
 // A cudaStream_t of somebody else, kept until the end.
 extern "C" void *fake_cuda_new_stream(void);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// fake_driver.h - what the CUDA driver on the CPU has beyond NVIDIA's API: a
+// way in for the emulator's kernels, and counters for tests, which find them by
+// name with dlsym(). Any thread may call these.
+
+#pragma once
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+#include <functional>
+
+// Queue an operation on a CUstream (NULL: the default one), which must belong
+// to the current context. Returns a CUresult.
+int fake_driver_push(void *stream, std::function<void()> operation);
+
+extern "C" {
+#endif
+
+// Bytes that copies have moved, when they ran: between host and device, and on
+// the device, of which the last counts those between two contexts.
+uint64_t fake_cuda_bytes_to_device(void);
+uint64_t fake_cuda_bytes_to_host(void);
+uint64_t fake_cuda_bytes_on_device(void);
+uint64_t fake_cuda_bytes_between_contexts(void);
+
+// How often somebody waited: for a whole context, for a stream, for an event.
+int fake_cuda_context_waits(void);
+int fake_cuda_stream_waits(void);
+int fake_cuda_event_waits(void);
+
+// Recordings that were launched.
+int fake_cuda_graph_launches(void);
+
+// What is alive in all contexts. The primary context counts while retained.
+int fake_cuda_live_contexts(void);
+int fake_cuda_live_streams(void);
+int fake_cuda_live_events(void);
+int fake_cuda_live_allocations(void); // of device memory
+
+#ifdef __cplusplus
+}
+#endif

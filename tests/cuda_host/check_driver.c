@@ -263,7 +263,13 @@ static const char gst_names[] =
     "cuMemGetAllocationGranularity cuMemGetAllocationPropertiesFromHandle "
     "cuMemMap cuMemUnmap cuMemRetainAllocationHandle cuMemAllocAsync "
     "cuMemAllocFromPoolAsync cuMemFreeAsync cuMemPoolCreate cuMemPoolDestroy "
-    "cuMemPoolSetAttribute cuMemPoolGetAttribute";
+    "cuMemPoolSetAttribute cuMemPoolGetAttribute cuCtxGetLimit cuCtxSetLimit "
+    "cuMemsetD2D8_v2 cuMemsetD2D8Async cuMemsetD2D16_v2 cuMemsetD2D16Async "
+    "cuMemsetD2D32_v2 cuMemsetD2D32Async cuImportExternalMemory "
+    "cuDestroyExternalMemory cuExternalMemoryGetMappedBuffer "
+    "cuExternalMemoryGetMappedMipmappedArray cuImportExternalSemaphore "
+    "cuDestroyExternalSemaphore cuSignalExternalSemaphoresAsync "
+    "cuWaitExternalSemaphoresAsync";
 
 static void
 has_the_names_that_gstreamer_wants(void)

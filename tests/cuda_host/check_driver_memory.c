@@ -104,6 +104,24 @@ planes_arrive_line_by_line(void)
 }
 
 static void
+fills_stay_in_their_lines(void)
+{
+    uint8_t got[64], expected[64];
+    Things t = things_new();
+    memset(expected, 1, sizeof expected);
+    memset(expected + 8, 2, 6);
+    memset(expected + 40, 2, 6);
+    OK(cuMemsetD8(t.memory, 1, N));
+    OK(cuMemsetD2D16(t.memory + 8, 32, 0x0202, 3, 2));
+    OK(cuMemcpyDtoH(got, t.memory, sizeof got));
+    g_assert_cmpmem(got, sizeof got, expected, sizeof expected);
+    OK(cuMemsetD2D32(t.memory + N - 32 - 12, 32, 0, 3, 2));
+    FAILS(cuMemsetD2D32(t.memory + N - 32 - 8, 32, 0, 3, 2), INVALID_VALUE);
+    FAILS(cuMemsetD2D32(t.memory + 2, 32, 0, 3, 2), INVALID_VALUE);
+    OK(cuCtxDestroy(t.context));
+}
+
+static void
 copies_between_contexts_name_them(void)
 {
     Things a = things_new();
@@ -316,6 +334,7 @@ add_memory_tests(void)
     ADD("context", memory_needs_its_context);
     ADD("range", copies_stay_inside);
     ADD("planes", planes_arrive_line_by_line);
+    ADD("fills", fills_stay_in_their_lines);
     ADD("peer", copies_between_contexts_name_them);
     ADD("owner", pointers_tell_their_context);
     ADD("limit", memory_is_limited_and_starts_as_nan);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // absent.cpp - what libgstcuda wants to find in a driver (GStreamer 1.22 to
-// 1.26) and the fake one cannot do: modules and textures, OpenGL, memory of
-// other processes, virtual memory, pools. Never includes cuda.h: a function
-// that reads no argument may be called with any.
+// 1.26) and the fake one cannot do: modules and textures, limits, memory of
+// other interfaces, OpenGL and other processes, virtual memory, pools. Never
+// includes cuda.h: a function that reads no argument may be called with any.
 
 #define ABSENT(name) \
     extern "C" int name(void) \
@@ -17,6 +17,18 @@ ABSENT(cuModuleGetFunction)
 ABSENT(cuLaunchKernel)
 ABSENT(cuTexObjectCreate)
 ABSENT(cuTexObjectDestroy)
+
+ABSENT(cuCtxGetLimit)
+ABSENT(cuCtxSetLimit)
+
+ABSENT(cuDestroyExternalMemory)
+ABSENT(cuDestroyExternalSemaphore)
+ABSENT(cuExternalMemoryGetMappedBuffer)
+ABSENT(cuExternalMemoryGetMappedMipmappedArray)
+ABSENT(cuImportExternalMemory)
+ABSENT(cuImportExternalSemaphore)
+ABSENT(cuSignalExternalSemaphoresAsync)
+ABSENT(cuWaitExternalSemaphoresAsync)
 
 ABSENT(cuGLGetDevices_v2)
 ABSENT(cuGraphicsGLRegisterBuffer)

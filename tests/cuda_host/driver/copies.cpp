@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// copies.cpp - the fake driver's copies and fills. Each is checked when it is
+// copies.cpp - the fake driver's copies. Each is checked when it is
 // asked for: device memory must belong to one allocation of the context that is
 // named or current, host memory must not be a device's. Memory that is gone
 // when the operation runs is an error that the context keeps.
@@ -221,30 +221,6 @@ copy_3d_peer(const CUDA_MEMCPY3D_PEER *d, CUstream stream, bool blocking)
     return copy_3d(d, dst, src, stream, blocking);
 }
 
-static CUresult
-fill(CUdeviceptr p, size_t pitch, size_t width, size_t height,
-     unsigned char value, CUstream handle)
-{
-    Guard guard(lock);
-    CUstream stream;
-    CUresult status = current_stream(handle, &stream);
-    if (status != CUDA_SUCCESS || width == 0 || height == 0)
-        return status;
-    CUcontext owner = stream->context;
-    Copy c = {{owner, (char *)p, pitch, 0}, {}, width, height, 1};
-    if (!is_allowed(c, c.dst))
-        return CUDA_ERROR_INVALID_VALUE;
-    push(stream, [=] {
-        if (!is_allowed(c, c.dst)) {
-            owner->error = CUDA_ERROR_ILLEGAL_ADDRESS;
-            return;
-        }
-        for (size_t y = 0; y < height; y++)
-            memset(c.dst.p + y * pitch, value, width);
-    });
-    return CUDA_SUCCESS;
-}
-
 extern "C" {
 
 CUresult
@@ -371,26 +347,6 @@ CUresult
 cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *d, CUstream stream)
 {
     return copy_3d_peer(d, stream, false);
-}
-
-CUresult
-cuMemsetD8(CUdeviceptr p, unsigned char value, size_t size)
-{
-    return fill(p, size, size, 1, value, nullptr);
-}
-
-CUresult
-cuMemsetD8Async(CUdeviceptr p, unsigned char value, size_t size,
-                CUstream stream)
-{
-    return fill(p, size, size, 1, value, stream);
-}
-
-CUresult
-cuMemsetD2D8Async(CUdeviceptr p, size_t pitch, unsigned char value,
-                  size_t width, size_t height, CUstream stream)
-{
-    return fill(p, pitch, width, height, value, stream);
 }
 
 } // extern "C"

@@ -85,6 +85,29 @@ pe_driver_get_context(int device, GError **error)
     return context;
 }
 
+// Of any device: copying reaches them all.
+static bool
+check_planes(const PeDriver *driver, const PeFrame *frame, GError **error)
+{
+    for (int i = 0; i < 3; i++) {
+        int line, n_lines;
+        CUmemorytype type = 0;
+        pe_frame_plane_size(frame, i, &line, &n_lines);
+        if (n_lines == 0 ||
+            (driver->PointerGetAttribute(
+                 &type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+                 (CUdeviceptr)(guintptr)frame->planes[i]) == CUDA_SUCCESS &&
+             type == CU_MEMORYTYPE_DEVICE))
+            continue;
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "plane %d of the frame is not in the memory of a CUDA "
+                    "device",
+                    i);
+        return false;
+    }
+    return true;
+}
+
 bool
 pe_driver_wait_for_frame(const PeFrame *frame, GError **error)
 {
@@ -93,9 +116,10 @@ pe_driver_wait_for_frame(const PeFrame *frame, GError **error)
     if (!driver || !check(driver, driver->CtxPushCurrent(frame->context),
                           "entering the context of a frame", error))
         return false;
-    bool ok = !frame->stream ||
-              check(driver, driver->StreamSynchronize(frame->stream),
-                    "waiting for a frame", error);
+    bool ok = check_planes(driver, frame, error) &&
+              (!frame->stream ||
+               check(driver, driver->StreamSynchronize(frame->stream),
+                     "waiting for a frame", error));
     driver->CtxPopCurrent(&popped);
     return ok;
 }

@@ -19,6 +19,7 @@
     F(DevicePrimaryCtxRetain) \
     F(CtxPushCurrent) \
     F(CtxPopCurrent) \
+    F(PointerGetAttribute) \
     F(StreamSynchronize) \
     F(Memcpy3DPeerAsync)
 
@@ -39,8 +40,9 @@ const PeDriver *pe_driver_open(GError **error);
 // It is kept for the life of the process. Any thread.
 void *pe_driver_get_context(int device, GError **error);
 
-// Wait until the frame's stream, which is of the frame's context, has written
-// it. The calling thread's context stays what it is.
+// Check that the frame is in the memory of a device, and wait until its stream,
+// which is of its context, has written it. The calling thread's context stays
+// what it is.
 bool pe_driver_wait_for_frame(const PeFrame *frame, GError **error);
 
 // Queue copies of the planes of a frame of any context to where those of `to`

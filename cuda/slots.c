@@ -277,10 +277,9 @@ ingest_host(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
 }
 
 // A pointer of another device, or none of a device at all, would end the
-// context in the middle of a kernel; copying can reach all devices.
+// context in the middle of a kernel.
 static bool
-check_plane_memory(PeCuda *cuda, const PeFrame *frame, bool foreign,
-                   GError **error)
+check_plane_memory(PeCuda *cuda, const PeFrame *frame, GError **error)
 {
     for (int i = 0; i < 3; i++) {
         int line, n_lines;
@@ -289,17 +288,13 @@ check_plane_memory(PeCuda *cuda, const PeFrame *frame, bool foreign,
         if (n_lines == 0)
             continue;
         cudaError_t status = cudaPointerGetAttributes(&a, frame->planes[i]);
-        bool reachable = foreign || a.device == cuda->device;
-        if (status == cudaSuccess && reachable &&
+        if (status == cudaSuccess && a.device == cuda->device &&
             (a.type == cudaMemoryTypeDevice || a.type == cudaMemoryTypeManaged))
             continue;
         cudaGetLastError();
-        g_autofree char *place = foreign
-                                     ? g_strdup("a CUDA device")
-                                     : g_strdup_printf("cuda:%d", cuda->device);
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "plane %d of the frame is not in the memory of %s", i,
-                    place);
+                    "plane %d of the frame is not in the memory of cuda:%d", i,
+                    cuda->device);
         return false;
     }
     return true;
@@ -310,7 +305,7 @@ ingest_device(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
               GError **error)
 {
     cudaStream_t stream = frame->stream ? frame->stream : in->stream;
-    return check_plane_memory(in->cuda, frame, false, error) &&
+    return check_plane_memory(in->cuda, frame, error) &&
            launch(in, slot, frame, NULL, 0, stream, error) &&
            set_failure(in->cuda, cudaEventSynchronize(slot->ready),
                        "preprocessing", error);
@@ -323,8 +318,7 @@ ingest_foreign(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
 {
     size_t offsets[3];
     PeFrame copy = *frame;
-    if (!check_plane_memory(in->cuda, frame, true, error) ||
-        !pe_driver_wait_for_frame(frame, error))
+    if (!pe_driver_wait_for_frame(frame, error))
         return false;
     size_t size = lay_out(frame, offsets, copy.strides);
     Upload *u = take_upload(in);

@@ -42,7 +42,6 @@ offers_the_engines_context_when_ready(void)
     g_autoptr(GstElement) pipeline =
         make_pipeline("NV12", "cudaupload !", "cuda");
     g_autoptr(GstElement) p = gst_bin_get_by_name(GST_BIN(pipeline), "p");
-    g_autoptr(GstBus) bus = gst_element_get_bus(pipeline);
 
     g_assert_nonnull(engines);
     g_assert_null(ask_for_context(p, "sink"));

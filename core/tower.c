@@ -40,9 +40,17 @@ pe_tower_clear(PeTower *t)
     g_clear_error(&t->error);
 }
 
+// A device that has failed has no memory to give either.
 static void
 fail_nomem(PeTower *t, const char *what, size_t size)
 {
+    const char *failure = t->be->ops->sync(t->be);
+    if (failure) {
+        g_set_error(&t->error, PE_ERROR, PE_ERROR_BACKEND,
+                    "%s: loading the weights failed: %s",
+                    t->be->ops->describe(t->be), failure);
+        return;
+    }
     g_set_error(&t->error, PE_ERROR, PE_ERROR_NOMEM,
                 "%s: no memory left for %s (%zu MiB); try a smaller batch or "
                 "a smaller precision",

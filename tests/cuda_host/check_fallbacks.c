@@ -121,6 +121,23 @@ but_not_for_ever(void)
     embedder_clear(&e);
 }
 
+// Not for having no memory, which a smaller batch would cure.
+static void
+a_lost_device_is_named_for_it(void)
+{
+    g_autoptr(GError) error = NULL;
+    PeTowerParams params = {.max_batch = 1};
+    PeBackend *be = pe_backend_open("cuda", PE_PRECISION_AUTO, 0, &error);
+    g_assert_no_error(error);
+    g_setenv("PE_FAKE_CUDA_LOST", "1", TRUE);
+    g_assert_null(pe_vision_new(be, model, &params, &error));
+    g_unsetenv("PE_FAKE_CUDA_LOST");
+    g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
+    g_test_message("%s", error->message);
+    g_assert_nonnull(strstr(error->message, "llegal"));
+    be->ops->close(be);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -141,6 +158,7 @@ main(int argc, char **argv)
     g_test_add_func("/cuda/fallbacks/recordings",
                     a_recording_that_failed_is_tried_again);
     g_test_add_func("/cuda/fallbacks/never", but_not_for_ever);
+    g_test_add_func("/cuda/fallbacks/lost", a_lost_device_is_named_for_it);
     int failed = g_test_run();
     pe_model_unref(model);
     tiny_model_remove(path);

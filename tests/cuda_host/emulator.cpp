@@ -213,6 +213,7 @@ pe_emulate(dim3 grid, dim3 dim, size_t shared,
                 start_block(&b, grid, dim3(x, y, z), dim, shared);
                 run_block();
                 check_end();
+                block = nullptr;
             }
         }
     }

@@ -3,7 +3,8 @@
 // memory.cpp - the fake driver's memory. Device memory is the host's: starts as
 // NaN, and AddressSanitizer sees accesses outside. Each piece belongs to the
 // context that was current when it was made. Allocations beyond
-// PE_FAKE_CUDA_MEMORY bytes fail.
+// PE_FAKE_CUDA_MEMORY bytes fail; with PE_FAKE_CUDA_LOST all of them do, as
+// after a kernel's fault.
 //
 // Device memory can be touched only while an operation of its context runs. A
 // kernel that is given another context's memory, and a host that reads what
@@ -172,6 +173,8 @@ allocate(uintptr_t *p, size_t size, bool on_host)
         return status;
     if (size == 0)
         return CUDA_ERROR_INVALID_VALUE;
+    if (getenv("PE_FAKE_CUDA_LOST"))
+        return CUDA_ERROR_ILLEGAL_ADDRESS;
     if (!on_host && device.used + size > memory_size())
         return CUDA_ERROR_OUT_OF_MEMORY;
     void *memory = get_memory(size);

@@ -10,69 +10,110 @@
 #include "cuda/kernels.h"
 
 #define MASKED -1e30f // a score that no softmax notices
+#define SLACK 8       // see raise_maxima()
 
 // ---- Tensor cores -----------------------------------------------------------
 
-// Queue a copy of `rows` rows of a head, row0.., to shared memory [rows, D +
-// 8]. Rows from n_rows on become zeros. The padding makes the rows of a matrix
-// that ldmatrix reads together fall into different banks, for D = 64 and 96
-// alike.
-template <typename T, int D, int THREADS>
-PE_DEVICE void
-load_tile(T *tile, const T *head, size_t stride, int row0, int rows, int n_rows)
+// Where a thread begins when all copy a tile. Four threads share a row, each
+// takes every fourth 16 bytes: addresses that differ by constants. Eight
+// threads that write together have two rows 4 apart, which fall into different
+// banks.
+struct Copy {
+    int row, column;
+};
+
+PE_DEVICE Copy
+first_copy()
 {
-    const int chunks = D / 8; // of 16 bytes
-    for (int i = threadIdx.x; i < rows * chunks; i += THREADS) {
-        int row = i / chunks, column = i % chunks * 8;
-        bool ok = row0 + row < n_rows;
-        const T *src = head + (ok ? (size_t)(row0 + row) * stride : 0) + column;
-        pe_cp_async16(pe_shared_address(tile + row * (D + 8) + column), src,
-                      ok);
+    const int i = threadIdx.x / 4;
+    return {i / 8 * 8 + i % 2 * 4 + i % 8 / 2, (int)threadIdx.x % 4 * 8};
+}
+
+// Queue a copy of ROWS rows of a head to shared memory [ROWS, D + 8]. The
+// padding makes the rows of a matrix that ldmatrix reads together fall into
+// different banks, for D = 64 and 96 alike.
+//
+//   tile  from where this thread begins
+//   from  the element of the head where it begins
+//   rows  from there on; those behind become zeros and are not read
+template <typename T, int D, int ROWS, int THREADS>
+PE_DEVICE void
+load_tile(PeSharedAddress tile, const T *head, int from, int stride, int rows)
+{
+#pragma unroll
+    for (int r = 0; r < ROWS; r += THREADS / 4) {
+#pragma unroll
+        for (int c = 0; c < D; c += 32)
+            pe_cp_async16(tile + (r * (D + 8) + c) * sizeof(T), head + from + c,
+                          r < rows);
+        from += THREADS / 4 * stride;
     }
 }
 
-// s [16, BN] = q k^T of one warp: q in fragments, k in shared memory.
-template <typename T, int D, int BN>
+// The fragments of a warp's q [M * 16, D] in shared memory, from the thread's
+// row of the first matrices on.
+template <typename T, int D, int M>
 PE_DEVICE void
-multiply_keys(float (&s)[BN / 8][4], const uint32_t (&q)[D / 16][4],
-              const T *keys)
+load_queries(uint32_t (&q)[M][D / 16][4], PeSharedAddress queries)
 {
-    const int lane = threadIdx.x % 32;
-    for (int i = 0; i < BN / 8; i++)
-        s[i][0] = s[i][1] = s[i][2] = s[i][3] = 0;
+    const int LD = D + 8;
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+        for (int i = 0; i < D / 16; i++)
+            pe_ldmatrix_x4<false>(q[m][i],
+                                  queries + (m * 16 * LD + i * 16) * sizeof(T));
+    }
+}
+
+// s [M * 16, BN] = q k^T of one warp: q in fragments, k in shared memory, from
+// the thread's row of the first matrices on.
+template <typename T, int D, int BN, int M>
+PE_DEVICE void
+multiply_keys(float (&s)[M][BN / 8][4], const uint32_t (&q)[M][D / 16][4],
+              PeSharedAddress keys)
+{
+    const int LD = D + 8;
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+        for (int i = 0; i < BN / 8; i++)
+            s[m][i][0] = s[m][i][1] = s[m][i][2] = s[m][i][3] = 0;
+    }
 #pragma unroll
     for (int k = 0; k < D / 16; k++) {
 #pragma unroll
         for (int n = 0; n < BN / 16; n++) {
             // Keys n * 16.., channels k * 16..: two 16x8 operands at once.
             uint32_t b[4];
-            int row = n * 16 + lane % 8 + lane / 16 * 8;
-            int column = k * 16 + lane / 8 % 2 * 8;
-            pe_ldmatrix_x4<false>(
-                b, pe_shared_address(keys + row * (D + 8) + column));
-            pe_mma_16816(T(), s[2 * n], q[k], b[0], b[1]);
-            pe_mma_16816(T(), s[2 * n + 1], q[k], b[2], b[3]);
+            pe_ldmatrix_x4<false>(b, keys + (n * 16 * LD + k * 16) * sizeof(T));
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+                pe_mma_16816(T(), s[m][2 * n], q[m][k], b[0], b[1]);
+                pe_mma_16816(T(), s[m][2 * n + 1], q[m][k], b[2], b[3]);
+            }
         }
     }
 }
 
-// o [16, D] += p v of one warp: p in fragments, v in shared memory.
-template <typename T, int D, int BN>
+// o [M * 16, D] += p v of one warp: p in fragments, v in shared memory, from
+// the thread's row of the first matrices on.
+template <typename T, int D, int BN, int M>
 PE_DEVICE void
-multiply_values(float (&o)[D / 8][4], const uint32_t (&p)[BN / 16][4],
-                const T *values)
+multiply_values(float (&o)[M][D / 8][4], const uint32_t (&p)[M][BN / 16][4],
+                PeSharedAddress values)
 {
-    const int lane = threadIdx.x % 32;
+    const int LD = D + 8;
 #pragma unroll
     for (int n = 0; n < BN / 16; n++) {
 #pragma unroll
         for (int d = 0; d < D / 16; d++) {
             uint32_t b[4];
-            int row = n * 16 + lane % 16, column = d * 16 + lane / 16 * 8;
-            pe_ldmatrix_x4<true>(
-                b, pe_shared_address(values + row * (D + 8) + column));
-            pe_mma_16816(T(), o[2 * d], p[n], b[0], b[1]);
-            pe_mma_16816(T(), o[2 * d + 1], p[n], b[2], b[3]);
+            pe_ldmatrix_x4<true>(b,
+                                 values + (n * 16 * LD + d * 16) * sizeof(T));
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+                pe_mma_16816(T(), o[m][2 * d], p[m][n], b[0], b[1]);
+                pe_mma_16816(T(), o[m][2 * d + 1], p[m][n], b[2], b[3]);
+            }
         }
     }
 }
@@ -80,50 +121,87 @@ multiply_values(float (&o)[D / 8][4], const uint32_t (&p)[BN / 16][4],
 // Hide the keys behind the end, and those that a causal query must not see.
 //
 //   s         scores of keys key0..
-//   q0        the warp's first query; a thread's rows are q0 + lane / 4 and
-//   that
-//             + 8, its columns of a fragment lane % 4 * 2 and that + 1
+//   q0        the first of 16 queries; a thread's rows are q0 + lane / 4 and
+//             that + 8, its columns of a fragment lane % 4 * 2 and that + 1
 template <int BN>
 PE_DEVICE void
 mask_keys(float (&s)[BN / 8][4], int key0, int len, int q0, bool causal)
 {
     const int lane = threadIdx.x % 32;
-    for (int i = 0; i < BN / 8; i++) {
-        for (int j = 0; j < 4; j++) {
-            int key = key0 + i * 8 + lane % 4 * 2 + j % 2;
-            int query = q0 + lane / 4 + j / 2 * 8;
-            if (key >= len || (causal && key > query))
+    for (int j = 0; j < 4; j++) {
+        int query = q0 + lane / 4 + j / 2 * 8;
+        int keys = causal && query < len ? query + 1 : len;
+        int left = keys - key0 - lane % 4 * 2 - j % 2;
+        for (int i = 0; i < BN / 8; i++) {
+            if (i * 8 >= left)
                 s[i][j] = MASKED;
         }
     }
 }
 
-// One of the two query rows that a thread holds of its warp's 16.
+// One of the two query rows that a thread holds of 16.
 struct Row {
-    float max, sum; // of scores, and of their powers of two
-    float rescale;  // what earlier sums are multiplied with
+    float max; // what is subtracted from scores: their largest, less at most
+               // SLACK
+    float sum; // of powers of two
 };
 
-// Take the scores of a row's tile (elements `first`, `first + 1` of each
-// fragment) into its running softmax; s becomes exp2(s - max).
+// The largest score of a row: elements `first`, `first + 1` of each fragment.
 template <int BN>
-PE_DEVICE void
-softmax_row(float (&s)[BN / 8][4], int first, Row *row)
+PE_DEVICE float
+row_max(const float (&s)[BN / 8][4], int first)
 {
-    float max = s[0][first];
-    for (int i = 0; i < BN / 8; i++)
+    float max = fmaxf(s[0][first], s[0][first + 1]);
+    for (int i = 1; i < BN / 8; i++)
         max = fmaxf(max, fmaxf(s[i][first], s[i][first + 1]));
     // The four threads of a group share a row.
     max = fmaxf(max, pe_shuffle_xor(max, 1));
-    max = fmaxf(max, pe_shuffle_xor(max, 2));
-    max = fmaxf(row->max, max);
-    row->rescale = pe_exp2(row->max - max);
-    row->max = max;
-    row->sum *= row->rescale;
+    return fmaxf(max, pe_shuffle_xor(max, 2));
+}
+
+// Let the rows' maxima follow the scores of a tile. As any number will do that
+// keeps powers of two in range, and f16 ends at 2^16, what has been summed up
+// is rescaled only when it must be.
+template <int D, int BN, int M>
+PE_DEVICE void
+raise_maxima(Row (&rows)[M][2], float (&o)[M][D / 8][4],
+             const float (&s)[M][BN / 8][4])
+{
+    float max[M][2];
+    bool grown = false;
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+        for (int r = 0; r < 2; r++) {
+            max[m][r] = row_max<BN>(s[m], r * 2);
+            grown = grown || max[m][r] > rows[m][r].max + SLACK;
+        }
+    }
+    if (!grown)
+        return;
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+        for (int r = 0; r < 2; r++) {
+            float to = fmaxf(rows[m][r].max, max[m][r]);
+            float scale = pe_exp2(rows[m][r].max - to);
+            rows[m][r].max = to;
+            rows[m][r].sum *= scale;
+            for (int i = 0; i < D / 8; i++) {
+                o[m][i][r * 2] *= scale;
+                o[m][i][r * 2 + 1] *= scale;
+            }
+        }
+    }
+}
+
+// s = exp2(s - max) of two rows, added to their sums.
+template <int BN>
+PE_DEVICE void
+exponentiate(float (&s)[BN / 8][4], Row (&row)[2])
+{
     for (int i = 0; i < BN / 8; i++) {
-        for (int j = first; j < first + 2; j++) {
-            s[i][j] = pe_exp2(s[i][j] - max);
-            row->sum += s[i][j];
+        for (int j = 0; j < 4; j++) {
+            s[i][j] = pe_exp2(s[i][j] - row[j / 2].max);
+            row[j / 2].sum += s[i][j];
         }
     }
 }
@@ -142,129 +220,176 @@ pack_tile(uint32_t (&p)[BN / 16][4], const float (&s)[BN / 8][4])
     }
 }
 
+// Write a warp's rows of y as far as the sequence goes, o over the rows' sums.
+//
+//   out   the thread's first row and column
+//   left  rows of the sequence from that row on
+template <typename T, int D, int M>
+PE_DEVICE void
+store_rows(T *out, int width, int left, const float (&o)[M][D / 8][4],
+           Row (&rows)[M][2])
+{
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+        Row upper = rows[m][0], lower = rows[m][1];
+        for (int mask = 1; mask <= 2; mask <<= 1) {
+            upper.sum += pe_shuffle_xor(upper.sum, mask);
+            lower.sum += pe_shuffle_xor(lower.sum, mask);
+        }
+        const float a = 1 / upper.sum, b = 1 / lower.sum;
+        for (int i = 0; i < D / 8; i++) {
+            if (left > m * 16)
+                pe_store2(out + i * 8, o[m][i][0] * a, o[m][i][1] * a);
+            if (left > m * 16 + 8)
+                pe_store2(out + 8 * width + i * 8, o[m][i][2] * b,
+                          o[m][i][3] * b);
+        }
+        out += 16 * width;
+    }
+}
+
 // Attention with an online softmax; see pe_attention_c for the equation.
 //
 //   qkv  [R, 3 * heads * D] T      y  [R, heads * D] T
 //
-//   grid    (ceil(n / (16 * WARPS)), heads, b)   block 32 * WARPS
-//   a warp  owns 16 queries: q, o and the softmax stay in registers
+//   grid    (ceil(n / (16 * M * WARPS)), heads, b)   block 32 * WARPS
+//   a warp  owns M * 16 queries: q, o and the softmax stay in registers. With
+//           M = 2 each fragment of k and v that comes from shared memory, which
+//           gives a multiprocessor 128 bytes a clock, is used twice
 //   shared  two tiles each of k and v, [BN, D + 8]: the next is on its way
-//   while
-//           the tensor cores work on one
+//           while the tensor cores work on one
 //   flops   4 * n^2 * D per head
 //   needs   16-byte aligned rows (D % 8 == 0)
 //
 // Source: Dao 2023, FlashAttention-2, algorithm 1.
-template <typename T, int D, int BN, int WARPS>
-__global__ void __launch_bounds__(32 * WARPS)
+template <typename T, int D, int BN, int M, int WARPS>
+__global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
     flash_kernel(T *y, const T *qkv, const int *offsets, int n, int heads,
                  bool causal)
 {
-    const int BM = 16 * WARPS, LD = D + 8, THREADS = 32 * WARPS;
+    const int BM = 16 * M * WARPS, LD = D + 8, THREADS = 32 * WARPS;
+    const int TILE = BN * LD * sizeof(T);
+    static_assert(BM <= 4 * BN, "queries pass through the tiles");
     PE_SHARED(T, shared);
-    T *keys = shared, *values = shared + 2 * BN * LD;
+    const PeSharedAddress keys = pe_shared_address(shared);
+    const PeSharedAddress values = keys + 2 * TILE;
 
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    const int q0 = blockIdx.x * BM;
+    const int block_q0 = blockIdx.x * BM, q0 = block_q0 + warp * M * 16;
     const size_t first = offsets ? offsets[blockIdx.z] : (size_t)blockIdx.z * n;
     const int len = offsets ? offsets[blockIdx.z + 1] - (int)first : n;
-    if (q0 >= len)
+    if (block_q0 >= len)
         return;
-    const size_t width = (size_t)heads * D, stride = 3 * width;
+    const int width = heads * D, stride = 3 * width;
     const T *q = qkv + first * stride + blockIdx.y * D;
     const T *k = q + width, *v = k + width;
-    const int last = causal && q0 + BM < len ? q0 + BM : len; // keys needed
+    const int last =
+        causal && block_q0 + BM < len ? block_q0 + BM : len; // keys needed
     const int tiles = (last + BN - 1) / BN;
 
-    // The queries pass through the key tiles, which hold at least BM rows.
-    uint32_t q_fragment[D / 16][4];
-    load_tile<T, D, THREADS>(keys, q, stride, q0, BM, len);
+    // Where a thread's row of four 8x8 matrices is: two by two of 16 rows, the
+    // ones below each other first, or, in the keys, the ones beside each other.
+    const int below = (lane % 16 * LD + lane / 16 * 8) * sizeof(T);
+    const int beside =
+        ((lane % 8 + lane / 16 * 8) * LD + lane / 8 % 2 * 8) * sizeof(T);
+
+    const Copy copy = first_copy();
+    const PeSharedAddress copied =
+        keys + (copy.row * LD + copy.column) * sizeof(T);
+    int from = copy.row * stride + copy.column; // of the next tile's keys
+    int left = len - copy.row;                  // keys from there on
+
+    uint32_t q_fragment[M][D / 16][4];
+    load_tile<T, D, BM, THREADS>(copied, q + (size_t)block_q0 * stride, from,
+                                 stride, left - block_q0);
     pe_cp_async_commit();
     pe_cp_async_wait<0>();
     __syncthreads();
-    for (int i = 0; i < D / 16; i++) {
-        int row = warp * 16 + lane % 16, column = i * 16 + lane / 16 * 8;
-        pe_ldmatrix_x4<false>(q_fragment[i],
-                              pe_shared_address(keys + row * LD + column));
-    }
+    load_queries<T, D, M>(q_fragment,
+                          keys + below + warp * M * 16 * LD * sizeof(T));
     __syncthreads();
 
-    float o[D / 8][4];
-    for (int i = 0; i < D / 8; i++)
-        o[i][0] = o[i][1] = o[i][2] = o[i][3] = 0;
-    Row upper = {MASKED, 0, 0}, lower = {MASKED, 0, 0};
+    float o[M][D / 8][4];
+    Row rows[M][2];
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+        for (int i = 0; i < D / 8; i++)
+            o[m][i][0] = o[m][i][1] = o[m][i][2] = o[m][i][3] = 0;
+        rows[m][0] = rows[m][1] = {MASKED, 0};
+    }
 
-    load_tile<T, D, THREADS>(keys, k, stride, 0, BN, len);
+    load_tile<T, D, BN, THREADS>(copied, k, from, stride, left);
     pe_cp_async_commit();
-    load_tile<T, D, THREADS>(values, v, stride, 0, BN, len);
+    load_tile<T, D, BN, THREADS>(copied + 2 * TILE, v, from, stride, left);
     pe_cp_async_commit();
     for (int t = 0; t < tiles; t++) {
-        const T *tile_keys = keys + t % 2 * BN * LD;
-        const T *tile_values = values + t % 2 * BN * LD;
-        T *next_keys = keys + (t + 1) % 2 * BN * LD;
-        T *next_values = values + (t + 1) % 2 * BN * LD;
-        float s[BN / 8][4];
+        const int now = (t & 1) * TILE, next = TILE - now;
+        float s[M][BN / 8][4];
+        uint32_t p[M][BN / 16][4];
 
+        from += BN * stride;
+        left -= BN;
         // Everybody's part of these keys has landed, and nobody reads the
         // keys of the tile before any more.
         pe_cp_async_wait<1>();
         __syncthreads();
         if (t + 1 < tiles)
-            load_tile<T, D, THREADS>(next_keys, k, stride, (t + 1) * BN, BN,
-                                     len);
+            load_tile<T, D, BN, THREADS>(copied + next, k, from, stride, left);
         pe_cp_async_commit();
-        multiply_keys<T, D, BN>(s, q_fragment, tile_keys);
+        multiply_keys<T, D, BN, M>(s, q_fragment, keys + now + beside);
 
-        if ((t + 1) * BN > len || (causal && (t + 1) * BN > q0 + warp * 16))
-            mask_keys<BN>(s, t * BN, len, q0 + warp * 16, causal);
-        softmax_row<BN>(s, 0, &upper);
-        softmax_row<BN>(s, 2, &lower);
-        for (int i = 0; i < D / 8; i++) {
-            o[i][0] *= upper.rescale;
-            o[i][1] *= upper.rescale;
-            o[i][2] *= lower.rescale;
-            o[i][3] *= lower.rescale;
+        const bool cut = (t + 1) * BN > len || (causal && (t + 1) * BN > q0);
+#pragma unroll
+        for (int m = 0; m < M && cut; m++)
+            mask_keys<BN>(s[m], t * BN, len, q0 + m * 16, causal);
+        raise_maxima<D, BN, M>(rows, o, s);
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+            exponentiate<BN>(s[m], rows[m]);
+            pack_tile<T, BN>(p[m], s[m]);
         }
-        uint32_t p[BN / 16][4];
-        pack_tile<T, BN>(p, s);
 
         pe_cp_async_wait<1>();
         __syncthreads();
         if (t + 1 < tiles)
-            load_tile<T, D, THREADS>(next_values, v, stride, (t + 1) * BN, BN,
-                                     len);
+            load_tile<T, D, BN, THREADS>(copied + 2 * TILE + next, v, from,
+                                         stride, left);
         pe_cp_async_commit();
-        multiply_values<T, D, BN>(o, p, tile_values);
+        multiply_values<T, D, BN, M>(o, p, values + now + below);
     }
 
-    for (int mask = 1; mask <= 2; mask <<= 1) {
-        upper.sum += pe_shuffle_xor(upper.sum, mask);
-        lower.sum += pe_shuffle_xor(lower.sum, mask);
-    }
-    const int row = q0 + warp * 16 + lane / 4;
-    T *out = y + (first + row) * width + blockIdx.y * D + lane % 4 * 2;
-    const float a = 1 / upper.sum, b = 1 / lower.sum;
-    for (int i = 0; i < D / 8; i++) {
-        if (row < len)
-            *(uint32_t *)(out + i * 8) = pe_pack<T>(o[i][0] * a, o[i][1] * a);
-        if (row + 8 < len)
-            *(uint32_t *)(out + 8 * width + i * 8) =
-                pe_pack<T>(o[i][2] * b, o[i][3] * b);
-    }
+    const int row = q0 + lane / 4;
+    store_rows<T, D, M>(y + (first + row) * width + blockIdx.y * D +
+                            lane % 4 * 2,
+                        width, len - row, o, rows);
 }
 
-template <typename T, int D>
+template <typename T, int D, int M>
 static void
 launch_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
              int heads, bool causal)
 {
-    // 64 queries and 64 keys: small enough for three or four blocks on an SM,
-    // and 577 tokens waste one key in ten at the most.
-    const int BN = 64, WARPS = 4, BM = 16 * WARPS;
+    // Keys a tile: as many as leave registers, and the 100 KiB of small cards,
+    // for two blocks a multiprocessor.
+    const int BN = D == 64 ? 64 : 32, WARPS = 4, BM = 16 * M * WARPS;
     dim3 grid((n + BM - 1) / BM, heads, b), block(32 * WARPS);
     size_t shared = 4 * BN * (D + 8) * sizeof(T);
-    PE_LAUNCH((flash_kernel<T, D, BN, WARPS>), grid, block, shared, stream, y,
-              qkv, offsets, n, heads, causal);
+    PE_LAUNCH((flash_kernel<T, D, BN, M, WARPS>), grid, block, shared, stream,
+              y, qkv, offsets, n, heads, causal);
+}
+
+// 128 queries a block where each multiprocessor still gets two blocks, and a
+// sequence has more than 64; else 64 queries, and twice as many blocks.
+template <typename T, int D>
+static void
+choose_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
+             int heads, bool causal, int n_sms)
+{
+    const long blocks = (long)((n + 127) / 128) * heads * b;
+    if (n > 64 && blocks >= 2 * (long)n_sms)
+        launch_flash<T, D, 2>(stream, y, qkv, offsets, b, n, heads, causal);
+    else
+        launch_flash<T, D, 1>(stream, y, qkv, offsets, b, n, heads, causal);
 }
 
 // ---- Everything else --------------------------------------------------------
@@ -333,12 +458,14 @@ launch_attention(void *stream, T *y, const T *qkv, const int *offsets, int b,
 template <typename T>
 static void
 launch_16(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
-          int heads, int head_dim, bool causal)
+          int heads, int head_dim, bool causal, int n_sms)
 {
     if (head_dim == 64)
-        launch_flash<T, 64>(stream, y, qkv, offsets, b, n, heads, causal);
+        choose_flash<T, 64>(stream, y, qkv, offsets, b, n, heads, causal,
+                            n_sms);
     else if (head_dim == 96)
-        launch_flash<T, 96>(stream, y, qkv, offsets, b, n, heads, causal);
+        choose_flash<T, 96>(stream, y, qkv, offsets, b, n, heads, causal,
+                            n_sms);
     else
         launch_attention(stream, y, qkv, offsets, b, n, heads, head_dim,
                          causal);
@@ -347,14 +474,14 @@ launch_16(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
 extern "C" void
 pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
                   const int *offsets, int b, int n, int heads, int head_dim,
-                  bool causal)
+                  bool causal, int n_sms)
 {
     if (act == PE_DTYPE_BF16)
         launch_16(stream, (PeBf16 *)y, (const PeBf16 *)qkv, offsets, b, n,
-                  heads, head_dim, causal);
+                  heads, head_dim, causal, n_sms);
     else if (act == PE_DTYPE_F16)
         launch_16(stream, (PeHalf *)y, (const PeHalf *)qkv, offsets, b, n,
-                  heads, head_dim, causal);
+                  heads, head_dim, causal, n_sms);
     else
         launch_attention(stream, (float *)y, (const float *)qkv, offsets, b, n,
                          heads, head_dim, causal);

@@ -293,8 +293,9 @@ static void
 cuda_attention(PeBackend *be, void *y, const void *qkv, const int *offsets,
                int b, int n, int heads, int head_dim, bool causal)
 {
-    pe_cuda_attention(((PeCuda *)be)->stream, be->act, y, qkv, offsets, b, n,
-                      heads, head_dim, causal);
+    PeCuda *cuda = (PeCuda *)be;
+    pe_cuda_attention(cuda->stream, be->act, y, qkv, offsets, b, n, heads,
+                      head_dim, causal, cuda->n_sms);
 }
 
 static void

@@ -52,10 +52,11 @@ void pe_cuda_gelu(void *stream, PeDtype act, void *y, size_t n);
 
 // attention.cu
 //
-// softmax to the base 2
+// softmax to the base 2; how much one block does follows from the number of
+// multiprocessors
 void pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
                        const int *offsets, int b, int n, int heads,
-                       int head_dim, bool causal);
+                       int head_dim, bool causal, int n_sms);
 
 // pool.cu
 //

@@ -49,6 +49,10 @@ struct AttentionCase {
     std::vector<int> lengths; // ragged when not empty
 };
 
+// Devices whose multiprocessors get few blocks and many: 64 and, where a
+// sequence may be longer than that, 128 queries a block.
+const int sms_of_devices[] = {1000, 1};
+
 // As the towers' qkv weights do it.
 void
 scale_queries(Array &qkv, int width, int head_dim)
@@ -60,44 +64,90 @@ scale_queries(Array &qkv, int width, int head_dim)
     }
 }
 
+// From 1 for the first key to `loudest` for the last.
+void
+scale_keys(Array &qkv, int width, int rows, float loudest)
+{
+    for (size_t i = 0; i < qkv.n; i++) {
+        float row = (float)(i / (3 * width));
+        if (i / width % 3 == 1)
+            qkv.set(i, qkv.get(i) * (1 + row * (loudest - 1) / rows));
+    }
+}
+
+// For 64 and, where it makes a difference, 128 queries a block.
+void
+check_attention(PeDtype type, const AttentionCase &c, float loudest)
+{
+    int width = c.heads * c.head_dim, rows = c.b * c.n;
+    std::vector<int> offsets;
+    if (!c.lengths.empty()) {
+        offsets.push_back(0);
+        for (int length : c.lengths)
+            offsets.push_back(offsets.back() + length);
+        rows = offsets.back();
+    }
+    const int *at = offsets.empty() ? nullptr : offsets.data();
+    Array qkv = random_array(type, (size_t)rows * 3 * width);
+    scale_queries(qkv, width, c.head_dim);
+    if (loudest != 1)
+        scale_keys(qkv, width, rows, loudest);
+    Array same = as_f32(qkv);
+    Array y(type, (size_t)rows * width), z(PE_DTYPE_F32, y.n);
+    pe_attention_c(reference, z.raw(), same.raw(), at, c.b, c.n, c.heads,
+                   c.head_dim, c.causal);
+    for (int n_sms : sms_of_devices) {
+        if (type == PE_DTYPE_F32 && n_sms > 1)
+            continue; // all the same
+        g_autofree char *what =
+            g_strdup_printf("attention %d x %d%s, %d heads of %d%s, %d SMs",
+                            c.b, c.n, at ? " ragged" : "", c.heads, c.head_dim,
+                            c.causal ? ", causal" : "", n_sms);
+        compare(what, type, y, z, [&](void *out) {
+            pe_cuda_attention(nullptr, type, out, qkv.raw(), at, c.b, c.n,
+                              c.heads, c.head_dim, c.causal, n_sms);
+        });
+    }
+}
+
 void
 attends()
 {
     const AttentionCase cases[] = {
         {1, 197, 2, 64, false, {}}, {2, 65, 1, 64, false, {}},
-        {1, 130, 1, 96, false, {}}, {1, 577, 1, 64, false, {}},
+        {2, 130, 1, 96, false, {}}, {1, 577, 1, 64, false, {}},
         {2, 16, 3, 16, false, {}},  {1, 37, 1, 24, false, {}},
         {1, 1, 2, 64, false, {}},   {1, 32, 2, 64, true, {}},
-        {1, 72, 1, 64, true, {}},   {3, 32, 2, 64, true, {1, 32, 7}},
+        {1, 72, 2, 64, true, {}},   {3, 32, 2, 64, true, {1, 32, 7}},
         {1, 150, 1, 96, true, {}},  {2, 20, 1, 32, true, {3, 20}},
     };
     for (const AttentionCase &c : cases) {
-        int width = c.heads * c.head_dim, rows = c.b * c.n;
-        std::vector<int> offsets;
-        if (!c.lengths.empty()) {
-            offsets.push_back(0);
-            for (int length : c.lengths)
-                offsets.push_back(offsets.back() + length);
-            rows = offsets.back();
-        }
-        const int *at = offsets.empty() ? nullptr : offsets.data();
-        for (PeDtype type : activation_types) {
-            Array qkv = random_array(type, (size_t)rows * 3 * width);
-            scale_queries(qkv, width, c.head_dim);
-            Array same = as_f32(qkv);
-            Array y(type, (size_t)rows * width), z(PE_DTYPE_F32, y.n);
-            pe_attention_c(reference, z.raw(), same.raw(), at, c.b, c.n,
-                           c.heads, c.head_dim, c.causal);
-            g_autofree char *what =
-                g_strdup_printf("attention %d x %d%s, %d heads of %d%s", c.b,
-                                c.n, at ? " ragged" : "", c.heads, c.head_dim,
-                                c.causal ? ", causal" : "");
-            compare(what, type, y, z, [&](void *out) {
-                pe_cuda_attention(nullptr, type, out, qkv.raw(), at, c.b, c.n,
-                                  c.heads, c.head_dim, c.causal);
-            });
-        }
+        for (PeDtype type : activation_types)
+            check_attention(type, c, 1);
     }
+}
+
+// Lengths around the ends of fragments, tiles and blocks.
+void
+attends_to_odd_lengths()
+{
+    const std::vector<int> lengths = {1,  2,  15, 16,  17,  33,
+                                      63, 64, 65, 127, 128, 129};
+    const int b = (int)lengths.size();
+    for (bool causal : {false, true}) {
+        check_attention(PE_DTYPE_F16, {b, 129, 1, 64, causal, lengths}, 1);
+        check_attention(PE_DTYPE_BF16, {b, 129, 1, 96, causal, lengths}, 1);
+    }
+}
+
+// Scores outgrow the largest so far by a little and by a lot.
+void
+attends_to_ever_larger_scores()
+{
+    check_attention(PE_DTYPE_F16, {1, 261, 2, 64, false, {}}, 8);
+    check_attention(PE_DTYPE_BF16, {1, 197, 2, 96, true, {}}, 8);
+    check_attention(PE_DTYPE_BF16, {1, 197, 2, 64, false, {}}, 60);
+    check_attention(PE_DTYPE_F16, {1, 130, 2, 96, false, {}}, 60);
 }
 
 void
@@ -165,6 +215,9 @@ add_attention_tests()
 {
     g_test_add_func("/cuda_host/norm/layernorm", normalizes_rows);
     g_test_add_func("/cuda_host/attention/attention", attends);
+    g_test_add_func("/cuda_host/attention/odd_lengths", attends_to_odd_lengths);
+    g_test_add_func("/cuda_host/attention/larger_scores",
+                    attends_to_ever_larger_scores);
     g_test_add_func("/cuda_host/pool/pool", pools);
     g_test_add_func("/cuda_host/pool/large_scores", pools_large_scores);
 }

@@ -113,13 +113,15 @@ check_attention(PeDtype type, const AttentionCase &c, float loudest)
 void
 attends()
 {
+    // The quickest first: planted bugs are caught by the first that they spoil.
     const AttentionCase cases[] = {
-        {1, 197, 2, 64, false, {}}, {2, 65, 1, 64, false, {}},
-        {2, 130, 1, 96, false, {}}, {1, 577, 1, 64, false, {}},
+        {1, 1, 2, 64, false, {}},   {3, 32, 2, 64, true, {1, 32, 7}},
+        {1, 32, 2, 64, true, {}},   {2, 20, 1, 32, true, {3, 20}},
         {2, 16, 3, 16, false, {}},  {1, 37, 1, 24, false, {}},
-        {1, 1, 2, 64, false, {}},   {1, 32, 2, 64, true, {}},
-        {1, 72, 2, 64, true, {}},   {3, 32, 2, 64, true, {1, 32, 7}},
-        {1, 150, 1, 96, true, {}},  {2, 20, 1, 32, true, {3, 20}},
+        {1, 72, 1, 64, false, {}},  {1, 72, 2, 64, true, {}},
+        {1, 150, 1, 64, false, {}}, {2, 130, 1, 96, false, {}},
+        {1, 150, 1, 96, true, {}},  {1, 197, 2, 64, false, {}},
+        {1, 577, 1, 64, false, {}},
     };
     for (const AttentionCase &c : cases) {
         for (PeDtype type : activation_types)

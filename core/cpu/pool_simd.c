@@ -86,7 +86,7 @@ static void
 normalise(float *row, float *padded, int n)
 {
     memcpy(padded, row, (size_t)n * sizeof *row);
-    float scale = softmax2_row(PE_DTYPE_F32, padded, n, (n + VF - 1) / VF * VF);
+    float scale = softmax2_row(PE_DTYPE_F32, padded, n, round_up(n, VF));
     for (int i = 0; i < n; i++)
         row[i] = padded[i] * scale;
 }

@@ -65,9 +65,3 @@ words_of(PeDtype type, int k)
 {
     return type == PE_DTYPE_BF16 ? (k + 1) / 2 : k;
 }
-
-INLINE int
-round_up(int n, int multiple)
-{
-    return (n + multiple - 1) / multiple * multiple;
-}

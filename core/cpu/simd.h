@@ -226,13 +226,19 @@ exp_of(Vec x)
     return exp2_of(x * 1.44269504f);
 }
 
+INLINE int
+round_up(int n, int multiple)
+{
+    return (n + multiple - 1) / multiple * multiple;
+}
+
 // Scores [n] to unnormalised probabilities 2^(p - max p) of type `type` in
 // place, zeros up to n_padded; returns 1 / their sum. Every read is ahead of
 // the write that lands on it.
 INLINE float
 softmax2_row(PeDtype type, float *row, int n, int n_padded)
 {
-    for (int i = n; i < (n + VF - 1) / VF * VF; i++)
+    for (int i = n; i < round_up(n, VF); i++)
         row[i] = -INFINITY;
     Vec max = load(row);
     for (int i = VF; i < n; i += VF)

@@ -8,7 +8,7 @@
 #include <cuda_runtime_api.h>
 #include <glib.h>
 
-#include "core/backend.h"
+#include "core/device/backend.h"
 #include "cuda/algos.h"
 #include "cuda/cublaslt.h"
 #include "cuda/driver.h"

@@ -8,7 +8,7 @@
 
 #include <dlfcn.h>
 
-#include "core/preprocess.h"
+#include "core/device/preprocess.h"
 
 #define DRIVER "libcuda.so.1"
 

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "core/preprocess.h"
+#include "core/device/preprocess.h"
 #include "cuda/device.h"
 
 struct Frame {

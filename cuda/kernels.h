@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/preprocess.h"
-#include "core/tensor.h"
+#include "core/base/tensor.h"
+#include "core/device/preprocess.h"
 
 #ifdef __cplusplus
 extern "C" {

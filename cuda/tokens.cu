@@ -4,7 +4,7 @@
 // rotation, GELU. All of it is bandwidth bound; a thread owns one element, or a
 // pair where two belong together.
 
-#include "core/backend.h"
+#include "core/device/backend.h"
 #include "cuda/device.h"
 #include "cuda/kernels.h"
 

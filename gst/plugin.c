@@ -5,8 +5,8 @@
 // there are is found out when one is started.
 
 #include "core/pe.h"
-#include "gst/gstpeinference.h"
-#include "gst/gstpemetaconvert.h"
+#include "gst/convert/gstpemetaconvert.h"
+#include "gst/inference/gstpeinference.h"
 
 GST_DEBUG_CATEGORY_STATIC(pe_core_debug);
 #define GST_CAT_DEFAULT pe_core_debug

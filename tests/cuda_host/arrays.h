@@ -10,8 +10,8 @@
 #include <glib.h>
 
 extern "C" {
-#include "core/backend.h"
-#include "core/cpu/ops.h"
+#include "core/device/backend.h"
+#include "core/device/cpu/ops.h"
 }
 
 // Values of an operand in the type of a run. They begin as NaN.

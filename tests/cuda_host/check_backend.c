@@ -5,10 +5,10 @@
 // far as nothing is faked, on a real one. Its operations are compared by
 // check_ops and check_towers with --device cuda.
 
-#include "core/backend.h"
-#include "core/preprocess.h"
-#include "core/vision.h"
-#include "tests/tiny_model.h"
+#include "core/device/backend.h"
+#include "core/device/preprocess.h"
+#include "core/tower/vision.h"
+#include "tests/support/tiny_model.h"
 
 #include <glib/gstdio.h>
 #include <gmodule.h>

@@ -3,9 +3,9 @@
 // check_contexts.c - frames of CUDA contexts that are not the engine's, made
 // with the driver's own functions: of the fake driver, or of a real one.
 
-#include "core/backend.h"
-#include "core/preprocess.h"
-#include "tests/picture.h"
+#include "core/device/backend.h"
+#include "core/device/preprocess.h"
+#include "tests/support/picture.h"
 
 #include <cuda.h>
 #include <dlfcn.h>

@@ -3,9 +3,9 @@
 // check_fallbacks.c - the CUDA backend, on the emulated device, where CUDA's
 // libraries do not do all that they could.
 
-#include "core/backend.h"
-#include "core/vision.h"
-#include "tests/tiny_model.h"
+#include "core/device/backend.h"
+#include "core/tower/vision.h"
+#include "tests/support/tiny_model.h"
 
 #include <gmodule.h>
 #include <math.h>

@@ -6,7 +6,7 @@
 #include "tests/cuda_host/arrays.h"
 
 extern "C" {
-#include "core/cpu/pixels.h"
+#include "core/device/cpu/pixels.h"
 }
 #include "cuda/kernels.h"
 

@@ -28,7 +28,7 @@
 #include <random>
 #include <vector>
 
-#include "core/tensor.h"
+#include "core/base/tensor.h"
 
 #define PE_CUDA_HOST 1
 

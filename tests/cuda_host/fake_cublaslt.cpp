@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/tensor.h"
+#include "core/base/tensor.h"
 #include "cuda/cublaslt.h"
 
 #define MAGIC 0x70652d616c676f00u

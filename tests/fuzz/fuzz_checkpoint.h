@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/model.h"
-#include "core/model_private.h"
+#include "core/model/model.h"
+#include "core/model/model_private.h"
 
 #define MAX_READ 4096 // values of one tensor
 

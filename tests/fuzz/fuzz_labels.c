@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/label_spec.h"
+#include "core/labels/label_spec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 
 #include "fuzz_checkpoint.h"
 
-#include "tests/checkpoint_files.h"
+#include "tests/support/checkpoint_files.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,7 +5,7 @@
 
 #include "fuzz_checkpoint.h"
 
-#include "tests/checkpoint_files.h"
+#include "tests/support/checkpoint_files.h"
 
 #define N_STORAGES 64
 #define STORAGE_SIZE 131072

@@ -7,9 +7,9 @@
 //
 //     measure --config PE-Core-B16-224 --precision bf16 --batches 1,28
 
-#include "core/backend.h"
-#include "core/preprocess.h"
-#include "core/vision.h"
+#include "core/device/backend.h"
+#include "core/device/preprocess.h"
+#include "core/tower/vision.h"
 
 #include <math.h>
 #include <stdlib.h>

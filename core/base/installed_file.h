@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// installed_file.h - files that come with this library: installed beside it, or
+// in a build tree. Private to core.
+
+#pragma once
+
+// The first of the places that is a file. `beside` are paths relative to the
+// folder of the plugin or program that this library is linked into; `installed`
+// is the whole path that it was configured to be installed under. Returns a
+// path, g_free(), or NULL.
+//   beside  ends with NULL
+char *pe_installed_file_find(const char *const *beside, const char *installed);

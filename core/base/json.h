@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// json.h - JSON from files that nobody vouches for.
+
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "core/pe.h"
+
+// Parse `size` bytes of strict JSON. json-glib's parser recurses without a
+// limit and takes more than JSON, so the text is looked over first. On failure
+// returns NULL with a PE_ERROR_FORMAT that starts with `what`. Returns,
+// json_node_unref(). Strings may still hold what is not UTF-8.
+JsonNode *pe_json_parse(const char *text, size_t size, const char *what,
+                        GError **error);
+
+// The same for a text whose root must be an object.
+JsonNode *pe_json_parse_object(const char *text, size_t size, const char *what,
+                               GError **error);
+
+// NULL unless the node is a string. (json_node_get_string() must not be asked
+// about lists and objects.)
+const char *pe_json_get_string(JsonNode *node);
+
+// "an object", "a string" ...: for messages about a value of the wrong type.
+const char *pe_json_describe(JsonNode *node);

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// pe.c - the small things of pe.h that belong to no object.
+
+#include "core/pe.h"
+
+#include <math.h>
+
+G_DEFINE_QUARK(pe-error-quark, pe_error);
+
+static const char *const precision_nicks[] = {
+    [PE_PRECISION_AUTO] = "auto", [PE_PRECISION_FP32] = "fp32",
+    [PE_PRECISION_BF16] = "bf16", [PE_PRECISION_FP16] = "fp16",
+    [PE_PRECISION_INT8] = "int8", [PE_PRECISION_FP8] = "fp8",
+};
+
+bool
+pe_precision_parse(const char *nick, PePrecision *precision)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(precision_nicks); i++) {
+        if (g_strcmp0(nick, precision_nicks[i]) == 0) {
+            *precision = (PePrecision)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *
+pe_precision_nick(PePrecision precision)
+{
+    g_return_val_if_fail((size_t)precision < G_N_ELEMENTS(precision_nicks), "");
+    return precision_nicks[precision];
+}
+
+void
+pe_embedding_normalize(float *x, int dim)
+{
+    double sum = 0;
+    for (int i = 0; i < dim; i++)
+        sum += (double)x[i] * x[i];
+    double norm = sqrt(sum);
+    float scale = (float)(1.0 / (norm > 1e-12 ? norm : 1e-12));
+    for (int i = 0; i < dim; i++)
+        x[i] *= scale;
+}
+
+void
+pe_embedding_mean(const float *const *embeddings, int n, int dim, float *out)
+{
+    for (int i = 0; i < dim; i++) {
+        double sum = 0;
+        for (int j = 0; j < n; j++)
+            sum += embeddings[j][i];
+        out[i] = (float)(sum / n);
+    }
+    pe_embedding_normalize(out, dim);
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// read_file.c - see read_file.h. Knows gzip, not what the files mean.
+
+#include "read_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "core/pe.h"
+
+// Read until the end or until more than `max_size` bytes came.
+static bool
+read_all(gzFile file, const char *path, size_t max_size, GByteArray *out,
+         GError **error)
+{
+    static const unsigned step = 1 << 16;
+    int n;
+    do {
+        size_t old = out->len;
+        g_byte_array_set_size(out, (guint)(old + step));
+        n = gzread(file, out->data + old, step);
+        g_byte_array_set_size(out, (guint)(old + (n > 0 ? (size_t)n : 0)));
+        if (out->len > max_size) {
+            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                        "%s: more than %zu MiB, too large for a file of its "
+                        "kind",
+                        path, max_size >> 20);
+            return false;
+        }
+    } while (n > 0);
+
+    // A truncated stream ends quietly and says so only here.
+    int status;
+    const char *reason = gzerror(file, &status);
+    if (status == Z_ERRNO) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot be read: %s",
+                    path, g_strerror(errno));
+        return false;
+    }
+    if (status != Z_OK && status != Z_STREAM_END) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: damaged or truncated gzip data (%s); get the file "
+                    "again",
+                    path, status == Z_BUF_ERROR ? "unexpected end" : reason);
+        return false;
+    }
+    return true;
+}
+
+char *
+pe_read_file(const char *path, size_t max_size, size_t *size, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    gzFile file = fd >= 0 ? gzdopen(fd, "rb") : NULL;
+    if (!file) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot be opened: %s",
+                    path, g_strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+
+    GByteArray *content = g_byte_array_new();
+    bool ok = read_all(file, path, max_size, content, error);
+    gzclose_r(file);
+    if (!ok) {
+        g_byte_array_unref(content);
+        return NULL;
+    }
+    *size = content->len;
+    g_byte_array_append(content, (const uint8_t *)"", 1);
+    return (char *)g_byte_array_free(content, FALSE);
+}
+
+char *
+pe_quote(const char *text)
+{
+    static const int max_chars = 40, max_char_size = 4;
+    // JSON's escapes can smuggle in what is not UTF-8.
+    g_autofree char *start = g_strndup(text, (gsize)max_chars * max_char_size);
+    g_autofree char *valid = g_utf8_make_valid(start, -1);
+    if (g_utf8_strlen(valid, -1) <= max_chars)
+        return g_strdup_printf("\"%s\"", valid);
+    g_autofree char *first = g_utf8_substring(valid, 0, max_chars);
+    return g_strdup_printf("\"%s...\"", first);
+}

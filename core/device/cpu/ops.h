@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// ops.h - the inside of the CPU backend: its state and its operations.
+//
+// pe_<op>_c is the definition of an operation: plain C, one thread. Files named
+// *_simd.c are compiled once per instruction set and replace entries of the
+// table. Nobody outside core/cpu includes this, except the tests of its parts.
+
+#pragma once
+
+#include "core/device/backend.h"
+
+// What the machine may use, each rung including those below.
+typedef enum {
+    PE_RUNG_C,
+    PE_RUNG_AVX2,
+    PE_RUNG_AVX512,
+    PE_RUNG_AVX512BF16,
+} PeRung;
+
+typedef struct {
+    PeBackend be;
+    PeBackendOps ops; // what be.ops points to: the best variant of each entry
+    PeRung rung;
+    int n_threads;
+    char *description;
+    const char *error; // the first failure, static storage
+
+    void *scratch; // n_threads pieces, see pe_cpu_scratch()
+    size_t scratch_size;
+    struct PeOnednn *onednn; // NULL: our own linears
+
+    // Rotates q and k of [rows, 3 * d], the second half of a ROPE linear.
+    void (*rope)(PeBackend *be, void *y, const PeRope *rope, int rows, int d);
+} PeCpu;
+
+// [rows, k] act or f32 is the input, [rows, n] the output.
+struct PeLinear {
+    int n, k;     // k includes the padding
+    float *bias;  // [n] f32; NULL: none
+    void *weight; // in the layout of the variant that made it
+    struct PeOnednnLinear *onednn;
+};
+
+// Element i of an array of type f32 or bf16.
+static inline float
+pe_act_get(PeDtype type, const void *p, size_t i)
+{
+    return type == PE_DTYPE_F32 ? ((const float *)p)[i]
+                                : pe_bf16_to_f32(((const uint16_t *)p)[i]);
+}
+
+static inline void
+pe_act_set(PeDtype type, void *p, size_t i, float v)
+{
+    if (type == PE_DTYPE_F32)
+        ((float *)p)[i] = v;
+    else
+        ((uint16_t *)p)[i] = pe_bf16_from_f32(v);
+}
+
+// Threads for an operation of about n multiplications or moved elements: waking
+// the others takes microseconds, and far longer on a machine that is busy.
+static inline int
+pe_cpu_threads(const PeBackend *be, double n)
+{
+    return n < 32768 ? 1 : ((const PeCpu *)be)->n_threads;
+}
+
+// cpu.c
+//
+// `size` bytes for each thread, 64-byte aligned, `stride` apart; grows when
+// asked for more and keeps no contents. NULL when there is no memory left: then
+// the failure has been noted and the operation just returns.
+char *pe_cpu_scratch(PeCpu *cpu, size_t size, size_t *stride);
+void pe_cpu_fail(PeCpu *cpu, const char *error);
+
+// 64-byte aligned, NULL when there is no memory left; free with free().
+void *pe_cpu_alloc(size_t size);
+
+// linear.c
+//
+// Allocates `l` with n, k and the bias; the weight is left to the caller. NULL
+// when there is no memory left.
+PeLinear *pe_linear_new_unpacked(const PeLinearParams *params);
+// Rows first..first+n-1 of the weight times both scales, padded; out [n, k].
+void pe_linear_weight_rows(const PeLinearParams *params, int first, int n,
+                           float *out);
+PeLinear *pe_linear_new_c(PeBackend *be, const PeLinearParams *params);
+void pe_linear_free_c(PeBackend *be, PeLinear *l);
+void pe_linear_c(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
+                 const PeRope *rope, void *y, const void *x, int rows);
+void pe_rope_c(PeBackend *be, void *y, const PeRope *rope, int rows, int d);
+
+// attention.c
+void pe_attention_c(PeBackend *be, void *y, const void *qkv, const int *offsets,
+                    int b, int n, int heads, int head_dim, bool causal);
+
+// pool.c
+void pe_pool_c(PeBackend *be, void *y, float *scores, const float *u,
+               const void *x, int b, int n, int heads, int d);
+// p = 2^(p - max p) / sum of the same, n elements.
+void pe_softmax2_c(float *p, int n);
+
+// norm.c
+void pe_layernorm_c(PeBackend *be, void *y, PeDtype type, const float *x,
+                    const float *w, const float *b, int rows, int d, float eps);
+
+// tokens.c
+void pe_patchify_f32_c(PeBackend *be, void *y, const float *pixels, int b,
+                       int h, int w, int patch, int k_padded);
+void pe_tokens_c(PeBackend *be, float *x, const float *patches,
+                 const float *cls, const float *pos, int b, int np, int d);
+void pe_gather_c(PeBackend *be, float *y, const float *x, const int *rows,
+                 int n, int d);
+void pe_convert_c(PeBackend *be, void *y, const float *x, size_t n);
+
+// preprocess.c
+PeSlot *pe_slot_new_c(PeBackend *be, int width, int height);
+void pe_slot_free_c(PeBackend *be, PeSlot *slot);
+bool pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame,
+                 GError **error);
+void pe_patchify_c(PeBackend *be, void *y, PeSlot *const *slots, int b,
+                   int patch, int k_padded);
+
+// *_simd.c: put a rung's variants of the entries into the table.
+#define PE_DECLARE_RUNG(isa) \
+    void pe_linear_init_##isa(PeCpu *cpu); \
+    void pe_attention_init_##isa(PeCpu *cpu); \
+    void pe_norm_init_##isa(PeCpu *cpu); \
+    void pe_pool_init_##isa(PeCpu *cpu)
+
+PE_DECLARE_RUNG(avx2);
+PE_DECLARE_RUNG(avx512);
+PE_DECLARE_RUNG(avx512bf16);

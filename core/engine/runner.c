@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// runner.c - the towers of a model on a backend.
+
+#include "runner.h"
+
+#include "core/tower/known_answer.h"
+#include "core/tower/text.h"
+#include "core/tower/vision.h"
+
+typedef struct {
+    PeRunner base;
+    PeModel *model;
+    PeBackend *be;
+    PeVision *vision;
+    PeText *text; // made for the first text
+    int text_batch;
+} TowerRunner;
+
+// Enough rows for full-rate matrix products, few enough for a low latency.
+#define BATCH_CPU 8
+
+// More images than any device runs at once.
+#define MANY_IMAGES 1024
+
+// How many of n waiting images to run at once.
+static int
+pick_batch(const TowerRunner *r, int n)
+{
+    const PeVisionConfig *v = pe_model_get_vision(r->model);
+    int grid = v->image_size / v->patch_size;
+    if (!r->be->ops->batch_bucket)
+        return n;
+    return r->be->ops->batch_bucket(r->be, n, grid * grid + v->cls_token,
+                                    v->width, v->mlp_width);
+}
+
+static PeRunner *
+runner_open(const PeEngineParams *params, GError **error)
+{
+    PeBackend *be =
+        pe_backend_open(params->device ? params->device : "auto",
+                        params->precision, params->n_threads, error);
+    if (!be)
+        return NULL;
+    TowerRunner *r = g_new0(TowerRunner, 1);
+    r->be = be;
+    r->model = pe_model_ref(params->model);
+    r->base.ops = &pe_runner_ops;
+    r->base.name = g_strdup(be->name);
+    r->base.description = g_strdup(be->ops->describe(be));
+    r->base.context = pe_device_get_context(r->base.name, NULL);
+    r->base.precision = be->precision;
+    r->base.batch_size = params->batch_size;
+    if (r->base.batch_size == 0)
+        r->base.batch_size =
+            be->ops->batch_bucket ? pick_batch(r, MANY_IMAGES) : BATCH_CPU;
+    return &r->base;
+}
+
+static void
+runner_close(PeRunner *runner)
+{
+    TowerRunner *r = (TowerRunner *)runner;
+    g_clear_pointer(&r->text, pe_text_free);
+    g_clear_pointer(&r->vision, pe_vision_free);
+    r->be->ops->close(r->be);
+    pe_model_unref(r->model);
+    g_free(r->base.name);
+    g_free(r->base.description);
+    g_free(r);
+}
+
+// Is it worth trying again with half of `batch`? Clears the error if so.
+static bool
+halve_batch(TowerRunner *r, const char *tower, int *batch, GError **error)
+{
+    if (!g_error_matches(*error, PE_ERROR, PE_ERROR_NOMEM) || *batch < 2)
+        return false;
+    pe_log(PE_LOG_WARNING, "%s: no memory for a %s batch of %d (%s); using %d",
+           r->base.name, tower, *batch, (*error)->message, *batch / 2);
+    *batch /= 2;
+    g_clear_error(error);
+    return true;
+}
+
+// Where operations are recorded, the first pass of a batch size chooses
+// algorithms and the second records: here rather than under the first frames.
+static bool
+warm_up(TowerRunner *r, int n, GError **error)
+{
+    const PeVisionConfig *v = pe_model_get_vision(r->model);
+    size_t size = (size_t)n;
+    PeSlot *slot = r->be->ops->slot_new(r->be, v->image_size, v->image_size);
+    g_autofree PeSlot **slots = g_new(PeSlot *, size);
+    g_autofree float *out = g_new(float, size *(size_t)v->output_dim);
+    if (!slot) {
+        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
+                    "%s: no memory for a preprocessed frame", r->base.name);
+        return false;
+    }
+    for (int i = 0; i < n; i++)
+        slots[i] = slot;
+    bool ok = pe_vision_embed(r->vision, slots, n, out, error) &&
+              pe_vision_embed(r->vision, slots, n, out, error);
+    r->be->ops->slot_free(r->be, slot);
+    return ok;
+}
+
+static bool
+make_vision_tower(TowerRunner *r, GError **error)
+{
+    GError *e = NULL;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        PeTowerParams params = {.max_batch = r->base.batch_size};
+        r->vision = pe_vision_new(r->be, r->model, &params, &e);
+        if (r->vision)
+            return true;
+        if (attempt > 0 || !halve_batch(r, "vision", &r->base.batch_size, &e))
+            break;
+    }
+    g_propagate_error(error, e);
+    return false;
+}
+
+static bool
+runner_load(PeRunner *runner, GError **error)
+{
+    TowerRunner *r = (TowerRunner *)runner;
+    if (!pe_known_answer_check(r->be, r->model, PE_KNOWN_ANSWER_QUICK, NULL,
+                               error) ||
+        !make_vision_tower(r, error))
+        return false;
+    return !r->be->ops->graph_begin ||
+           (warm_up(r, 1, error) &&
+            warm_up(r, pick_batch(r, r->base.batch_size), error));
+}
+
+static bool
+runner_embed_images(PeRunner *runner, PeSlot *const *slots, int n, float *out,
+                    GError **error)
+{
+    TowerRunner *r = (TowerRunner *)runner;
+    size_t dim = (size_t)pe_model_get_vision(r->model)->output_dim;
+    int size;
+    for (int i = 0; i < n; i += size) {
+        size = pick_batch(r, n - i);
+        if (!pe_vision_embed(r->vision, slots + i, size, out + (size_t)i * dim,
+                             error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+make_text_tower(TowerRunner *r, GError **error)
+{
+    GError *e = NULL;
+    r->text_batch = PE_TEXT_CHUNK;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        PeTowerParams params = {.max_batch = r->text_batch};
+        r->text = pe_text_new(r->be, r->model, &params, &e);
+        if (r->text)
+            return true;
+        if (attempt > 0 || !halve_batch(r, "text", &r->text_batch, &e))
+            break;
+    }
+    g_propagate_error(error, e);
+    return false;
+}
+
+static bool
+runner_embed_texts(PeRunner *runner, const int *ids, int n, int context,
+                   float *out, GError **error)
+{
+    TowerRunner *r = (TowerRunner *)runner;
+    if (!r->text && !make_text_tower(r, error))
+        return false;
+    size_t dim = (size_t)pe_model_get_text(r->model)->output_dim;
+    for (int i = 0; i < n; i += r->text_batch) {
+        if (!pe_text_embed(r->text, ids + (size_t)i * (size_t)context,
+                           MIN(r->text_batch, n - i), context,
+                           out + (size_t)i * dim, error))
+            return false;
+    }
+    return true;
+}
+
+// Source for the products: vision.c; every linear of the tower once.
+static double
+runner_measure_gemm(PeRunner *runner, int batch)
+{
+    TowerRunner *r = (TowerRunner *)runner;
+    double (*seconds)(PeBackend *, int, int, int) = r->be->ops->gemm_seconds;
+    if (!seconds)
+        return 0;
+    const PeVisionConfig *v = pe_model_get_vision(r->model);
+    int grid = v->image_size / v->patch_size;
+    int align = MAX(r->be->k_align, 1);
+    int k = 3 * v->patch_size * v->patch_size;
+    int width = v->width;
+    int patches = batch * grid * grid;
+    int rows = patches + (v->cls_token ? batch : 0);
+
+    double block = seconds(r->be, rows, 3 * width, width) +
+                   seconds(r->be, rows, width, width) +
+                   seconds(r->be, rows, v->mlp_width, width) +
+                   seconds(r->be, rows, width, v->mlp_width);
+    double total =
+        seconds(r->be, patches, width, (k + align - 1) / align * align) +
+        v->layers * block;
+    if (v->pool_heads > 0)
+        total += seconds(r->be, batch, width, v->pool_heads * width) +
+                 seconds(r->be, batch, 4 * width, width) +
+                 seconds(r->be, batch, width, 4 * width);
+    return total + seconds(r->be, batch, v->output_dim, width);
+}
+
+static PeSlot *
+runner_slot_new(PeRunner *runner)
+{
+    TowerRunner *r = (TowerRunner *)runner;
+    int size = pe_model_get_vision(r->model)->image_size;
+    return r->be->ops->slot_new(r->be, size, size);
+}
+
+static void
+runner_slot_free(PeRunner *runner, PeSlot *slot)
+{
+    TowerRunner *r = (TowerRunner *)runner;
+    r->be->ops->slot_free(r->be, slot);
+}
+
+static bool
+runner_ingest(PeRunner *runner, PeSlot *slot, const PeFrame *frame,
+              GError **error)
+{
+    TowerRunner *r = (TowerRunner *)runner;
+    return r->be->ops->ingest(r->be, slot, frame, error);
+}
+
+const PeRunnerOps pe_runner_ops = {
+    .open = runner_open,
+    .load = runner_load,
+    .close = runner_close,
+    .embed_images = runner_embed_images,
+    .embed_texts = runner_embed_texts,
+    .measure_gemm = runner_measure_gemm,
+    .slot_new = runner_slot_new,
+    .slot_free = runner_slot_free,
+    .ingest = runner_ingest,
+};

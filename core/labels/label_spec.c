@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// label_spec.c - labels, negatives and prompt templates as the user wrote them.
+// Knows nothing about models.
+
+#include "label_spec_private.h"
+
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/base/read_file.h"
+
+#define MAX_FILE_SIZE ((size_t)16 << 20)
+#define PLACE "{}" // where a template takes the label
+
+static const char default_template[] = "a video of {}.";
+
+// ---- Parts ----------------------------------------------------------------
+
+PeLabelSpec *
+pe_label_spec_new(void)
+{
+    PeLabelSpec *spec = g_new(PeLabelSpec, 1);
+    GDestroyNotify free_label = (GDestroyNotify)pe_label_free;
+    spec->labels = g_ptr_array_new_with_free_func(free_label);
+    spec->negatives = g_ptr_array_new_with_free_func(free_label);
+    spec->templates = g_ptr_array_new_with_free_func(g_free);
+    return spec;
+}
+
+void
+pe_label_spec_free(PeLabelSpec *spec)
+{
+    if (!spec)
+        return;
+    g_ptr_array_unref(spec->labels);
+    g_ptr_array_unref(spec->negatives);
+    g_ptr_array_unref(spec->templates);
+    g_free(spec);
+}
+
+PeLabel *
+pe_label_new(const char *name)
+{
+    PeLabel *label = g_new(PeLabel, 1);
+    *label = (PeLabel){g_strstrip(g_strdup(name)), NULL, 0};
+    return label;
+}
+
+void
+pe_label_free(PeLabel *label)
+{
+    g_clear_pointer(&label->prompts, g_ptr_array_unref);
+    g_free(label->name);
+    g_free(label);
+}
+
+int
+pe_label_spec_count(const PeLabelSpec *spec)
+{
+    return (int)spec->labels->len;
+}
+
+static bool
+fail(GError **error, const char *where, const char *reason)
+{
+    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: %s", where, reason);
+    return false;
+}
+
+bool
+pe_label_check_text(const char *text, const char *where, GError **error)
+{
+    if (!g_utf8_validate(text, -1, NULL))
+        return fail(error, where, "not UTF-8 text");
+    return *text ? true : fail(error, where, "empty");
+}
+
+bool
+pe_label_list_add(GPtrArray *list, PeLabel *label, const char *where,
+                  GError **error)
+{
+    if (!pe_label_check_text(label->name, where, error)) {
+        pe_label_free(label);
+        return false;
+    }
+    g_ptr_array_add(list, label);
+    return true;
+}
+
+bool
+pe_template_list_add(GPtrArray *templates, const char *text, const char *where,
+                     GError **error)
+{
+    g_autofree char *stripped = g_strstrip(g_strdup(text));
+    if (!pe_label_check_text(stripped, where, error))
+        return false;
+    if (!strstr(stripped, PLACE)) {
+        g_autofree char *quoted = pe_quote(stripped);
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: expected a template such as \"%s\" with {} in the "
+                    "label's place, found %s",
+                    where, default_template, quoted);
+        return false;
+    }
+    g_ptr_array_add(templates, g_steal_pointer(&stripped));
+    return true;
+}
+
+// No name may occur twice, a negative's neither: equal labels share their
+// probability and both look unlikely.
+static bool
+check_names(const PeLabelSpec *spec, const char *where, GError **error)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    const GPtrArray *lists[] = {spec->labels, spec->negatives};
+    for (size_t l = 0; l < G_N_ELEMENTS(lists); l++) {
+        for (guint i = 0; i < lists[l]->len; i++) {
+            PeLabel *label = lists[l]->pdata[i];
+            if (g_hash_table_add(seen, label->name))
+                continue;
+            g_autofree char *quoted = pe_quote(label->name);
+            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                        "%s: %s %u repeats the name %s", where,
+                        l ? "negative label" : "label", i + 1, quoted);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+pe_label_spec_complete(PeLabelSpec *spec, const char *where, GError **error)
+{
+    if (spec->labels->len == 0)
+        return fail(error, where, "no labels");
+    if (spec->templates->len == 0)
+        g_ptr_array_add(spec->templates, g_strdup(default_template));
+    return check_names(spec, where, error);
+}
+
+GPtrArray *
+pe_label_spec_list_prompts(const PeLabelSpec *spec, const PeLabel *label)
+{
+    if (label->prompts)
+        return g_ptr_array_ref(label->prompts);
+    GPtrArray *prompts = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < spec->templates->len; i++) {
+        GString *text = g_string_new(spec->templates->pdata[i]);
+        g_string_replace(text, PLACE, label->name, 0);
+        g_ptr_array_add(prompts, g_string_free(text, FALSE));
+    }
+    return prompts;
+}
+
+// ---- Text -----------------------------------------------------------------
+
+// Split at bars; `\|` is a bar that does not split. Returns an array of char *.
+static GPtrArray *
+split_bars(const char *text)
+{
+    GPtrArray *parts = g_ptr_array_new_with_free_func(g_free);
+    GString *part = g_string_new(NULL);
+    for (const char *p = text; *p; p++) {
+        if (p[0] == '\\' && p[1] == '|') {
+            g_string_append_c(part, *++p);
+        } else if (*p == '|') {
+            g_ptr_array_add(parts, g_string_free(part, FALSE));
+            part = g_string_new(NULL);
+        } else {
+            g_string_append_c(part, *p);
+        }
+    }
+    g_ptr_array_add(parts, g_string_free(part, FALSE));
+    return parts;
+}
+
+// Add every part of `text` to a list of labels.
+static bool
+add_bars(GPtrArray *list, const char *text, const char *what, GError **error)
+{
+    g_autoptr(GPtrArray) parts = split_bars(text);
+    for (guint i = 0; i < parts->len; i++) {
+        g_autofree char *where =
+            g_strdup_printf("%s %u of %u", what, i + 1, parts->len);
+        PeLabel *label = pe_label_new(parts->pdata[i]);
+        if (!pe_label_list_add(list, label, where, error))
+            return false;
+    }
+    return true;
+}
+
+PeLabelSpec *
+pe_label_spec_parse(const char *text, GError **error)
+{
+    g_return_val_if_fail(text, NULL);
+    PeLabelSpec *spec = pe_label_spec_new();
+    bool blank = !text[strspn(text, " \t\r\n")];
+    bool ok = (blank || add_bars(spec->labels, text, "label", error)) &&
+              pe_label_spec_complete(spec, "labels", error);
+    if (!ok)
+        g_clear_pointer(&spec, pe_label_spec_free);
+    return spec;
+}
+
+bool
+pe_label_spec_set_templates(PeLabelSpec *spec, const char *text, GError **error)
+{
+    if (!text || !*text)
+        return true;
+    g_autoptr(GPtrArray) templates = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) parts = split_bars(text);
+    for (guint i = 0; i < parts->len; i++) {
+        g_autofree char *where =
+            g_strdup_printf("prompt template %u of %u", i + 1, parts->len);
+        if (!pe_template_list_add(templates, parts->pdata[i], where, error))
+            return false;
+    }
+    g_ptr_array_unref(spec->templates);
+    spec->templates = g_steal_pointer(&templates);
+    return true;
+}
+
+bool
+pe_label_spec_add_negatives(PeLabelSpec *spec, const char *text, GError **error)
+{
+    if (!text || !*text)
+        return true;
+    guint old = spec->negatives->len;
+    if (add_bars(spec->negatives, text, "negative label", error) &&
+        check_names(spec, "negative labels", error))
+        return true;
+    g_ptr_array_set_size(spec->negatives, (int)old);
+    return false;
+}
+
+// ---- Files ----------------------------------------------------------------
+
+static bool
+read_lines(GPtrArray *labels, const char *path, const char *text,
+           GError **error)
+{
+    const char *end;
+    for (int number = 1; *text; number++, text = *end ? end + 1 : end) {
+        end = strchrnul(text, '\n');
+        g_autofree char *line = g_strndup(text, (gsize)(end - text));
+        g_strstrip(line);
+        if (!*line || *line == '#')
+            continue;
+        g_autofree char *where = g_strdup_printf("%s:%d", path, number);
+        if (!pe_label_list_add(labels, pe_label_new(line), where, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+read_file(PeLabelSpec *spec, const char *path, GError **error)
+{
+    size_t size;
+    g_autofree char *content = pe_read_file(path, MAX_FILE_SIZE, &size, error);
+    if (!content)
+        return false;
+    const char *text = content;
+    if (g_str_has_prefix(text, "\xef\xbb\xbf")) // a byte order mark
+        text += 3;
+    const char *invalid;
+    size -= (size_t)(text - content);
+    if (!g_utf8_validate_len(text, size, &invalid)) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: not UTF-8 text at offset %zu", path,
+                    (size_t)(invalid - content));
+        return false;
+    }
+
+    char first = text[strspn(text, " \t\r\n")];
+    if (first != '[' && first != '{')
+        return read_lines(spec->labels, path, text, error);
+    g_autoptr(JsonNode) root = pe_json_parse(text, size, path, error);
+    return root && pe_label_spec_read_json(spec, path, root, error);
+}
+
+PeLabelSpec *
+pe_label_spec_load(const char *path, GError **error)
+{
+    g_return_val_if_fail(path, NULL);
+    PeLabelSpec *spec = pe_label_spec_new();
+    if (!read_file(spec, path, error) ||
+        !pe_label_spec_complete(spec, path, error))
+        g_clear_pointer(&spec, pe_label_spec_free);
+    return spec;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// label_spec.h - what a label specification holds, for the code that embeds it.
+// Private to core.
+
+#pragma once
+
+#include "core/pe.h"
+
+typedef struct {
+    char *name;
+    GPtrArray *prompts; // of char *, used as they are; NULL: the templates
+    float threshold;    // least probability to be reported, [0, 1]
+} PeLabel;
+
+struct PeLabelSpec {
+    GPtrArray *labels;    // of PeLabel *
+    GPtrArray *negatives; // of PeLabel *
+    GPtrArray *templates; // of char *, each with a "{}"
+};
+
+// The texts to embed for a label. Returns an array of char *, unref it.
+GPtrArray *pe_label_spec_list_prompts(const PeLabelSpec *spec,
+                                      const PeLabel *label);

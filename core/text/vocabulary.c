@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// vocabulary.c - the two file formats that hold CLIP's vocabulary. Knows how
+// symbols and merges are written, not how text is split.
+
+#include "vocabulary.h"
+
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/base/read_file.h"
+#include "core/pe.h"
+
+#define MAX_FILE_SIZE ((size_t)8 << 20)
+#define MAX_MERGES 48894 // the text file goes on; CLIP uses no more
+#define FINAL "</w>"     // marks a symbol that ends a piece
+
+typedef struct {
+    const char *path;   // borrowed, for messages
+    GHashTable *ids;    // symbol -> id, owns the symbols
+    GPtrArray *symbols; // left and right of every merge, owns them
+    PeVocabulary *vocabulary;
+} Builder;
+
+// ---- Symbols --------------------------------------------------------------
+
+// Both formats write a byte as a printable character, so that a blank can
+// separate symbols. order[i] is the byte with CLIP's id i, characters[i] how it
+// is written: printable Latin-1 as itself, then the rest from U+0100 on.
+// Source: OpenAI CLIP simple_tokenizer.py, bytes_to_unicode.
+static void
+list_bytes(int order[256], gunichar characters[256])
+{
+    int n = 0, n_others = 0;
+    for (int others = 0; others < 2; others++) {
+        for (int b = 0; b < 256; b++) {
+            bool printable = (b >= 33 && b <= 126) || (b >= 161 && b != 173);
+            if (printable == (bool)others)
+                continue;
+            order[n] = b;
+            characters[n++] = (gunichar)(others ? 0x100 + n_others++ : b);
+        }
+    }
+}
+
+static char *
+byte_symbol(gunichar character, const char *suffix)
+{
+    char buffer[16];
+    int n = g_unichar_to_utf8(character, buffer);
+    return g_strdup_printf("%.*s%s", n, buffer, suffix);
+}
+
+static bool
+find_id(const Builder *b, const char *symbol, int *id)
+{
+    void *value;
+    if (!g_hash_table_lookup_extended(b->ids, symbol, NULL, &value))
+        return false;
+    *id = GPOINTER_TO_INT(value);
+    return true;
+}
+
+// Add "left right", the merge with number `index` of its file.
+static bool
+add_merge(Builder *b, const char *text, int index, GError **error)
+{
+    const char *blank = strchr(text, ' ');
+    if (!blank || blank == text || !blank[1] || strchr(blank + 1, ' ')) {
+        g_autofree char *quoted = pe_quote(text);
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: merge %d: expected two symbols, found %s; is this a "
+                    "CLIP vocabulary?",
+                    b->path, index, quoted);
+        return false;
+    }
+    g_ptr_array_add(b->symbols, g_strndup(text, (gsize)(blank - text)));
+    g_ptr_array_add(b->symbols, g_strdup(blank + 1));
+    return true;
+}
+
+// ---- Text format ----------------------------------------------------------
+
+static void
+assign_clip_ids(Builder *b)
+{
+    int order[256];
+    gunichar characters[256];
+    list_bytes(order, characters);
+    for (int i = 0; i < 256; i++) {
+        g_hash_table_replace(b->ids, byte_symbol(characters[i], ""),
+                             GINT_TO_POINTER(i));
+        g_hash_table_replace(b->ids, byte_symbol(characters[i], FINAL),
+                             GINT_TO_POINTER(256 + i));
+    }
+    int n = (int)b->symbols->len / 2;
+    for (int i = 0; i < n; i++) {
+        char *merged = g_strconcat(b->symbols->pdata[2 * i],
+                                   b->symbols->pdata[2 * i + 1], NULL);
+        g_hash_table_replace(b->ids, merged, GINT_TO_POINTER(512 + i));
+    }
+    b->vocabulary->start = 512 + n;
+    b->vocabulary->end = 512 + n + 1;
+    b->vocabulary->size = 512 + n + 2;
+}
+
+// A header line, then a merge a line.
+static bool
+read_text(Builder *b, const char *text, GError **error)
+{
+    const char *end = strchrnul(text, '\n');
+    const char *version = strstr(text, "#version");
+    if (!version || version > end) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: not a CLIP vocabulary: expected \"#version\" in its "
+                    "first line",
+                    b->path);
+        return false;
+    }
+    for (int i = 0; i < MAX_MERGES && *end; i++) {
+        const char *start = end + 1;
+        end = strchrnul(start, '\n');
+        g_autofree char *line = g_strndup(start, (gsize)(end - start));
+        g_strchomp(line);
+        bool last = !*end || !end[1];
+        if (last && !*line)
+            break;
+        if (!add_merge(b, line, i, error))
+            return false;
+    }
+    assign_clip_ids(b);
+    return true;
+}
+
+// ---- JSON format ----------------------------------------------------------
+
+static bool
+read_json_ids(Builder *b, JsonObject *vocab, GError **error)
+{
+    int size = (int)json_object_get_size(vocab);
+    g_autofree bool *seen = g_new0(bool, (size_t)size + 1);
+    JsonObjectIter iter;
+    const char *symbol;
+    JsonNode *node;
+    json_object_iter_init_ordered(&iter, vocab);
+    while (json_object_iter_next_ordered(&iter, &symbol, &node)) {
+        bool is_int = JSON_NODE_HOLDS_VALUE(node) &&
+                      json_node_get_value_type(node) == G_TYPE_INT64;
+        int64_t id = is_int ? json_node_get_int(node) : -1;
+        if (id < 0 || id >= size || seen[id]) {
+            g_autofree char *quoted = pe_quote(symbol);
+            g_autofree char *found =
+                is_int ? g_strdup_printf("%" G_GINT64_FORMAT, id)
+                       : g_strdup(pe_json_describe(node));
+            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                        "%s: model.vocab: the id of %s must be an unused "
+                        "integer from 0 to %d, found %s",
+                        b->path, quoted, size - 1, found);
+            return false;
+        }
+        seen[id] = true;
+        g_hash_table_replace(b->ids, g_strdup(symbol),
+                             GINT_TO_POINTER((int)id));
+    }
+    b->vocabulary->size = size;
+    return true;
+}
+
+// An element is "left right" or ["left", "right"].
+static bool
+read_json_merge(Builder *b, JsonNode *node, int index, GError **error)
+{
+    const char *text = pe_json_get_string(node);
+    g_autofree char *joined = NULL;
+    if (JSON_NODE_HOLDS_ARRAY(node) &&
+        json_array_get_length(json_node_get_array(node)) == 2) {
+        JsonArray *pair = json_node_get_array(node);
+        const char *left = pe_json_get_string(json_array_get_element(pair, 0));
+        const char *right = pe_json_get_string(json_array_get_element(pair, 1));
+        if (left && right)
+            text = joined = g_strconcat(left, " ", right, NULL);
+    }
+    return add_merge(b, text ? text : "", index, error);
+}
+
+static bool
+find_special(Builder *b, const char *name, const char *alias, int *id,
+             GError **error)
+{
+    if (find_id(b, name, id) || find_id(b, alias, id))
+        return true;
+    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                "%s: model.vocab has no \"%s\", so this is not a CLIP "
+                "tokenizer",
+                b->path, name);
+    return false;
+}
+
+static bool
+read_json(Builder *b, const char *text, size_t size, GError **error)
+{
+    g_autoptr(JsonNode) root = pe_json_parse(text, size, b->path, error);
+    if (!root)
+        return false;
+    JsonNode *model =
+        JSON_NODE_HOLDS_OBJECT(root)
+            ? json_object_get_member(json_node_get_object(root), "model")
+            : NULL;
+    JsonNode *vocab = NULL, *merges = NULL;
+    if (model && JSON_NODE_HOLDS_OBJECT(model)) {
+        JsonObject *object = json_node_get_object(model);
+        vocab = json_object_get_member(object, "vocab");
+        merges = json_object_get_member(object, "merges");
+    }
+    if (!vocab || !JSON_NODE_HOLDS_OBJECT(vocab) || !merges ||
+        !JSON_NODE_HOLDS_ARRAY(merges)) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: not a BPE tokenizer: expected an object model.vocab "
+                    "and a list model.merges, found %s and %s",
+                    b->path, pe_json_describe(vocab), pe_json_describe(merges));
+        return false;
+    }
+
+    if (!read_json_ids(b, json_node_get_object(vocab), error))
+        return false;
+    JsonArray *list = json_node_get_array(merges);
+    int n = (int)json_array_get_length(list);
+    for (int i = 0; i < n; i++) {
+        JsonNode *merge = json_array_get_element(list, (guint)i);
+        if (!read_json_merge(b, merge, i, error))
+            return false;
+    }
+    PeVocabulary *v = b->vocabulary;
+    if (!find_special(b, "<|startoftext|>", "<start_of_text>", &v->start,
+                      error) ||
+        !find_special(b, "<|endoftext|>", "<end_of_text>", &v->end, error))
+        return false;
+    // The text tower finds the end of the text as the largest id.
+    if (v->end != v->size - 1) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: the end token has id %d, expected the largest, %d",
+                    b->path, v->end, v->size - 1);
+        return false;
+    }
+    return true;
+}
+
+// ---- Merges ---------------------------------------------------------------
+
+static uint32_t
+hash_pair(int left, int right)
+{
+    uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    return (uint32_t)(key * 0x9e3779b97f4a7c15u >> 40); // Fibonacci hashing
+}
+
+// The slot of a pair, or the empty one where it belongs.
+static PeMerge *
+find_slot(const PeVocabulary *v, int left, int right)
+{
+    uint32_t i = hash_pair(left, right) & v->mask;
+    while (v->merges[i].merged >= 0 &&
+           (v->merges[i].left != left || v->merges[i].right != right))
+        i = (i + 1) & v->mask;
+    return &v->merges[i];
+}
+
+const PeMerge *
+pe_vocabulary_find(const PeVocabulary *v, int left, int right)
+{
+    const PeMerge *merge = find_slot(v, left, right);
+    return merge->merged >= 0 ? merge : NULL;
+}
+
+static bool
+resolve_merge(Builder *b, int index, GError **error)
+{
+    const char *left = b->symbols->pdata[2 * index];
+    const char *right = b->symbols->pdata[2 * index + 1];
+    g_autofree char *joined = g_strconcat(left, right, NULL);
+    PeMerge merge = {.rank = index};
+    const char *missing = NULL;
+    if (!find_id(b, left, &merge.left))
+        missing = left;
+    else if (!find_id(b, right, &merge.right))
+        missing = right;
+    else if (!find_id(b, joined, &merge.merged))
+        missing = joined;
+    if (missing) {
+        g_autofree char *quoted = pe_quote(missing);
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: merge %d: %s is neither a byte nor the result of a "
+                    "merge",
+                    b->path, index, quoted);
+        return false;
+    }
+    PeMerge *slot = find_slot(b->vocabulary, merge.left, merge.right);
+    if (slot->merged >= 0) {
+        g_autofree char *quoted = pe_quote(joined);
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: merge %d repeats merge %d (%s)", b->path, index,
+                    slot->rank, quoted);
+        return false;
+    }
+    *slot = merge;
+    return true;
+}
+
+static bool
+resolve_bytes(Builder *b, GError **error)
+{
+    int order[256];
+    gunichar characters[256];
+    list_bytes(order, characters);
+    for (int i = 0; i < 256; i++) {
+        int byte = order[i];
+        g_autofree char *inner = byte_symbol(characters[i], "");
+        g_autofree char *final = byte_symbol(characters[i], FINAL);
+        if (!find_id(b, inner, &b->vocabulary->bytes[byte]) ||
+            !find_id(b, final, &b->vocabulary->finals[byte])) {
+            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                        "%s: no symbols \"%s\" and \"%s\" for byte 0x%02x, so "
+                        "this is not a byte-level CLIP vocabulary",
+                        b->path, inner, final, (unsigned)byte);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+take_fingerprint(PeVocabulary *v)
+{
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    int specials[3] = {v->size, v->start, v->end};
+    g_checksum_update(sum, (const guchar *)specials, sizeof specials);
+    g_checksum_update(sum, (const guchar *)v->bytes, sizeof v->bytes);
+    g_checksum_update(sum, (const guchar *)v->finals, sizeof v->finals);
+    // The table's layout depends only on the merges and their order.
+    g_checksum_update(sum, (const guchar *)v->merges,
+                      (gssize)(((size_t)v->mask + 1) * sizeof *v->merges));
+    g_strlcpy(v->fingerprint, g_checksum_get_string(sum),
+              sizeof v->fingerprint);
+}
+
+static bool
+resolve(Builder *b, GError **error)
+{
+    int n = (int)b->symbols->len / 2;
+    if (n == 0) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: no merges", b->path);
+        return false;
+    }
+    if (n > b->vocabulary->size) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: %d merges for %d symbols", b->path, n,
+                    b->vocabulary->size);
+        return false;
+    }
+    uint32_t slots = 16;
+    while (slots < 2 * (uint32_t)n)
+        slots *= 2;
+    b->vocabulary->mask = slots - 1;
+    b->vocabulary->merges = g_new(PeMerge, slots);
+    for (uint32_t i = 0; i < slots; i++)
+        b->vocabulary->merges[i] = (PeMerge){-1, -1, -1, -1};
+
+    if (!resolve_bytes(b, error))
+        return false;
+    for (int i = 0; i < n; i++) {
+        if (!resolve_merge(b, i, error))
+            return false;
+    }
+    take_fingerprint(b->vocabulary);
+    return true;
+}
+
+// ---- Open -----------------------------------------------------------------
+
+PeVocabulary *
+pe_vocabulary_open(const char *path, GError **error)
+{
+    size_t size;
+    g_autofree char *text = pe_read_file(path, MAX_FILE_SIZE, &size, error);
+    if (!text)
+        return NULL;
+    const char *invalid;
+    if (!g_utf8_validate_len(text, size, &invalid)) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: not a CLIP vocabulary: not UTF-8 text at offset %zu",
+                    path, (size_t)(invalid - text));
+        return NULL;
+    }
+
+    Builder b = {
+        .path = path,
+        .ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+        .symbols = g_ptr_array_new_with_free_func(g_free),
+        .vocabulary = g_new0(PeVocabulary, 1),
+    };
+    bool is_json = text[strspn(text, " \t\r\n")] == '{';
+    bool ok = (is_json ? read_json(&b, text, size, error)
+                       : read_text(&b, text, error)) &&
+              resolve(&b, error);
+    g_hash_table_unref(b.ids);
+    g_ptr_array_unref(b.symbols);
+    if (!ok)
+        g_clear_pointer(&b.vocabulary, pe_vocabulary_free);
+    return b.vocabulary;
+}
+
+void
+pe_vocabulary_free(PeVocabulary *v)
+{
+    g_free(v->merges);
+    g_free(v);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// tower.h - what the image and the text tower have in common: pre-norm
+// transformer blocks, the arena they work in, and the upload of weights.
+//
+// Private to vision.c and text.c. Knows nothing of patches, tokens or pooling.
+
+#pragma once
+
+#include "core/device/backend.h"
+#include "core/model/model.h"
+#include "vision.h"
+
+#define PE_LAYERNORM_EPS 1e-5f
+
+// The norms' weights are in the linears behind them, LayerScale in those before
+// it, and the scale of the softmax in q.
+typedef struct {
+    PeLinear *qkv;  // D -> 3D
+    PeLinear *out;  // D -> D
+    PeLinear *fc;   // D -> M
+    PeLinear *proj; // M -> D
+} PeBlock;
+
+// A linear of the model with what is folded into it on loading:
+//
+//     y = scale o (W (in_scale o x + in_shift) + b)
+//
+// All but the weight may be NULL or absent.
+typedef struct {
+    const PeTensor *weight;   // [n, ..]
+    const PeTensor *bias;     // [n]
+    const PeTensor *scale;    // [n]
+    const PeTensor *in_scale; // [k]
+    const PeTensor *in_shift; // [k]
+    int k_padded;
+} PeFoldedLinear;
+
+typedef struct {
+    PeBackend *be;        // borrowed
+    const PeModel *model; // borrowed
+    int width;            // D
+    int heads;
+    int mlp_width; // M
+    int n_blocks;
+    PeBlock *blocks; // [n_blocks]
+
+    // The arena, backend memory.
+    int max_rows;
+    float *x;   // f32 [max_rows, D], the residual stream
+    void *h;    // act [max_rows, D], what a block's linears read
+    void *wide; // act [max_rows, max(3D, M)] or larger, see pe_tower_new_arena
+
+    GPtrArray *buffers; // everything allocated on the backend
+    GPtrArray *linears;
+    GError *error; // the first failure while loading
+
+    PeTraceFunc trace;
+    void *trace_data;
+} PeTower;
+
+// The sequences in an arena of packed rows.
+typedef struct {
+    int b;              // sequences
+    int n;              // tokens of one, or of the longest
+    int rows;           // of all
+    const int *offsets; // i32 [b + 1] in backend memory, NULL: all have n
+    const PeRope *rope; // NULL: positions are not rotated
+    bool causal;
+} PeSequences;
+
+void pe_tower_init(PeTower *t, PeBackend *be, const PeModel *model, int width,
+                   int heads, int mlp_width);
+void pe_tower_clear(PeTower *t);
+
+// Loading. After the first failure these do nothing and return NULL; the owner
+// looks at it once, with pe_tower_check(), when everything has been asked for.
+
+void *pe_tower_alloc(PeTower *t, size_t size);
+// n floats on the host; g_free().
+float *pe_tower_alloc_host(PeTower *t, size_t n);
+// The elements of a tensor as f32 on the host; NULL for a tensor that the model
+// does not have. g_free().
+float *pe_tower_read(PeTower *t, const PeTensor *tensor);
+// The same in backend memory.
+float *pe_tower_load_vector(PeTower *t, const PeTensor *tensor);
+PeLinear *pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source);
+// q's rows of a qkv weight are to be multiplied with it: softmax is of powers
+// of two, and the scores of heads of this size have a scale.
+float pe_tower_query_scale(int head_dim);
+// y [n] += W x on the host, W [n, k] of any strides; sums in double.
+void pe_tower_add_product(float *y, const PeTensor *w, const float *x);
+void pe_tower_load_blocks(PeTower *t, const PeBlockWeights *blocks, int n);
+// `wide` gets at least min_wide bytes, for what the owner does before and
+// after the blocks.
+void pe_tower_new_arena(PeTower *t, int max_rows, size_t min_wide);
+// True when nothing has failed; else moves the failure to `error`.
+bool pe_tower_check(PeTower *t, GError **error);
+
+// Run all blocks over the residual stream t->x.
+void pe_tower_run(PeTower *t, const PeSequences *seq);
+
+// y act [rows, D] = LN(x), f32 with `type` F32, then y may be x; without weight
+// and bias where these are in what reads y.
+void pe_tower_layernorm(PeTower *t, void *y, PeDtype type, const float *x,
+                        const float *weight, const float *bias, int rows);
+
+// Report `n` elements of backend memory to the trace function, if there is one.
+void pe_tower_trace(PeTower *t, const char *name, const void *data,
+                    PeDtype type, size_t n);
+
+// Copy the result to the host and wait for it: false when anything that was
+// queued has failed.
+bool pe_tower_finish(PeTower *t, float *out, const float *data, size_t n,
+                     GError **error);

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpejson.c - writes JSON by hand: numbers keep the digits that a float32
+// has, whatever the locale, and nothing that is not known is written.
+
+#include "gst/convert/gstpejson.h"
+
+#include <math.h>
+#include <string.h>
+
+// Nine significant digits give every float32 back exactly.
+#define FLOAT_FORMAT "%.9g"
+
+static void
+put_escaped(GString *out, const gchar *text)
+{
+    g_autofree gchar *valid = g_utf8_make_valid(text, -1);
+
+    g_string_append_c(out, '"');
+    for (const gchar *p = valid; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            g_string_append_printf(out, "\\%c", *p);
+        else if ((guchar)*p < 0x20 || *p == 0x7f)
+            g_string_append_printf(out, "\\u%04x", (guint)(guchar)*p);
+        else
+            g_string_append_c(out, *p);
+    }
+    g_string_append_c(out, '"');
+}
+
+// JSON has no NaN and no infinity.
+static void
+put_double(GString *out, double value)
+{
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+    g_string_append(
+        out, isfinite(value)
+                 ? g_ascii_formatd(buffer, sizeof buffer, FLOAT_FORMAT, value)
+                 : "null");
+}
+
+static void
+put_key(GString *out, const gchar *key)
+{
+    gchar last = out->str[out->len - 1];
+
+    if (last != '{' && last != '[')
+        g_string_append_c(out, ',');
+    g_string_append_printf(out, "\"%s\":", key);
+}
+
+static void
+put_string(GString *out, const gchar *key, const gchar *value)
+{
+    if (!value)
+        return;
+    put_key(out, key);
+    put_escaped(out, value);
+}
+
+static void
+put_uint(GString *out, const gchar *key, guint64 value)
+{
+    put_key(out, key);
+    g_string_append_printf(out, "%" G_GUINT64_FORMAT, value);
+}
+
+static void
+put_time(GString *out, const gchar *key, GstClockTime time)
+{
+    if (GST_CLOCK_TIME_IS_VALID(time))
+        put_uint(out, key, time);
+}
+
+static void
+put_bool(GString *out, const gchar *key, gboolean value)
+{
+    put_key(out, key);
+    g_string_append(out, value ? "true" : "false");
+}
+
+static void
+put_wall_clock(GString *out, GstClockTime time)
+{
+    if (!GST_CLOCK_TIME_IS_VALID(time))
+        return;
+    g_autoptr(GDateTime) utc =
+        g_date_time_new_from_unix_utc((gint64)(time / GST_SECOND));
+    if (!utc)
+        return;
+    g_autofree gchar *seconds = g_date_time_format(utc, "%Y-%m-%dT%H:%M:%S");
+    g_autofree gchar *text = g_strdup_printf(
+        "%s.%03uZ", seconds, (guint)(time % GST_SECOND / GST_MSECOND));
+    put_string(out, "wall-clock", text);
+}
+
+static void
+put_clip(GString *out, const GstPeResult *result)
+{
+    put_key(out, "clip");
+    g_string_append_c(out, '{');
+    put_time(out, "start", gst_pe_result_get_clip_start(result));
+    put_time(out, "end", gst_pe_result_get_clip_end(result));
+    put_time(out, "stream-start", gst_pe_result_get_stream_start(result));
+    put_time(out, "stream-end", gst_pe_result_get_stream_end(result));
+    put_uint(out, "frames", gst_pe_result_get_n_frames(result));
+    put_bool(out, "partial", gst_pe_result_is_partial(result));
+    g_string_append_c(out, '}');
+}
+
+static void
+put_labels(GString *out, const GstPeResult *result)
+{
+    put_key(out, "labels");
+    g_string_append_c(out, '[');
+    for (guint i = 0; i < gst_pe_result_get_n_labels(result); i++) {
+        g_string_append(out, i ? ",{" : "{");
+        put_string(out, "label", gst_pe_result_get_label(result, i));
+        put_key(out, "score");
+        put_double(out, gst_pe_result_get_probability(result, i));
+        put_key(out, "similarity");
+        put_double(out, gst_pe_result_get_similarity(result, i));
+        g_string_append_c(out, '}');
+    }
+    g_string_append_c(out, ']');
+}
+
+static void
+put_embedding(GString *out, GBytes *embedding, GstPeEmbeddingFormat format)
+{
+    gsize size;
+    const guint8 *data = g_bytes_get_data(embedding, &size);
+
+    put_uint(out, "dim", size / sizeof(float));
+    put_key(out, "embedding");
+    if (format == GST_PE_EMBEDDING_BASE64) {
+        g_autofree gchar *text = g_base64_encode(data, size);
+        g_string_append_printf(out, "\"%s\"", text);
+        return;
+    }
+    g_string_append_c(out, '[');
+    for (gsize i = 0; i + sizeof(float) <= size; i += sizeof(float)) {
+        if (i > 0)
+            g_string_append_c(out, ',');
+        put_double(out, GST_READ_FLOAT_LE(data + i));
+    }
+    g_string_append_c(out, ']');
+}
+
+static void
+put_result(GString *out, const GstPeResult *result, GstPeEmbeddingFormat format)
+{
+    GBytes *embedding = gst_pe_result_get_embedding(result);
+
+    put_uint(out, "sequence", gst_pe_result_get_sequence(result));
+    put_clip(out, result);
+    put_string(out, "model", gst_pe_result_get_model(result));
+    put_string(out, "model-fingerprint",
+               gst_pe_result_get_model_fingerprint(result));
+    put_string(out, "device", gst_pe_result_get_device(result));
+    put_string(out, "precision", gst_pe_result_get_precision(result));
+    put_uint(out, "labels-version", gst_pe_result_get_labels_version(result));
+    put_labels(out, result);
+    if (embedding && format != GST_PE_EMBEDDING_NONE)
+        put_embedding(out, embedding, format);
+}
+
+GString *
+gst_pe_json_new(const GstPeResult *result, const gchar *stream_id,
+                const GstPeJsonTimes *times, GstPeEmbeddingFormat format)
+{
+    GString *out = g_string_new("{\"schema\":\"pe-1\"");
+
+    if (result && gst_pe_result_get_stream_id(result))
+        stream_id = gst_pe_result_get_stream_id(result);
+    put_string(out, "stream-id", stream_id);
+    put_time(out, "pts", times->pts);
+    put_time(out, "duration", times->duration);
+    put_time(out, "running-time", times->running_time);
+    put_time(out, "stream-time", times->stream_time);
+    put_time(out, "age", times->age);
+    put_wall_clock(out, times->wall_clock);
+    if (result)
+        put_result(out, result, format);
+    g_string_append(out, "}\n");
+    return out;
+}

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpemetaconvert.c - results on buffers become lines of JSON.
+
+/**
+ * SECTION:element-pemetaconvert
+ * @title: pemetaconvert
+ * @short_description: turns the results of peinference into JSON lines
+ *
+ * For each result of #peinference one buffer with a compact JSON object and a
+ * line break. Frames without a new result become GAP events, so that sinks and
+ * muxers downstream keep time. Pixels are never looked at, so any kind of
+ * buffer may carry the metadata, encoded video too.
+ *
+ * Times are integers in nanoseconds; what is not known is left out:
+ *
+ * * `schema`: `pe-1`
+ * * `stream-id`: of the stream
+ * * `pts`, `duration`, `running-time`, `stream-time`: of the frame that carries
+ *   the result
+ * * `age`: how long before that frame the clip ended
+ * * `wall-clock`: ISO 8601, UTC, when the frame has a reference timestamp of
+ *   the Unix or NTP clock
+ * * `sequence`: number of the result
+ * * `clip`: `start`, `end` in running time, `stream-start`, `stream-end` in
+ *   stream time, `frames`, and `partial` when the stream ended before the clip
+ *   was complete
+ * * `model`, `model-fingerprint`, `device`, `precision`
+ * * `labels-version`: different for every label set, 0 without labels
+ * * `labels`: list of `label`, `score` (probability), `similarity` (cosine),
+ *   best first
+ * * `dim`, `embedding`: see #GstPeMetaConvert:embedding
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 filesrc location=video.mp4 ! decodebin ! videoconvert !
+ * peinference model=PE-Core-B16-224.pt labels="a dog|a cat" ! pemetaconvert !
+ * filesink location=labels.jsonl
+ * ]|
+ *
+ * Since: 0.1
+ */
+
+#include "gst/convert/gstpemetaconvert.h"
+
+#include "gst/convert/gstpeembeddingformat.h"
+#include "gst/convert/gstpejson.h"
+
+#include <gst/video/video.h>
+#include <stdbool.h>
+
+GST_DEBUG_CATEGORY_STATIC(pe_meta_convert_debug);
+#define GST_CAT_DEFAULT pe_meta_convert_debug
+
+#define DEFAULT_EMBEDDING GST_PE_EMBEDDING_NONE
+#define DEFAULT_ADD_EMPTY_RESULTS FALSE
+
+// Seconds from 1900, where NTP counts from, to 1970.
+#define NTP_TO_UNIX G_GUINT64_CONSTANT(2208988800)
+
+enum {
+    PROP_0,
+    PROP_EMBEDDING,
+    PROP_ADD_EMPTY_RESULTS,
+    N_PROPERTIES,
+};
+
+static GParamSpec *properties[N_PROPERTIES];
+
+struct _GstPeMetaConvert {
+    GstElement parent;
+    GstPad *sinkpad;
+    GstPad *srcpad;
+
+    // Properties, object lock.
+    GstPeEmbeddingFormat embedding;
+    bool add_empty_results;
+
+    // Streaming thread.
+    GstSegment segment;
+    gchar *stream_id;
+    GPtrArray *written; // GstPeResult of the last buffer that had any
+};
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("application/x-json"));
+
+G_DEFINE_TYPE(GstPeMetaConvert, gst_pe_meta_convert, GST_TYPE_ELEMENT)
+GST_ELEMENT_REGISTER_DEFINE(pemetaconvert, "pemetaconvert", GST_RANK_NONE,
+                            GST_TYPE_PE_META_CONVERT)
+
+// ---- Times ----------------------------------------------------------------
+
+static GstClockTime
+get_wall_clock(GstBuffer *buffer)
+{
+    gpointer state = NULL;
+    GstMeta *meta;
+
+    while ((meta = gst_buffer_iterate_meta_filtered(
+                buffer, &state, GST_REFERENCE_TIMESTAMP_META_API_TYPE))) {
+        GstReferenceTimestampMeta *reference =
+            (GstReferenceTimestampMeta *)meta;
+        GstStructure *s = gst_caps_get_structure(reference->reference, 0);
+        if (gst_structure_has_name(s, "timestamp/x-unix"))
+            return reference->timestamp;
+        if (gst_structure_has_name(s, "timestamp/x-ntp") &&
+            reference->timestamp >= NTP_TO_UNIX * GST_SECOND)
+            return reference->timestamp - NTP_TO_UNIX * GST_SECOND;
+    }
+    return GST_CLOCK_TIME_NONE;
+}
+
+static GstPeJsonTimes
+get_times(GstPeMetaConvert *self, GstBuffer *buffer)
+{
+    GstPeJsonTimes times = {
+        .pts = GST_BUFFER_PTS(buffer),
+        .duration = GST_BUFFER_DURATION(buffer),
+        .running_time = GST_CLOCK_TIME_NONE,
+        .stream_time = GST_CLOCK_TIME_NONE,
+        .age = GST_CLOCK_TIME_NONE,
+        .wall_clock = get_wall_clock(buffer),
+    };
+    if (self->segment.format == GST_FORMAT_TIME) {
+        times.running_time = gst_segment_to_running_time(
+            &self->segment, GST_FORMAT_TIME, times.pts);
+        times.stream_time = gst_segment_to_stream_time(
+            &self->segment, GST_FORMAT_TIME, times.pts);
+    }
+    return times;
+}
+
+// ---- Data flow ------------------------------------------------------------
+
+static GstFlowReturn
+push_json(GstPeMetaConvert *self, const GstPeResult *result,
+          const GstPeJsonTimes *times)
+{
+    GST_OBJECT_LOCK(self);
+    GstPeEmbeddingFormat format = self->embedding;
+    GST_OBJECT_UNLOCK(self);
+
+    GString *json = gst_pe_json_new(result, self->stream_id, times, format);
+    gsize size = json->len;
+    GstBuffer *out = gst_buffer_new_wrapped(g_string_free(json, FALSE), size);
+    GST_BUFFER_PTS(out) = times->pts;
+    GST_BUFFER_DURATION(out) = times->duration;
+    return gst_pad_push(self->srcpad, out);
+}
+
+// A frame without a new result.
+static GstFlowReturn
+push_nothing(GstPeMetaConvert *self, const GstPeJsonTimes *times)
+{
+    GST_OBJECT_LOCK(self);
+    bool empty = self->add_empty_results;
+    GST_OBJECT_UNLOCK(self);
+
+    if (empty)
+        return push_json(self, NULL, times);
+    if (GST_CLOCK_TIME_IS_VALID(times->pts))
+        gst_pad_push_event(self->srcpad,
+                           gst_event_new_gap(times->pts, times->duration));
+    return GST_FLOW_OK;
+}
+
+// Write the results that the buffer before this one did not carry too.
+static GstFlowReturn
+push_results(GstPeMetaConvert *self, GstBuffer *buffer, GstPeJsonTimes *times,
+             guint *n_written)
+{
+    GPtrArray *results =
+        g_ptr_array_new_with_free_func((GDestroyNotify)gst_pe_result_unref);
+    GstFlowReturn flow = GST_FLOW_OK;
+    gpointer state = NULL;
+    GstPeMeta *meta;
+
+    while (flow == GST_FLOW_OK &&
+           (meta = (GstPeMeta *)gst_buffer_iterate_meta_filtered(
+                buffer, &state, GST_PE_META_API_TYPE))) {
+        g_ptr_array_add(results, gst_pe_result_ref(meta->result));
+        if (g_ptr_array_find(self->written, meta->result, NULL))
+            continue;
+        times->age = meta->age;
+        flow = push_json(self, meta->result, times);
+        (*n_written)++;
+    }
+    if (results->len > 0) {
+        g_ptr_array_unref(self->written);
+        self->written = g_steal_pointer(&results);
+    }
+    g_clear_pointer(&results, g_ptr_array_unref);
+    return flow;
+}
+
+static GstFlowReturn
+chain(GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+    GstPeMetaConvert *self = GST_PE_META_CONVERT(parent);
+    GstPeJsonTimes times = get_times(self, buffer);
+    guint n_written = 0;
+    GstFlowReturn flow = push_results(self, buffer, &times, &n_written);
+
+    gst_buffer_unref(buffer);
+    return n_written > 0 ? flow : push_nothing(self, &times);
+}
+
+// The result of a clip that the end of the stream cut short: its place in time
+// is the end of the clip, as no frame carries it.
+static gboolean
+take_result(GstPeMetaConvert *self, GstPeResult *result)
+{
+    GstClockTime end = gst_pe_result_get_clip_end(result);
+    GstPeJsonTimes times = {
+        .pts = GST_CLOCK_TIME_NONE,
+        .duration = GST_CLOCK_TIME_NONE,
+        .running_time = end,
+        .stream_time = gst_pe_result_get_stream_end(result),
+        .age = GST_CLOCK_TIME_NONE,
+        .wall_clock = GST_CLOCK_TIME_NONE,
+    };
+    if (self->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(end))
+        times.pts = gst_segment_position_from_running_time(
+            &self->segment, GST_FORMAT_TIME, end);
+    return push_json(self, result, &times) == GST_FLOW_OK;
+}
+
+static gboolean
+push_caps(GstPeMetaConvert *self)
+{
+    g_autoptr(GstCaps) caps = gst_caps_new_simple(
+        "application/x-json", "format", G_TYPE_STRING, "pe-1", NULL);
+    return gst_pad_push_event(self->srcpad, gst_event_new_caps(caps));
+}
+
+static gboolean
+sink_event(GstPad *pad, GstObject *parent, GstEvent *event)
+{
+    GstPeMetaConvert *self = GST_PE_META_CONVERT(parent);
+    GstPeResult *result = gst_event_get_pe_result(event);
+
+    if (result) {
+        gboolean ok = take_result(self, result);
+        gst_event_unref(event);
+        return ok;
+    }
+    switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_CAPS:
+        gst_event_unref(event);
+        return push_caps(self);
+    case GST_EVENT_STREAM_START: {
+        const gchar *id;
+        gst_event_parse_stream_start(event, &id);
+        g_free(self->stream_id);
+        self->stream_id = g_strdup(id);
+        break;
+    }
+    case GST_EVENT_SEGMENT:
+        gst_event_copy_segment(event, &self->segment);
+        break;
+    case GST_EVENT_FLUSH_STOP:
+        g_ptr_array_set_size(self->written, 0);
+        gst_segment_init(&self->segment, GST_FORMAT_UNDEFINED);
+        break;
+    default:
+        break;
+    }
+    return gst_pad_event_default(pad, parent, event);
+}
+
+// Neither pools nor formats of the other side mean anything here.
+static gboolean
+sink_query(GstPad *pad, GstObject *parent, GstQuery *query)
+{
+    if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION) {
+        gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
+        return TRUE;
+    }
+    return gst_pad_query_default(pad, parent, query);
+}
+
+// ---- Object ---------------------------------------------------------------
+
+static GstStateChangeReturn
+change_state(GstElement *element, GstStateChange transition)
+{
+    GstPeMetaConvert *self = GST_PE_META_CONVERT(element);
+    GstStateChangeReturn ret =
+        GST_ELEMENT_CLASS(gst_pe_meta_convert_parent_class)
+            ->change_state(element, transition);
+
+    if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+        g_ptr_array_set_size(self->written, 0);
+        g_clear_pointer(&self->stream_id, g_free);
+        gst_segment_init(&self->segment, GST_FORMAT_UNDEFINED);
+    }
+    return ret;
+}
+
+static void
+set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+    GstPeMetaConvert *self = GST_PE_META_CONVERT(object);
+
+    GST_OBJECT_LOCK(self);
+    switch (id) {
+    case PROP_EMBEDDING:
+        self->embedding = (GstPeEmbeddingFormat)g_value_get_enum(value);
+        break;
+    case PROP_ADD_EMPTY_RESULTS:
+        self->add_empty_results = g_value_get_boolean(value);
+        break;
+    default:
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+        break;
+    }
+    GST_OBJECT_UNLOCK(self);
+}
+
+static void
+get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+    GstPeMetaConvert *self = GST_PE_META_CONVERT(object);
+
+    GST_OBJECT_LOCK(self);
+    switch (id) {
+    case PROP_EMBEDDING:
+        g_value_set_enum(value, self->embedding);
+        break;
+    case PROP_ADD_EMPTY_RESULTS:
+        g_value_set_boolean(value, self->add_empty_results);
+        break;
+    default:
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+        break;
+    }
+    GST_OBJECT_UNLOCK(self);
+}
+
+static void
+finalize(GObject *object)
+{
+    GstPeMetaConvert *self = GST_PE_META_CONVERT(object);
+
+    g_ptr_array_unref(self->written);
+    g_free(self->stream_id);
+    G_OBJECT_CLASS(gst_pe_meta_convert_parent_class)->finalize(object);
+}
+
+static void
+gst_pe_meta_convert_class_init(GstPeMetaConvertClass *klass)
+{
+    GObjectClass *object_class = G_OBJECT_CLASS(klass);
+    GstElementClass *element_class = GST_ELEMENT_CLASS(klass);
+    const GParamFlags flags =
+        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+
+    GST_DEBUG_CATEGORY_INIT(pe_meta_convert_debug, "pemetaconvert", 0,
+                            "Perception Encoder results to JSON");
+    object_class->set_property = set_property;
+    object_class->get_property = get_property;
+    object_class->finalize = finalize;
+    element_class->change_state = change_state;
+
+    /**
+     * GstPeMetaConvert:embedding:
+     *
+     * How the embedding is written: not at all, as base64 of little-endian
+     * float32 values, or as a list of numbers.
+     *
+     * Since: 0.1
+     */
+    properties[PROP_EMBEDDING] = g_param_spec_enum(
+        "embedding", "Embedding", "How the embedding is written",
+        GST_TYPE_PE_EMBEDDING_FORMAT, DEFAULT_EMBEDDING, flags);
+
+    /**
+     * GstPeMetaConvert:add-empty-results:
+     *
+     * Write a line, with times only, for frames without a new result too.
+     *
+     * Since: 0.1
+     */
+    properties[PROP_ADD_EMPTY_RESULTS] =
+        g_param_spec_boolean("add-empty-results", "Add empty results",
+                             "Write a line for frames without a new result too",
+                             DEFAULT_ADD_EMPTY_RESULTS, flags);
+
+    g_object_class_install_properties(object_class, N_PROPERTIES, properties);
+    gst_type_mark_as_plugin_api(GST_TYPE_PE_EMBEDDING_FORMAT, 0);
+    gst_element_class_add_static_pad_template(element_class, &sink_template);
+    gst_element_class_add_static_pad_template(element_class, &src_template);
+    gst_element_class_set_static_metadata(
+        element_class, "Perception Encoder results to JSON",
+        "Converter/Metadata",
+        "Turns the results of peinference into JSON lines",
+        "gst-perception-encoder contributors");
+}
+
+static void
+gst_pe_meta_convert_init(GstPeMetaConvert *self)
+{
+    GstElement *element = GST_ELEMENT(self);
+
+    self->embedding = DEFAULT_EMBEDDING;
+    self->add_empty_results = DEFAULT_ADD_EMPTY_RESULTS;
+    self->written =
+        g_ptr_array_new_with_free_func((GDestroyNotify)gst_pe_result_unref);
+    gst_segment_init(&self->segment, GST_FORMAT_UNDEFINED);
+    self->sinkpad = gst_pad_new_from_static_template(&sink_template, "sink");
+    self->srcpad = gst_pad_new_from_static_template(&src_template, "src");
+    gst_pad_set_chain_function(self->sinkpad, chain);
+    gst_pad_set_event_function(self->sinkpad, sink_event);
+    gst_pad_set_query_function(self->sinkpad, sink_query);
+    gst_pad_use_fixed_caps(self->srcpad);
+    gst_element_add_pad(element, self->sinkpad);
+    gst_element_add_pad(element, self->srcpad);
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpeinference.c - class and states of peinference. Its properties are in
+// gstpeproperties.c, the data flow in gstpeinput.c and gstpeoutput.c, their
+// common queue in gstpequeue.c, queries in gstpequery.c.
+
+/**
+ * SECTION:element-peinference
+ * @title: peinference
+ * @short_description: embeds clips of video and labels them with any text
+ *
+ * Takes decoded frames, samples clips from them, computes the Perception
+ * Encoder embedding of each clip, compares it with the labels that the user
+ * wrote as plain text, and attaches the result to the frames as #GstPeMeta (and
+ * as GstAnalyticsClsMtd where that exists). Pixels pass through untouched.
+ * All elements of a process with the same model, device and precision share one
+ * copy of the weights, and their frames are computed in common batches.
+ *
+ * ## Which frame carries the result
+ *
+ * In exact mode the last frame of a clip; it waits for the result, frames
+ * between clips do not. In latest mode no frame ever waits, and every frame
+ * carries the most recent result together with its age. In auto mode the
+ * element chooses latest behind a live source and exact otherwise.
+ *
+ * A clip that is cut short by the end of the stream, a new segment or a
+ * timestamp that runs backwards has frames that are already gone; its result,
+ * flagged as partial, is posted as a message and travels downstream as a
+ * serialized event, see gst_event_get_pe_result(). New caps, gaps and the
+ * DISCONT flag do not end a clip: frames of any size and format can be part of
+ * one. Frames without a timestamp are sampled by counting. A flush discards
+ * what is not finished. Video decoders behind the element may drop the event at
+ * the end of a stream, so #pemetaconvert belongs in front of them.
+ *
+ * ## Latency
+ *
+ * Non-live, a bounded number of frames (16, or twice
+ * #GstPeInference:batch-size) waits in the element and then upstream waits; the
+ * number is announced in the ALLOCATION query. Live, exact mode adds
+ * #GstPeInference:latency to the pipeline's latency and latest mode adds
+ * nothing. QoS events go upstream untouched; no frame is ever dropped.
+ *
+ * ## CUDA memory
+ *
+ * In a build with GstCuda, frames may be in `memory:CUDAMemory`, as from
+ * nvh264dec or cudaupload. An engine on a CUDA device reads them where they
+ * lie, on the stream that writes them, when they are in the device's primary
+ * context; on its way to READY the element therefore offers this context to the
+ * pipeline, unless the application, a neighbour or a bin already has one for
+ * the device. Frames of any other context are copied once, on the device. The
+ * CPU takes frames in CUDA memory too, but GStreamer copies them to the host,
+ * so there they stand behind system memory in the caps.
+ * #GstPeInference:stats counts which way the frames went.
+ *
+ * The same memory goes downstream: an element that cannot take it wants
+ * cudadownload in front. Buffers in system memory whose caps say CUDA memory
+ * are an error; CUDA memory under plain caps is not.
+ *
+ * ## Messages
+ *
+ * An element message named `peinference` is posted for every result when
+ * #GstPeInference:post-messages is set, with these fields:
+ *
+ * * #GstClockTime `timestamp`, `stream-time`, `running-time`, `duration`: of
+ *   the clip's last frame
+ * * #GstClockTime `clip-start`, `clip-end`: running time of the clip
+ * * #guint64 `sequence`: number of the result, from 0
+ * * #guint `n-frames`: how many frames were embedded
+ * * #gboolean `partial`: the clip has fewer frames than
+ * #GstPeInference:clip-length
+ * * #gchararray `model`, `model-fingerprint`, `device`
+ * * #guint64 `labels-version`: different for every label set, 0 without labels
+ * * #GstValueArray of #gchararray `labels`: best first
+ * * #GstValueArray of #gdouble `scores`: probabilities, 0 to 1
+ * * #GstValueArray of #gdouble `similarities`: cosines, -1 to 1
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 -m filesrc location=video.mp4 ! decodebin ! videoconvert !
+ * peinference model=PE-Core-B16-224.pt labels="a dog|a cat" frame-rate=2/1 !
+ * fakesink
+ * ]| Prints a message with the most likely label for every four seconds.
+ * |[
+ * gst-launch-1.0 -m filesrc location=video.mp4 ! qtdemux ! h264parse !
+ * nvh264dec ! peinference device=cuda model=PE-Core-B16-224.pt
+ * labels="a dog|a cat" ! fakesink
+ * ]| Reads the frames in the decoder's memory.
+ *
+ * Since: 0.1
+ */
+
+#include "gst/inference/gstpeinference.h"
+
+#include "gst/video/gstpeframe.h"
+
+GST_DEBUG_CATEGORY(pe_inference_debug);
+#define GST_CAT_DEFAULT pe_inference_debug
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+
+G_DEFINE_TYPE(GstPeInference, gst_pe_inference, GST_TYPE_ELEMENT)
+GST_ELEMENT_REGISTER_DEFINE(peinference, "peinference", GST_RANK_NONE,
+                            GST_TYPE_PE_INFERENCE)
+
+// ---- Errors ---------------------------------------------------------------
+
+void
+gst_pe_inference_post_error(GstPeInference *self, const GError *error)
+{
+    GQuark domain = GST_LIBRARY_ERROR;
+    int code = GST_LIBRARY_ERROR_FAILED;
+
+    if (error->domain == PE_ERROR) {
+        switch ((PeError)error->code) {
+        case PE_ERROR_FILE:
+        case PE_ERROR_DEVICE:
+            domain = GST_RESOURCE_ERROR;
+            code = GST_RESOURCE_ERROR_NOT_FOUND;
+            break;
+        case PE_ERROR_FORMAT:
+        case PE_ERROR_SHAPE:
+            domain = GST_STREAM_ERROR;
+            code = GST_STREAM_ERROR_FORMAT;
+            break;
+        case PE_ERROR_NOMEM:
+            domain = GST_RESOURCE_ERROR;
+            code = GST_RESOURCE_ERROR_NO_SPACE_LEFT;
+            break;
+        case PE_ERROR_BACKEND:
+        case PE_ERROR_CANCELLED:
+            break;
+        }
+    }
+    gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_ERROR, domain, code,
+                             g_strdup(error->message), NULL, __FILE__,
+                             GST_FUNCTION, __LINE__);
+}
+
+// ---- States ---------------------------------------------------------------
+
+static PeModel *
+open_model(GstPeInference *self, GError **error)
+{
+    GST_OBJECT_LOCK(self);
+    g_autofree char *path = g_strdup(self->model_path);
+    GST_OBJECT_UNLOCK(self);
+
+    return path && *path ? pe_model_open(path, error)
+                         : pe_model_open_default(error);
+}
+
+bool
+gst_pe_engine_is_on_device(PeEngine *engine)
+{
+    return g_str_has_prefix(pe_engine_get_device(engine), "cuda");
+}
+
+static PeEngine *
+open_engine(GstPeInference *self, GError **error)
+{
+    PeModel *model = open_model(self, error);
+    if (!model)
+        return NULL;
+
+    GST_OBJECT_LOCK(self);
+    g_autofree char *device = g_strdup(self->device);
+    PeEngineParams params = {
+        .model = model,
+        .device = device,
+        .precision = self->precision,
+        .batch_size = (int)self->settings.batch_size,
+        .batch_timeout = (int)self->batch_timeout,
+    };
+    GST_OBJECT_UNLOCK(self);
+
+    PeEngine *engine = pe_engine_get(&params, error);
+    pe_model_unref(model);
+    if (engine)
+        GST_INFO_OBJECT(self, "%s on %s (%s), %s",
+                        pe_model_get_name(pe_engine_get_model(engine)),
+                        pe_engine_get_device(engine),
+                        pe_engine_get_description(engine),
+                        pe_precision_nick(pe_engine_get_precision(engine)));
+    return engine;
+}
+
+static void
+job_done(PeJob *job, void *user_data)
+{
+    gst_pe_queue_wake(&((GstPeInference *)user_data)->queue);
+}
+
+static void
+stop(GstPeInference *self)
+{
+    gst_pe_input_reset(self);
+    gst_pe_labels_stop(&self->labels);
+    g_clear_pointer(&self->client, pe_client_free);
+    GST_OBJECT_LOCK(self);
+    PeEngine *engine = g_steal_pointer(&self->engine);
+    GST_OBJECT_UNLOCK(self);
+    g_clear_pointer(&engine, pe_engine_unref);
+    gst_video_info_init(&self->info);
+    g_clear_pointer(&self->stream_id, g_free);
+    self->live_known = false;
+}
+
+static bool
+start(GstPeInference *self)
+{
+    g_autoptr(GError) error = NULL;
+    PeEngine *engine = open_engine(self, &error);
+
+    if (!engine || !gst_pe_labels_start(&self->labels, engine, &error)) {
+        g_clear_pointer(&engine, pe_engine_unref);
+        gst_pe_inference_post_error(self, error);
+        return false;
+    }
+    gst_pe_cuda_start(&self->cuda, pe_engine_get_device(engine));
+    self->client = pe_client_new(engine, job_done, self);
+    self->sequence = 0;
+    gst_pe_stats_reset(&self->stats);
+    GST_OBJECT_LOCK(self);
+    self->engine = engine;
+    GST_OBJECT_UNLOCK(self);
+    return true;
+}
+
+// Of the device that is asked for; which one it becomes, the engine decides.
+static void
+start_cuda(GstPeInference *self)
+{
+    GST_OBJECT_LOCK(self);
+    g_autofree char *device = g_strdup(self->device);
+    GST_OBJECT_UNLOCK(self);
+
+    gst_pe_cuda_start(&self->cuda, device);
+}
+
+static void
+set_context(GstElement *element, GstContext *context)
+{
+    gst_pe_cuda_take(&GST_PE_INFERENCE(element)->cuda, context);
+    GST_ELEMENT_CLASS(gst_pe_inference_parent_class)
+        ->set_context(element, context);
+}
+
+static GstStateChangeReturn
+change_state(GstElement *element, GstStateChange transition)
+{
+    GstPeInference *self = GST_PE_INFERENCE(element);
+
+    if (transition == GST_STATE_CHANGE_NULL_TO_READY)
+        start_cuda(self);
+    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !start(self))
+        return GST_STATE_CHANGE_FAILURE;
+
+    GstStateChangeReturn ret = GST_ELEMENT_CLASS(gst_pe_inference_parent_class)
+                                   ->change_state(element, transition);
+
+    if (transition == GST_STATE_CHANGE_PAUSED_TO_READY ||
+        (transition == GST_STATE_CHANGE_READY_TO_PAUSED &&
+         ret == GST_STATE_CHANGE_FAILURE))
+        stop(self);
+    if (transition == GST_STATE_CHANGE_READY_TO_NULL)
+        gst_pe_cuda_stop(&self->cuda);
+    return ret;
+}
+
+// ---- Object ---------------------------------------------------------------
+
+static void
+finalize(GObject *object)
+{
+    GstPeInference *self = GST_PE_INFERENCE(object);
+
+    gst_pe_cuda_stop(&self->cuda);
+    gst_pe_labels_clear(&self->labels);
+    gst_pe_clips_free(self->clips);
+    gst_pe_queue_clear(&self->queue);
+    gst_pe_stats_clear(&self->stats);
+    g_free(self->model_path);
+    g_free(self->device);
+    G_OBJECT_CLASS(gst_pe_inference_parent_class)->finalize(object);
+}
+
+static void
+gst_pe_inference_class_init(GstPeInferenceClass *klass)
+{
+    GstElementClass *element_class = GST_ELEMENT_CLASS(klass);
+
+    GST_DEBUG_CATEGORY_INIT(pe_inference_debug, "peinference", 0,
+                            "Perception Encoder inference");
+    G_OBJECT_CLASS(klass)->finalize = finalize;
+    gst_pe_properties_install(G_OBJECT_CLASS(klass));
+    element_class->change_state = change_state;
+    element_class->set_context = set_context;
+    gst_element_class_add_static_pad_template(element_class, &sink_template);
+    gst_element_class_add_static_pad_template(element_class, &src_template);
+    gst_element_class_set_static_metadata(
+        element_class, "Perception Encoder inference", "Filter/Analyzer/Video",
+        "Embeds clips of video and labels them with any text",
+        "gst-perception-encoder contributors");
+}
+
+static void
+gst_pe_inference_init(GstPeInference *self)
+{
+    GstElement *element = GST_ELEMENT(self);
+
+    self->sinkpad = gst_pad_new_from_static_template(&sink_template, "sink");
+    self->srcpad = gst_pad_new_from_static_template(&src_template, "src");
+    gst_pe_properties_init(self);
+    gst_pe_cuda_init(&self->cuda, element);
+    gst_pe_labels_init(&self->labels, element);
+    gst_pe_stats_init(&self->stats);
+    gst_pe_queue_init(&self->queue, element, self->srcpad, gst_pe_output_send,
+                      gst_pe_output_answer, self);
+    self->clips = gst_pe_clips_new();
+    gst_pe_input_init(self);
+    gst_pe_query_init(self);
+    gst_element_add_pad(element, self->sinkpad);
+    gst_element_add_pad(element, self->srcpad);
+}

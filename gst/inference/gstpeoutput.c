@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpeoutput.c - the source pad's half of the data flow: results are made of
+// clips that have ended, put on frames, posted, and sent on in order. Runs on
+// the task of the source pad.
+
+#include "gst/inference/gstpeanalytics.h"
+#include "gst/inference/gstpeinference.h"
+#include "gst/inference/gstpemessage.h"
+
+#include <string.h>
+
+GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
+#define GST_CAT_DEFAULT pe_inference_debug
+
+static GBytes *
+embedding_to_bytes(const float *embedding, int dim)
+{
+    guint32 *out = g_new(guint32, (gsize)dim);
+
+    memcpy(out, embedding, sizeof(float) * (size_t)dim);
+    for (int i = 0; i < dim; i++)
+        out[i] = GUINT32_TO_LE(out[i]);
+    return g_bytes_new_take(out, sizeof(float) * (size_t)dim);
+}
+
+static GstPeResult *
+make_result(GstPeInference *self, const GstPeClip *clip,
+            const GstPeSettings *settings, GError **error)
+{
+    int dim = pe_engine_get_dim(self->engine);
+    g_autofree float *embedding = g_new(float, (size_t)dim);
+
+    if (!gst_pe_clip_embed(clip, dim, embedding, error))
+        return NULL;
+
+    PeModel *model = pe_engine_get_model(self->engine);
+    PeLabels *labels = gst_pe_labels_get(&self->labels);
+    int n = labels ? MIN((int)settings->top_k, pe_labels_count(labels)) : 0;
+    g_autofree PeScore *scores = g_new(PeScore, (size_t)n);
+    g_autofree GstPeLabel *found = g_new(GstPeLabel, (size_t)n);
+
+    if (n > 0)
+        n = pe_labels_score(labels, embedding, n, (float)settings->threshold,
+                            scores);
+    for (int i = 0; i < n; i++)
+        found[i] = (GstPeLabel){scores[i].name, scores[i].probability,
+                                scores[i].similarity};
+
+    GstPeResultFields fields = {
+        .stream_id = self->stream_id,
+        .model = pe_model_get_name(model),
+        .model_fingerprint = pe_model_get_fingerprint(model),
+        .device = pe_engine_get_device(self->engine),
+        .precision = pe_precision_nick(pe_engine_get_precision(self->engine)),
+        .sequence = self->sequence++,
+        .clip_start = clip->first.running_time,
+        .clip_end =
+            gst_pe_times_get_end(clip->last.running_time, clip->last.duration),
+        .stream_start = clip->first.stream_time,
+        .stream_end =
+            gst_pe_times_get_end(clip->last.stream_time, clip->last.duration),
+        .n_frames = clip->jobs->len,
+        .partial = clip->partial,
+        .labels_version = labels ? pe_labels_get_version(labels) : 0,
+        .labels = found,
+        .n_labels = (guint)n,
+    };
+    g_autoptr(GBytes) bytes = NULL;
+    if (settings->attach_embedding)
+        bytes = fields.embedding = embedding_to_bytes(embedding, dim);
+    GstPeResult *result = gst_pe_result_new(&fields);
+    g_clear_pointer(&labels, pe_labels_unref);
+    return result;
+}
+
+// Takes the clip, which has ended. *result is posted as a message too; it stays
+// NULL when the clip was cancelled. false: failed, and the error is posted.
+static bool
+finish_clip(GstPeInference *self, GstPeClip *clip, GstPeResult **result)
+{
+    int64_t start = g_get_monotonic_time();
+    GstPeSettings settings = gst_pe_inference_get_settings(self);
+    g_autoptr(GError) error = NULL;
+
+    *result = make_result(self, clip, &settings, &error);
+    if (*result) {
+        gst_pe_stats_count(&self->stats, GST_PE_COUNT_CLIPS);
+        if (clip->partial)
+            gst_pe_stats_count(&self->stats, GST_PE_COUNT_PARTIAL);
+        gst_pe_stats_time(&self->stats, GST_PE_STAGE_SCORE, start);
+        if (settings.post_messages)
+            gst_element_post_message(
+                GST_ELEMENT(self),
+                gst_pe_message_new(GST_OBJECT(self), *result, &clip->last));
+    }
+    gst_pe_clip_free(clip);
+    if (!error || g_error_matches(error, PE_ERROR, PE_ERROR_CANCELLED))
+        return true;
+    gst_pe_inference_post_error(self, error);
+    return false;
+}
+
+// *newest takes the result, an older one goes.
+static void
+supersede(GstPeInference *self, GstPeResult **newest, GstPeResult *result)
+{
+    if (!result)
+        return;
+    if (*newest) {
+        gst_pe_stats_count(&self->stats, GST_PE_COUNT_SUPERSEDED);
+        gst_pe_result_unref(*newest);
+    }
+    *newest = result;
+}
+
+// The results of all pending clips that have ended; *newest takes the last.
+// false: one of them failed.
+static bool
+finish_pending(GstPeInference *self, GstPeResult **newest)
+{
+    GstPeClip *clip;
+
+    while ((clip = gst_pe_inference_take_pending(self, true))) {
+        GstPeResult *result;
+        if (!finish_clip(self, clip, &result))
+            return false;
+        supersede(self, newest, result);
+    }
+    return true;
+}
+
+static GstClockTime
+get_age(const GstPeResult *result, const GstPeItem *item)
+{
+    GstClockTime end = gst_pe_result_get_clip_end(result);
+    GstClockTime frame_end = gst_pe_times_get_end(
+        item->running_time, GST_BUFFER_DURATION(item->object));
+
+    if (!GST_CLOCK_TIME_IS_VALID(end) || !GST_CLOCK_TIME_IS_VALID(frame_end))
+        return GST_CLOCK_TIME_NONE;
+    return frame_end > end ? frame_end - end : 0;
+}
+
+// The result for this frame: of the clip it ends, of a clip that came too late
+// for its own frame, or in latest mode the most recent one. *result stays NULL
+// when there is none; false: a clip failed.
+static bool
+get_result(GstPeInference *self, GstPeItem *item, GstPeResult **result)
+{
+    GstPeClip *clip = g_steal_pointer(&item->clip);
+
+    if (clip && !gst_pe_clip_is_done(clip)) {
+        GST_DEBUG_OBJECT(self, "a frame leaves without its result");
+        gst_pe_stats_count(&self->stats, GST_PE_COUNT_LATE);
+        gst_pe_inference_add_pending(self, g_steal_pointer(&clip));
+    }
+    bool ok = finish_pending(self, result);
+    if (clip) {
+        GstPeResult *own = NULL;
+        gst_pe_stats_time(&self->stats, GST_PE_STAGE_HOLD, item->arrival);
+        ok = finish_clip(self, clip, &own) && ok;
+        supersede(self, result, own);
+    }
+    if (item->repeat) {
+        if (*result) {
+            g_clear_pointer(&self->latest, gst_pe_result_unref);
+            self->latest = gst_pe_result_ref(*result);
+        } else if (self->latest) {
+            *result = gst_pe_result_ref(self->latest);
+        }
+    }
+    return ok;
+}
+
+static GstFlowReturn
+send_buffer(GstPeInference *self, GstPeItem *item)
+{
+    GstBuffer *buffer = GST_BUFFER_CAST(item->object);
+    g_autoptr(GstPeResult) result = NULL;
+
+    if (!get_result(self, item, &result)) {
+        gst_buffer_unref(buffer);
+        return GST_FLOW_CUSTOM_ERROR;
+    }
+    if (result) {
+        buffer = gst_buffer_make_writable(buffer);
+        item->object = GST_MINI_OBJECT_CAST(buffer);
+        gst_buffer_add_pe_meta(buffer, result, get_age(result, item));
+        gst_pe_analytics_attach(buffer, result);
+    }
+    return gst_pad_push(self->srcpad, buffer);
+}
+
+static GstFlowReturn
+send_result(GstPeInference *self, GstPeItem *item)
+{
+    g_autoptr(GstPeResult) result = NULL;
+
+    if (!finish_clip(self, item->clip, &result))
+        return GST_FLOW_CUSTOM_ERROR;
+    if (result)
+        gst_pad_push_event(self->srcpad, gst_event_new_pe_result(result));
+    return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+send_event(GstPeInference *self, GstEvent *event)
+{
+    GstEventType type = GST_EVENT_TYPE(event);
+
+    if (type == GST_EVENT_STREAM_START) {
+        const char *id;
+        gst_event_parse_stream_start(event, &id);
+        g_free(self->stream_id);
+        self->stream_id = g_strdup(id);
+    }
+    if (type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT)
+        g_clear_pointer(&self->latest, gst_pe_result_unref);
+    gst_pad_push_event(self->srcpad, event);
+    return type == GST_EVENT_EOS ? GST_FLOW_EOS : GST_FLOW_OK;
+}
+
+GstFlowReturn
+gst_pe_output_send(GstPeItem *item, void *user_data)
+{
+    GstPeInference *self = user_data;
+
+    if (!item->object)
+        return send_result(self, item);
+    if (GST_IS_BUFFER(item->object))
+        return send_buffer(self, item);
+    return send_event(self, GST_EVENT_CAST(item->object));
+}
+
+// ---- Queries --------------------------------------------------------------
+
+// The frames that are held here are missing in the pool that they came from.
+// Without a pool from downstream the number alone is announced: decoders that
+// are given one wait for its buffers, others copy. false: no frames are asked
+// about.
+static bool
+announce_held(GstPeInference *self, GstQuery *query)
+{
+    guint held = (guint)gst_pe_input_get_max_held(self);
+    guint n = gst_query_get_n_allocation_pools(query);
+
+    for (guint i = 0; i < n; i++) {
+        GstBufferPool *pool;
+        guint size, min, max;
+        gst_query_parse_nth_allocation_pool(query, i, &pool, &size, &min, &max);
+        min += held;
+        if (max > 0)
+            max = MAX(max + held, min);
+        gst_query_set_nth_allocation_pool(query, i, pool, size, min, max);
+        gst_clear_object(&pool);
+    }
+    if (n > 0)
+        return true;
+    GstCaps *caps = NULL;
+    GstVideoInfo info;
+    gst_query_parse_allocation(query, &caps, NULL);
+    if (!caps || !gst_video_info_from_caps(&info, caps))
+        return false;
+    gst_query_add_allocation_pool(query, NULL, (guint)info.size, held, 0);
+    return true;
+}
+
+bool
+gst_pe_output_answer(GstQuery *query, void *user_data)
+{
+    GstPeInference *self = user_data;
+    bool ok = gst_pad_peer_query(self->srcpad, query);
+
+    // They are held even if nobody downstream has an opinion.
+    if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION)
+        ok = announce_held(self, query) || ok;
+    return ok;
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_engine_queue.c - order, fairness and the rule that closes a batch, with
+// a clock of the test's own and no threads.
+
+#include "core/engine/queue.h"
+
+#include <string.h>
+
+#define BATCH 4
+#define TIMEOUT 1000 // us
+
+// Slots are only carried; these stand for them.
+static PeSlot *
+slot(void)
+{
+    return (PeSlot *)g_malloc(1);
+}
+
+typedef struct {
+    PeQueue *queue;
+    GString *called; // names of the clients, in order
+} Fixture;
+
+typedef struct {
+    Fixture *f;
+    char name;
+    PeClient *client;
+} User;
+
+static void
+setup(Fixture *f, const void *timeout)
+{
+    f->queue = pe_queue_new(1, BATCH, GPOINTER_TO_INT(timeout));
+    f->called = g_string_new(NULL);
+}
+
+static void
+teardown(Fixture *f, const void *unused)
+{
+    PeSlot *s;
+    while ((s = pe_queue_get_slot(f->queue)))
+        g_free(s);
+    pe_queue_unref(f->queue);
+    g_string_free(f->called, TRUE);
+}
+
+static void
+on_done(PeJob *job, void *data)
+{
+    User *u = data;
+    g_assert_true(pe_job_is_done(job));
+    g_string_append_c(u->f->called, u->name);
+}
+
+static User
+user(Fixture *f, char name)
+{
+    return (User){f, name, NULL};
+}
+
+static void
+join(User *u)
+{
+    u->client = pe_queue_add_client(u->f->queue, on_done, u);
+}
+
+static PeJob *
+push(User *u, int64_t now)
+{
+    PeJob *job = pe_queue_push(u->client, slot(), now, NULL);
+    g_assert_nonnull(job);
+    return job;
+}
+
+static void
+push_many(User *u, int n, int64_t now)
+{
+    for (int i = 0; i < n; i++)
+        pe_job_unref(push(u, now));
+}
+
+// One batch as the worker would run it; results count up from `first`.
+static int
+run(Fixture *f, int64_t now, const GError *error)
+{
+    static const float results[BATCH] = {0, 1, 2, 3};
+    PeJob *jobs[BATCH];
+    int64_t deadline;
+    int n = pe_queue_take(f->queue, now, jobs, &deadline);
+    pe_queue_finish(f->queue, jobs, n, error ? NULL : results, error);
+    return n;
+}
+
+static void
+keeps_the_order_of_a_client(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a');
+    join(&a);
+    PeJob *jobs[6];
+    for (int i = 0; i < 6; i++)
+        jobs[i] = push(&a, 0);
+    g_assert_cmpint(run(f, 0, NULL), ==, 4);
+    g_assert_cmpint(run(f, 0, NULL), ==, 2);
+    for (int i = 0; i < 6; i++) {
+        const float *x = pe_job_get_embedding(jobs[i], NULL);
+        g_assert_cmpfloat(x[0], ==, (float)(i % 4));
+        pe_job_unref(jobs[i]);
+    }
+    pe_queue_remove_client(a.client);
+}
+
+static void
+serves_clients_in_turn(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a'), b = user(f, 'b'), c = user(f, 'c');
+    join(&a);
+    join(&b);
+    join(&c);
+    push_many(&a, 7, 0);
+    push_many(&b, 1, 0);
+    push_many(&c, 2, 0);
+    while (run(f, 0, NULL) > 0)
+        g_string_append_c(f->called, '|');
+    g_assert_cmpstr(f->called->str, ==, "abca|caaa|aa|");
+    pe_queue_remove_client(a.client);
+    pe_queue_remove_client(b.client);
+    pe_queue_remove_client(c.client);
+}
+
+static void
+closes_a_batch_when_full_or_due(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a'), b = user(f, 'b');
+    join(&a);
+    join(&b);
+    PeJob *jobs[BATCH];
+    int64_t deadline;
+
+    g_assert_cmpint(pe_queue_take(f->queue, 0, jobs, &deadline), ==, 0);
+    g_assert_true(deadline == INT64_MAX);
+
+    push_many(&b, 1, 100);
+    push_many(&a, 1, 300);
+    g_assert_cmpint(pe_queue_take(f->queue, 400, jobs, &deadline), ==, 0);
+    g_assert_cmpint(deadline, ==, 100 + TIMEOUT);
+    g_assert_cmpint(run(f, 100 + TIMEOUT, NULL), ==, 2);
+
+    push_many(&a, 3, 5000);
+    g_assert_cmpint(run(f, 5001, NULL), ==, 0);
+    push_many(&b, 1, 5002);
+    g_assert_cmpint(run(f, 5003, NULL), ==, 4);
+    pe_queue_remove_client(a.client);
+    pe_queue_remove_client(b.client);
+}
+
+static void
+hurries_for_one_client(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a'), b = user(f, 'b');
+    join(&a);
+    join(&b);
+    push_many(&a, 1, 0);
+    push_many(&b, 1, 0);
+    pe_client_hurry(a.client);
+    g_assert_cmpint(run(f, 1, NULL), ==, 2);
+    // Only what was queued then hurries.
+    push_many(&a, 1, 2);
+    g_assert_cmpint(run(f, 3, NULL), ==, 0);
+    // Nor does a job that was cancelled after hurrying.
+    PeJob *job = push(&b, 4);
+    pe_client_hurry(b.client);
+    pe_job_cancel(job);
+    g_assert_cmpint(run(f, 5, NULL), ==, 0);
+    pe_job_unref(job);
+    pe_queue_remove_client(a.client);
+    pe_queue_remove_client(b.client);
+}
+
+static void
+never_runs_cancelled_jobs(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a');
+    join(&a);
+    push_many(&a, 1, 0);
+    PeJob *job = push(&a, 0);
+    push_many(&a, 1, 0);
+    pe_job_cancel(job);
+    pe_job_cancel(job);
+    g_assert_true(pe_job_is_done(job));
+    g_autoptr(GError) error = NULL;
+    g_assert_null(pe_job_get_embedding(job, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_CANCELLED);
+    g_assert_cmpint(run(f, 0, NULL), ==, 2);
+    g_assert_cmpstr(f->called->str, ==, "aa");
+    pe_job_unref(job);
+    pe_queue_remove_client(a.client);
+}
+
+static void
+finishes_a_started_job_in_spite_of_cancel(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a');
+    join(&a);
+    PeJob *job = push(&a, 0);
+    PeJob *jobs[BATCH];
+    int64_t deadline;
+    g_assert_cmpint(pe_queue_take(f->queue, 0, jobs, &deadline), ==, 1);
+    pe_job_cancel(job);
+    g_assert_false(pe_job_is_done(job));
+    pe_queue_finish(f->queue, jobs, 1, (float[]){7}, NULL);
+    g_assert_cmpfloat(pe_job_get_embedding(job, NULL)[0], ==, 7);
+    pe_job_unref(job);
+    pe_queue_remove_client(a.client);
+}
+
+static void
+forgets_a_client_that_left(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a'), b = user(f, 'b');
+    join(&a);
+    join(&b);
+    PeJob *running = push(&a, 0);
+    PeJob *jobs[BATCH];
+    int64_t deadline;
+    g_assert_cmpint(pe_queue_take(f->queue, 0, jobs, &deadline), ==, 1);
+    PeJob *queued = push(&a, 0);
+    push_many(&b, 1, 0);
+    pe_queue_remove_client(a.client);
+    g_assert_true(pe_job_is_done(queued));
+    pe_queue_finish(f->queue, jobs, 1, (float[]){7}, NULL);
+    g_assert_cmpstr(f->called->str, ==, "");
+    g_assert_nonnull(pe_job_get_embedding(running, NULL));
+    g_assert_cmpint(run(f, 0, NULL), ==, 1);
+    g_assert_cmpstr(f->called->str, ==, "b");
+    pe_job_unref(running);
+    pe_job_unref(queued);
+    pe_queue_remove_client(b.client);
+}
+
+static void
+gives_a_failed_batch_its_error_and_goes_on(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a');
+    join(&a);
+    PeJob *bad = push(&a, 0);
+    g_autoptr(GError) fault =
+        g_error_new_literal(PE_ERROR, PE_ERROR_SHAPE, "too odd");
+    g_assert_cmpint(run(f, 0, fault), ==, 1);
+    PeJob *good = push(&a, 0);
+    g_assert_cmpint(run(f, 0, NULL), ==, 1);
+
+    g_autoptr(GError) error = NULL;
+    g_assert_null(pe_job_get_embedding(bad, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_SHAPE);
+    g_assert_nonnull(pe_job_get_embedding(good, NULL));
+    g_assert_cmpstr(f->called->str, ==, "aa");
+    pe_job_unref(bad);
+    pe_job_unref(good);
+    pe_queue_remove_client(a.client);
+}
+
+static void
+refuses_everything_once_the_device_is_dead(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a');
+    join(&a);
+    push_many(&a, 1, 0);
+    g_autoptr(GError) fault =
+        g_error_new_literal(PE_ERROR, PE_ERROR_BACKEND, "fell off the bus");
+    pe_queue_fail(f->queue, fault);
+    g_assert_cmpint(run(f, 1, fault), ==, 1); // in spite of the timeout
+    g_autoptr(GError) error = NULL;
+    g_assert_null(pe_queue_push(a.client, slot(), 0, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
+    g_assert_cmpstr(error->message, ==, "fell off the bus");
+    pe_queue_remove_client(a.client);
+}
+
+static void
+reuses_slots(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a');
+    join(&a);
+    PeSlot *first = slot(), *second = slot();
+    PeJob *ran = pe_queue_push(a.client, first, 0, NULL);
+    g_assert_cmpint(run(f, 0, NULL), ==, 1);
+    PeJob *cancelled = pe_queue_push(a.client, second, 0, NULL);
+    pe_job_cancel(cancelled);
+    g_assert_true(pe_queue_get_slot(f->queue) == second);
+    g_assert_true(pe_queue_get_slot(f->queue) == first);
+    g_assert_null(pe_queue_get_slot(f->queue));
+    pe_queue_put_slot(f->queue, first);
+    pe_queue_put_slot(f->queue, second);
+    pe_job_unref(ran);
+    pe_job_unref(cancelled);
+    pe_queue_remove_client(a.client);
+}
+
+#define ADD(path, timeout, func) \
+    g_test_add("/queue/" path, Fixture, GINT_TO_POINTER(timeout), setup, func, \
+               teardown)
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("order", 0, keeps_the_order_of_a_client);
+    ADD("fair", 0, serves_clients_in_turn);
+    ADD("close", TIMEOUT, closes_a_batch_when_full_or_due);
+    ADD("hurry", TIMEOUT, hurries_for_one_client);
+    ADD("cancel", 0, never_runs_cancelled_jobs);
+    ADD("cancel-started", 0, finishes_a_started_job_in_spite_of_cancel);
+    ADD("leave", 0, forgets_a_client_that_left);
+    ADD("batch-error", 0, gives_a_failed_batch_its_error_and_goes_on);
+    ADD("dead", TIMEOUT, refuses_everything_once_the_device_is_dead);
+    ADD("slots", 0, reuses_slots);
+    return g_test_run();
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_gst_demo.c - the demo model on the demo clip, from the H.264 file to
+// the labels: the right one at every time, whatever the decoder's format, range
+// and size. Needs no other model.
+
+#include "tests/support/gst_helpers.h"
+
+#include <json-glib/json-glib.h>
+#include <unistd.h>
+
+#define CLIP_FRAMES 5 // half a second: no clip spans two scenes
+#define N_CLIPS 40
+
+typedef struct {
+    JsonArray *scenes; // of models/demo/demo.json
+    int n_clips;
+    int n_wrong;
+} Answers;
+
+static char *
+demo_file(const char *name)
+{
+    const char *folder = g_getenv("PE_DEMO_DIR");
+
+    g_assert_nonnull(folder);
+    return g_build_filename(folder, name, NULL);
+}
+
+// What is seen at a stream time, NULL after the end.
+static const char *
+true_label(JsonArray *scenes, GstClockTime time)
+{
+    double seconds = (double)time / GST_SECOND;
+
+    for (guint i = 0; i < json_array_get_length(scenes); i++) {
+        JsonObject *scene = json_array_get_object_element(scenes, i);
+        if (seconds >= json_object_get_double_member(scene, "start") &&
+            seconds < json_object_get_double_member(scene, "end"))
+            return json_object_get_string_member(scene, "label");
+    }
+    return NULL;
+}
+
+static void
+compare(Answers *answers, const GstPeResult *result)
+{
+    GstClockTime start = gst_pe_result_get_stream_start(result);
+    const char *right = true_label(answers->scenes, start);
+
+    g_assert_cmpuint(gst_pe_result_get_n_labels(result), ==, 1);
+    const char *given = gst_pe_result_get_label(result, 0);
+    answers->n_clips++;
+    if (g_strcmp0(given, right) == 0)
+        return;
+    answers->n_wrong++;
+    g_test_message("%.1f s: \"%s\" (%.3f), expected \"%s\"",
+                   (double)start / GST_SECOND, given,
+                   gst_pe_result_get_probability(result, 0), right);
+}
+
+static GstPadProbeReturn
+read_labels(GstPad *pad G_GNUC_UNUSED, GstPadProbeInfo *info, void *user_data)
+{
+    GstPeMeta *meta = gst_buffer_get_pe_meta(GST_PAD_PROBE_INFO_BUFFER(info));
+
+    if (meta)
+        compare(user_data, meta->result);
+    return GST_PAD_PROBE_OK;
+}
+
+// `model` may be empty: the one that is installed.
+static GstElement *
+make_pipeline(const char *caps, const char *model)
+{
+    g_autofree char *clip = demo_file("demo.mp4");
+    g_autofree char *labels = demo_file("labels/demo.json");
+    g_autofree char *line = g_strdup_printf(
+        "filesrc location=\"%s\" ! qtdemux ! h264parse ! avdec_h264 ! "
+        "videoconvert ! videoscale ! video/x-raw,%s ! "
+        "peinference model=\"%s\" device=cpu precision=fp32 mode=exact "
+        "labels-file=\"%s\" clip-length=%d top-k=1 ! "
+        "fakesink name=sink",
+        clip, caps, model, labels, CLIP_FRAMES);
+    g_autoptr(GError) error = NULL;
+    GstElement *pipeline = gst_parse_launch(line, &error);
+
+    g_assert_no_error(error);
+    return pipeline;
+}
+
+static void
+watch_sink(GstElement *pipeline, Answers *answers)
+{
+    g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(sink, "sink");
+
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, read_labels, answers,
+                      NULL);
+}
+
+static void
+check_labels(const char *caps, const char *model)
+{
+    const char *const needed[] = {"qtdemux",  "h264parse",    "avdec_h264",
+                                  "fakesink", "videoconvert", "videoscale",
+                                  NULL};
+    g_autofree char *path = demo_file("demo.json");
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(GError) error = NULL;
+
+    if (!have_elements(needed))
+        return;
+    json_parser_load_from_file(parser, path, &error);
+    g_assert_no_error(error);
+    Answers answers = {
+        .scenes = json_node_get_array(json_parser_get_root(parser)),
+    };
+    g_autoptr(GstElement) pipeline = make_pipeline(caps, model);
+    watch_sink(pipeline, &answers);
+    run_to_the_end(pipeline);
+    g_test_message("%d clips, %d wrong (limit 0)", answers.n_clips,
+                   answers.n_wrong);
+    g_assert_cmpint(answers.n_clips, ==, N_CLIPS);
+    g_assert_cmpint(answers.n_wrong, ==, 0);
+}
+
+static void
+gives_the_right_label_at_every_time(const void *caps)
+{
+    g_autofree char *model = demo_file("pe-demo.safetensors");
+
+    check_labels(caps, model);
+}
+
+static void
+is_the_model_when_none_is_named(void)
+{
+    g_autofree char *demo = demo_file("");
+    g_autofree char *data = g_dir_make_tmp("pe-demo-XXXXXX", NULL);
+    g_autofree char *installed =
+        g_build_filename(data, "gst-perception-encoder", NULL);
+
+    g_assert_cmpint(symlink(demo, installed), ==, 0);
+    g_setenv("GST_PE_DATA_PATH", data, TRUE);
+    check_labels("format=I420", "");
+    g_unsetenv("GST_PE_DATA_PATH");
+    g_assert_cmpint(unlink(installed), ==, 0);
+    g_assert_cmpint(rmdir(data), ==, 0);
+}
+
+static void
+add_tests(void)
+{
+    static const char *const variants[][2] = {
+        {"i420_limited", "format=I420,colorimetry=bt601"},
+        {"i420_full_range", "format=I420,colorimetry=1:4:7:1"},
+        {"nv12_limited", "format=NV12,colorimetry=bt709"},
+        {"nv12_full_range", "format=NV12,colorimetry=1:3:5:1"},
+        {"rgb", "format=RGB"},
+        {"rgb_640x360", "format=RGB,width=640,height=360"},
+        {"i420_640x360", "format=I420,width=640,height=360"},
+        {"nv12_full_range_640x360",
+         "format=NV12,colorimetry=1:4:7:1,width=640,height=360"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(variants); i++) {
+        g_autofree char *path = g_strdup_printf(
+            "/demo/gives_the_right_label_at_every_time/%s", variants[i][0]);
+        g_test_add_data_func(path, variants[i][1],
+                             gives_the_right_label_at_every_time);
+    }
+    g_test_add_func("/demo/is_the_model_when_none_is_named",
+                    is_the_model_when_none_is_named);
+}
+
+int
+main(int argc, char **argv)
+{
+    return run_gst_tests(argc, argv, add_tests);
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_labels.c - labels become the mean of their prompts and are scored by a
+// softmax.
+
+#include "tests/support/label_stand_in.h"
+
+#include <math.h>
+#include <string.h>
+
+static GError *
+fail_to_make_labels(const char *text)
+{
+    GError *error = NULL;
+    PeLabelSpec *spec = pe_label_spec_parse(text, NULL);
+    g_assert_true(pe_label_spec_set_templates(spec, "{}", NULL));
+    g_assert_null(
+        pe_labels_new(stand_in_engine, stand_in.tokenizer, spec, &error));
+    pe_label_spec_free(spec);
+    return error;
+}
+
+static void
+assert_near(float value, double expected, double limit)
+{
+    g_test_message("%.9g, expected %.9g, limit %.1g", (double)value, expected,
+                   limit);
+    g_assert_cmpfloat(fabs(value - expected), <=, limit);
+}
+
+// ---- Vectors --------------------------------------------------------------
+
+static void
+averages_unit_vectors_of_prompts(void)
+{
+    stand_in_use("average", 3);
+    // "3 0 0" and "0 0.5 0": (1,0,0) and (0,1,0) although one is longer.
+    PeLabels *labels = make_labels("0", NULL, "3 {} {}|{} 0.5 {}");
+    const float *x = pe_labels_get_vector(labels, 0);
+    g_assert_cmpint(pe_labels_count(labels), ==, 1);
+    g_assert_cmpstr(pe_labels_get_name(labels, 0), ==, "0");
+    assert_near(x[0], sqrt(0.5), 1e-6);
+    assert_near(x[1], sqrt(0.5), 1e-6);
+    assert_near(x[2], 0, 1e-6);
+    pe_labels_unref(labels);
+}
+
+static void
+numbers_every_set(void)
+{
+    stand_in_use("version", 2);
+    PeLabels *a = make_labels("1 0", NULL, "{}");
+    PeLabels *b = make_labels("1 0", NULL, "{}");
+    g_assert_cmpuint(pe_labels_get_version(a), !=, pe_labels_get_version(b));
+    g_assert_true(pe_labels_ref(a) == a);
+    pe_labels_unref(a);
+    pe_labels_unref(a);
+    pe_labels_unref(b);
+}
+
+static void
+refuses_vectors_that_are_not_finite(void)
+{
+    stand_in_use("nan", 2);
+    for (int i = 0; i < 2; i++) { // the second time nothing was cached
+        g_autoptr(GError) error = fail_to_make_labels("nan");
+        g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
+    }
+}
+
+static void
+passes_on_the_failure_of_the_engine(void)
+{
+    stand_in_use("broken", 2);
+    stand_in.broken = true;
+    g_autoptr(GError) error = fail_to_make_labels("x");
+    g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
+    g_assert_cmpstr(error->message, ==, "broken");
+}
+
+static void
+needs_a_text_tower(void)
+{
+    stand_in_use("vision", 2);
+    stand_in.text = NULL;
+    g_autoptr(GError) error = fail_to_make_labels("x");
+    g_assert_error(error, PE_ERROR, PE_ERROR_SHAPE);
+    g_assert_nonnull(strstr(error->message, "fake model"));
+}
+
+static void
+warns_about_labels_that_hardly_differ(void)
+{
+    stand_in_use("similar", 2);
+    PeLabels *labels = make_labels("1 0|1 0.1|1 0.5|0 1", NULL, "{}");
+    g_assert_cmpuint(stand_in.warnings->len, ==, 1); // 0.995; the next is 0.939
+    g_assert_nonnull(
+        strstr(stand_in.warnings->pdata[0], "\"1 0\" and \"1 0.1\""));
+    pe_labels_unref(labels);
+}
+
+static void
+warns_about_cut_texts_also_when_cached(void)
+{
+    stand_in_use("cut", 2);
+    static const char text[] = "a b c d e f g h i j k l m n o p";
+    pe_labels_unref(make_labels(text, NULL, "{}"));
+    g_assert_cmpuint(stand_in.warnings->len, ==,
+                     0); // it is the engine that warns
+    pe_labels_unref(make_labels(text, NULL, "{}"));
+    g_assert_cmpuint(stand_in.warnings->len, ==, 1);
+    g_assert_nonnull(strstr(stand_in.warnings->pdata[0], "\"o p\""));
+}
+
+// ---- Scores ---------------------------------------------------------------
+
+static void
+scores_by_softmax_over_labels_and_negatives(void)
+{
+    stand_in_use("softmax", 2);
+    PeLabels *labels = make_labels("1 0|0.8 0.6|0 1", "0.96 0.28", "{}");
+    const float x[2] = {1, 0};
+    PeScore scores[5];
+    int n = pe_labels_score(labels, x, 5, 0, scores);
+    double sum = 1 + exp(-20) + exp(-100) + exp(-4);
+    g_assert_cmpint(n, ==, 3); // the negative is not reported
+    g_assert_cmpint(scores[0].index, ==, 0);
+    g_assert_cmpstr(scores[0].name, ==, "1 0");
+    assert_near(scores[0].probability, 1 / sum, 1e-6);
+    assert_near(scores[0].similarity, 1, 1e-6);
+    g_assert_cmpint(scores[1].index, ==, 1);
+    assert_near(scores[1].probability, exp(-20) / sum, 1e-13);
+    assert_near(scores[1].similarity, 0.8, 1e-6);
+    g_assert_cmpint(scores[2].index, ==, 2);
+    pe_labels_unref(labels);
+}
+
+static void
+reports_the_best_first_and_ties_by_index(void)
+{
+    stand_in_use("ties", 2);
+    // 4 and 1 are best and equal; all probabilities but these are far below.
+    PeLabels *labels = make_labels("0 1|2 0|0 2|0 3|3 0", NULL, "{}");
+    const float x[2] = {1, 0};
+    PeScore scores[5];
+    static const int order[] = {1, 4, 0, 2, 3};
+    for (int top_k = 0; top_k <= 5; top_k++) {
+        int n = pe_labels_score(labels, x, top_k, 0, scores);
+        g_assert_cmpint(n, ==, top_k);
+        for (int i = 0; i < n; i++)
+            g_assert_cmpint(scores[i].index, ==, order[i]);
+    }
+    pe_labels_unref(labels);
+}
+
+static void
+applies_the_larger_threshold(void)
+{
+    stand_in_use("threshold", 2);
+    g_autofree char *path =
+        g_build_filename(stand_in.folder, "labels.json", NULL);
+    static const char json[] =
+        "{\"labels\": [{\"name\": \"1 0\", \"threshold\": 0.6},"
+        "{\"name\": \"2 0\", \"threshold\": 0.1}, \"0 1\"],"
+        "\"templates\": [\"{}\"]}";
+    g_assert_true(g_file_set_contents(path, json, -1, NULL));
+    PeLabelSpec *spec = pe_label_spec_load(path, NULL);
+    PeLabels *labels =
+        pe_labels_new(stand_in_engine, stand_in.tokenizer, spec, NULL);
+    pe_label_spec_free(spec);
+
+    const float x[2] = {1, 0}; // probabilities 0.5, 0.5, 0
+    PeScore scores[3];
+    g_assert_cmpint(pe_labels_score(labels, x, 1, 0, scores), ==, 1);
+    g_assert_cmpint(scores[0].index, ==, 1);
+    g_assert_cmpint(pe_labels_score(labels, x, 3, 0, scores), ==, 2);
+    g_assert_cmpint(scores[1].index, ==, 2);
+    g_assert_cmpint(pe_labels_score(labels, x, 3, 0.4f, scores), ==, 1);
+    g_assert_cmpint(pe_labels_score(labels, x, 3, 0.7f, scores), ==, 0);
+    pe_labels_unref(labels);
+}
+
+static void
+reports_nothing_for_a_vector_that_is_not_finite(void)
+{
+    stand_in_use("bad-clip", 2);
+    PeLabels *labels = make_labels("1 0|0 1", NULL, "{}");
+    const float x[2] = {NAN, 0};
+    PeScore scores[2];
+    g_assert_cmpint(pe_labels_score(labels, x, 2, 0, scores), ==, 0);
+    pe_labels_unref(labels);
+}
+
+static void
+add_tests(void)
+{
+    g_test_add_func("/labels/average", averages_unit_vectors_of_prompts);
+    g_test_add_func("/labels/version", numbers_every_set);
+    g_test_add_func("/labels/finite", refuses_vectors_that_are_not_finite);
+    g_test_add_func("/labels/failure", passes_on_the_failure_of_the_engine);
+    g_test_add_func("/labels/no-text", needs_a_text_tower);
+    g_test_add_func("/labels/similar", warns_about_labels_that_hardly_differ);
+    g_test_add_func("/labels/cut", warns_about_cut_texts_also_when_cached);
+    g_test_add_func("/score/softmax",
+                    scores_by_softmax_over_labels_and_negatives);
+    g_test_add_func("/score/order", reports_the_best_first_and_ties_by_index);
+    g_test_add_func("/score/threshold", applies_the_larger_threshold);
+    g_test_add_func("/score/finite",
+                    reports_nothing_for_a_vector_that_is_not_finite);
+}
+
+int
+main(int argc, char **argv)
+{
+    return stand_in_run(argc, argv, add_tests);
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// fake_runner.c - see fake_runner.h.
+
+#include "fake_runner.h"
+
+#include "tests/support/tiny_model.h"
+
+FakeState fake;
+
+static PeRunner *
+fake_open(const PeEngineParams *params, GError **error)
+{
+    PeRunner *d = g_new0(PeRunner, 1);
+    d->name = g_strdup("cpu");
+    d->description = g_strdup("imagined");
+    d->precision = params->precision == PE_PRECISION_AUTO ? PE_PRECISION_BF16
+                                                          : params->precision;
+    d->batch_size = params->batch_size ? params->batch_size : 4;
+    g_atomic_int_inc(&fake.n_opened);
+    return d;
+}
+
+static bool
+fake_load(PeRunner *runner, GError **error)
+{
+    g_usleep((gulong)fake.load_ms * 1000);
+    g_atomic_int_inc(&fake.n_loaded);
+    if (fake.fail_load)
+        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM, "too little of it");
+    return !fake.fail_load;
+}
+
+static void
+fake_close(PeRunner *runner)
+{
+    g_free(runner->name);
+    g_free(runner->description);
+    g_free(runner);
+    g_atomic_int_inc(&fake.n_closed);
+}
+
+// What every piece of work does first.
+static void
+begin(char letter)
+{
+    g_usleep((gulong)fake.batch_ms * 1000);
+    g_mutex_lock(&fake.lock);
+    g_string_append_c(fake.log, letter);
+    g_cond_broadcast(&fake.changed);
+    while (fake.held)
+        g_cond_wait(&fake.changed, &fake.lock);
+    g_mutex_unlock(&fake.lock);
+}
+
+static bool
+fake_embed_images(PeRunner *runner, PeSlot *const *slots, int n, float *out,
+                  GError **error)
+{
+    begin('i');
+    bool fails = fake.fail_batches > 0;
+    fake.fail_batches -= fails;
+    for (int i = 0; i < n; i++)
+        out[i * TINY_MODEL_DIM] = *(float *)slots[i];
+    if (fails)
+        g_set_error(error, PE_ERROR, (int)fake.batch_error, "it broke");
+    return !fails;
+}
+
+static bool
+fake_embed_texts(PeRunner *runner, const int *ids, int n, int context,
+                 float *out, GError **error)
+{
+    g_assert_cmpint(n, <=, PE_TEXT_CHUNK);
+    begin('t');
+    for (int i = 0; i < n; i++)
+        out[i * TINY_MODEL_DIM] = (float)ids[i * context + 1];
+    return true;
+}
+
+static double
+fake_measure_gemm(PeRunner *runner, int batch)
+{
+    return batch;
+}
+
+static PeSlot *
+fake_slot_new(PeRunner *runner)
+{
+    g_atomic_int_inc(&fake.n_slots);
+    return (PeSlot *)g_new0(float, 1);
+}
+
+static void
+fake_slot_free(PeRunner *runner, PeSlot *slot)
+{
+    g_free(slot);
+    g_atomic_int_add(&fake.n_slots, -1);
+}
+
+static bool
+fake_ingest(PeRunner *runner, PeSlot *slot, const PeFrame *frame,
+            GError **error)
+{
+    if (frame->width == 0) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "an empty frame");
+        return false;
+    }
+    *(float *)slot = (float)frame->width;
+    return true;
+}
+
+const PeRunnerOps fake_runner_ops = {
+    .open = fake_open,
+    .load = fake_load,
+    .close = fake_close,
+    .embed_images = fake_embed_images,
+    .embed_texts = fake_embed_texts,
+    .measure_gemm = fake_measure_gemm,
+    .slot_new = fake_slot_new,
+    .slot_free = fake_slot_free,
+    .ingest = fake_ingest,
+};
+
+void
+fake_reset(void)
+{
+    if (fake.log)
+        g_string_free(fake.log, TRUE);
+    memset(&fake, 0, sizeof fake);
+    fake.log = g_string_new(NULL);
+}
+
+void
+fake_hold(bool held)
+{
+    g_mutex_lock(&fake.lock);
+    fake.held = held;
+    g_cond_broadcast(&fake.changed);
+    g_mutex_unlock(&fake.lock);
+}
+
+void
+fake_wait_for_work(gsize n)
+{
+    g_mutex_lock(&fake.lock);
+    while (fake.log->len < n)
+        g_cond_wait(&fake.changed, &fake.lock);
+    g_mutex_unlock(&fake.lock);
+}

@@ -141,10 +141,18 @@ open_engine(GstPeShared *shared, GError **error)
     return engine;
 }
 
+// A job that was cancelled here made place for a newer one, or its time had
+// passed.
 static void
 job_done(PeJob *job, void *user_data)
 {
-    gst_pe_queue_wake(user_data);
+    GstPeShared *shared = user_data;
+    g_autoptr(GError) error = NULL;
+
+    if (!pe_job_get_embedding(job, &error) &&
+        g_error_matches(error, PE_ERROR, PE_ERROR_CANCELLED))
+        gst_pe_stats_count(&shared->stats, GST_PE_COUNT_SKIPPED);
+    gst_pe_queue_wake(&shared->queue);
 }
 
 static void
@@ -170,7 +178,8 @@ start(GstPeInference *self)
     }
     gst_pe_cuda_start(&shared->cuda, pe_engine_get_device(engine));
     gst_pe_stats_reset(&shared->stats);
-    PeClient *client = pe_client_new(engine, job_done, &shared->queue);
+    gst_pe_shared_forget_failure(shared);
+    PeClient *client = pe_client_new(engine, job_done, shared);
     gst_pe_input_start(self->input, engine, client);
     gst_pe_output_start(self->output, engine);
     gst_pe_shared_set_engine(shared, engine, client);

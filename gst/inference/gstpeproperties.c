@@ -40,6 +40,7 @@ enum {
     PROP_CLIP_LENGTH,
     PROP_CLIP_STRIDE,
     PROP_MODE,
+    PROP_HOLD,
     PROP_LATENCY,
     PROP_LABELS,
     PROP_LABELS_FILE,
@@ -123,6 +124,9 @@ set_locked(GstPeInference *self, guint id, const GValue *value,
     case PROP_MODE:
         s->mode = (GstPeInferenceMode)g_value_get_enum(value);
         break;
+    case PROP_HOLD:
+        s->hold = (GstPeInferenceHold)g_value_get_enum(value);
+        break;
     case PROP_LATENCY:
         s->latency = g_value_get_uint(value);
         break;
@@ -198,6 +202,9 @@ get_locked(GstPeInference *self, guint id, GValue *value, GParamSpec *pspec)
         break;
     case PROP_MODE:
         g_value_set_enum(value, s->mode);
+        break;
+    case PROP_HOLD:
+        g_value_set_enum(value, s->hold);
         break;
     case PROP_LATENCY:
         g_value_set_uint(value, s->latency);
@@ -426,6 +433,11 @@ declare_mode(void)
     properties[PROP_MODE] =
         g_param_spec_enum("mode", "Mode", "Whether frames wait for results",
                           GST_TYPE_PE_INFERENCE_MODE, DEFAULT_MODE, IN_PLAYING);
+
+    properties[PROP_HOLD] =
+        g_param_spec_enum("hold", "Hold", "What frames do for results",
+                          GST_TYPE_PE_INFERENCE_HOLD,
+                          GST_PE_INFERENCE_HOLD_FRAMES, IN_PLAYING);
 
     /**
      * GstPeInference:latency:

@@ -285,8 +285,7 @@ finalize(GObject *object)
     gst_pe_clips_free(self->clips);
     gst_pe_queue_clear(&self->queue);
     gst_pe_stats_clear(&self->stats);
-    g_free(self->model_path);
-    g_free(self->device);
+    gst_pe_properties_clear(self);
     G_OBJECT_CLASS(gst_pe_inference_parent_class)->finalize(object);
 }
 

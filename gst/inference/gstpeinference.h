@@ -46,6 +46,7 @@ struct _GstPeInference {
     char *device;
     PePrecision precision;
     guint batch_timeout; // ms
+    char *source_id;
 
     GstPeLabels labels;
     GstPeStats stats;
@@ -85,6 +86,7 @@ void gst_pe_inference_post_error(GstPeInference *self, const GError *error);
 
 void gst_pe_properties_install(GObjectClass *klass);
 void gst_pe_properties_init(GstPeInference *self);
+void gst_pe_properties_clear(GstPeInference *self);
 GstPeSettings gst_pe_inference_get_settings(GstPeInference *self);
 
 // ---- gstpeinput.c ---------------------------------------------------------

@@ -3,8 +3,9 @@
 // gstpeproperties.c - the properties of peinference: what they are called, what
 // they default to, and where they are kept.
 
+#include "gst/inference/gstpeproperties.h"
+
 #include "gst/inference/gstpeenums.h"
-#include "gst/inference/gstpeinference.h"
 #include "gst/inference/gstpeproperty.h"
 
 #define BOOLEAN GST_PE_PROPERTY_BOOLEAN
@@ -19,7 +20,7 @@
 #define READY (G_PARAM_READWRITE | GST_PARAM_MUTABLE_READY)
 #define PLAYING (G_PARAM_READWRITE | GST_PARAM_MUTABLE_PLAYING)
 
-#define AT(member) .offset = offsetof(GstPeInference, member)
+#define AT(member) .offset = offsetof(GstPeShared, member)
 
 // Not in the settings: those of the labels, and what is computed when asked.
 #define OF_LABELS(setting) .elsewhere = 1 + (setting)
@@ -141,43 +142,31 @@ static const GstPeProperty rows[] = {
 
 static GParamSpec *specs[1 + G_N_ELEMENTS(rows)];
 
-GstPeSettings
-gst_pe_inference_get_settings(GstPeInference *self)
-{
-    GST_OBJECT_LOCK(self);
-    GstPeSettings settings = self->settings;
-    GST_OBJECT_UNLOCK(self);
-    return settings;
-}
-
 static void
 set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
-    GstPeInference *self = GST_PE_INFERENCE(object);
+    GstPeShared *shared = &GST_PE_INFERENCE(object)->shared;
     const GstPeProperty *row = &rows[id - 1];
 
     if (row->elsewhere) {
-        gst_pe_labels_set(&self->labels,
+        gst_pe_labels_set(&shared->labels,
                           (GstPeLabelsSetting)(row->elsewhere - 1),
                           g_value_get_string(value));
         return;
     }
-    GST_OBJECT_LOCK(self);
-    gst_pe_property_set(row, self, value);
-    GST_OBJECT_UNLOCK(self);
+    g_mutex_lock(&shared->lock);
+    gst_pe_property_set(row, shared, value);
+    g_mutex_unlock(&shared->lock);
     if (row->in_latency)
-        gst_element_post_message(GST_ELEMENT(self),
-                                 gst_message_new_latency(GST_OBJECT(self)));
+        gst_element_post_message(shared->element,
+                                 gst_message_new_latency(GST_OBJECT(object)));
 }
 
 static GstStructure *
-get_stats(GstPeInference *self)
+get_stats(GstPeShared *shared)
 {
-    GST_OBJECT_LOCK(self);
-    PeEngine *engine = self->engine ? pe_engine_ref(self->engine) : NULL;
-    GST_OBJECT_UNLOCK(self);
-
-    GstStructure *stats = gst_pe_stats_to_structure(&self->stats, engine);
+    PeEngine *engine = gst_pe_shared_ref_engine(shared);
+    GstStructure *stats = gst_pe_stats_to_structure(&shared->stats, engine);
     g_clear_pointer(&engine, pe_engine_unref);
     return stats;
 }
@@ -185,18 +174,18 @@ get_stats(GstPeInference *self)
 static void
 get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
-    GstPeInference *self = GST_PE_INFERENCE(object);
+    GstPeShared *shared = &GST_PE_INFERENCE(object)->shared;
     const GstPeProperty *row = &rows[id - 1];
 
     if (row->type == STRUCTURE) {
-        g_value_take_boxed(value, get_stats(self));
+        g_value_take_boxed(value, get_stats(shared));
     } else if (row->elsewhere) {
         GstPeLabelsSetting setting = (GstPeLabelsSetting)(row->elsewhere - 1);
-        g_value_take_string(value, gst_pe_labels_dup(&self->labels, setting));
+        g_value_take_string(value, gst_pe_labels_dup(&shared->labels, setting));
     } else {
-        GST_OBJECT_LOCK(self);
-        gst_pe_property_get(row, self, value);
-        GST_OBJECT_UNLOCK(self);
+        g_mutex_lock(&shared->lock);
+        gst_pe_property_get(row, shared, value);
+        g_mutex_unlock(&shared->lock);
     }
 }
 
@@ -205,17 +194,8 @@ gst_pe_properties_init(GstPeInference *self)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         if (!rows[i].elsewhere)
-            gst_pe_property_set(&rows[i], self,
+            gst_pe_property_set(&rows[i], &self->shared,
                                 g_param_spec_get_default_value(specs[i + 1]));
-    }
-}
-
-void
-gst_pe_properties_clear(GstPeInference *self)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        if (!rows[i].elsewhere && rows[i].type == STRING)
-            g_clear_pointer((char **)((char *)self + rows[i].offset), g_free);
     }
 }
 

@@ -183,10 +183,12 @@ submit(GstPeInference *self, GstBuffer *buffer)
                           (NULL));
         return NULL;
     }
-    PeJob *job = pe_client_submit(self->client, &frame, &error);
+    PeJob *job = NULL;
+    bool ok = pe_client_submit(self->client, &(PeSubmit){.frame = &frame}, &job,
+                               &error);
     gst_video_frame_unmap(&map);
     gst_pe_stats_time(&self->stats, GST_PE_STAGE_PREPROCESS, start);
-    if (job)
+    if (ok)
         count_memory(self, &frame, buffer);
     else
         gst_pe_inference_post_error(self, error);
@@ -309,7 +311,7 @@ chain(GstPad *pad, GstObject *parent, GstBuffer *buffer)
         int max_held = gst_pe_input_get_max_held(self);
         // Nothing more comes from here while this waits.
         if (!gst_pe_queue_has_room(&self->queue, max_held))
-            pe_client_hurry(self->client);
+            pe_client_run_now(self->client);
         flow = gst_pe_queue_wait_room(&self->queue, max_held);
     }
     if (flow == GST_FLOW_OK) {
@@ -393,7 +395,7 @@ take_serialized(GstPeInference *self, GstEvent *event)
         gst_event_unref(event);
         return false;
     }
-    pe_client_hurry(self->client);
+    pe_client_run_now(self->client);
     return gst_pe_queue_push_event(&self->queue, event);
 }
 

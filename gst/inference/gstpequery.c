@@ -39,7 +39,7 @@ sink_query(GstPad *pad, GstObject *parent, GstQuery *query)
         return answer_query(self, pad, query);
     if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION)
         gst_pe_input_update_mode(self);
-    pe_client_hurry(self->client);
+    pe_client_run_now(self->client);
     return gst_pe_queue_push_query(&self->queue, query);
 }
 

@@ -4,6 +4,7 @@
 
 A path in backticks names something that exists. A fenced block follows a line
 that names a file in backticks, and shows that file without its licence line.
+Comments name files that exist, and the first of a source names the source.
 """
 
 import pathlib
@@ -16,6 +17,10 @@ FOLDERS = ("bench", "core", "cuda", "docs", "gst", "models", "scripts", "tests",
 PATH = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)[`\s]")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`([\w./-]+)`")
+# In sources; upstream's own paths are none of ours.
+MENTIONED = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]+\.(?:cu?|h|py|cpp)\b")
+UPSTREAM = re.compile(r"core/vision_encoder/|models/eva\.py")
+SOURCES = (".c", ".h", ".cu", ".cpp")
 LICENCE = re.compile(r"^(//|#) SPDX-License-Identifier: [^\n]*\n+")
 
 
@@ -42,12 +47,35 @@ def find_other_listings(root, path, text):
             yield f"{where} is not {names[-1]}"
 
 
+def list_sources(root):
+    return sorted(p for p in root.rglob("*.*") if p.suffix in SOURCES
+                  and not re.match(r"build|\.", p.relative_to(root).as_posix()))
+
+
+def find_stale_comments(root, path, text):
+    """Of a source: files that its comments name and that are not there."""
+    name = path.relative_to(root)
+    for number, line in enumerate(text.split("\n"), 1):
+        comment = line.partition("//")[2]
+        for found in MENTIONED.findall(comment):
+            if not UPSTREAM.match(found) and not (root / found).exists():
+                yield f"{name}:{number}: there is no {found}"
+
+
+def find_other_names(root, path, text):
+    if f"\n// {path.name} - " not in text[:300]:
+        yield f"{path.relative_to(root)}: does not begin with its own name"
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
-    texts = {p: p.read_text() for p in list_documents(root)}
-    print("1..2")
+    documents = {p: p.read_text() for p in list_documents(root)}
+    sources = {p: p.read_text() for p in list_sources(root)}
+    checks = [(find_missing_paths, documents), (find_other_listings, documents),
+              (find_stale_comments, sources), (find_other_names, sources)]
+    print(f"1..{len(checks)}")
     failed = False
-    for number, check in enumerate([find_missing_paths, find_other_listings], 1):
+    for number, (check, texts) in enumerate(checks, 1):
         wrong = [w for p, t in texts.items() for w in check(root, p, t)]
         for line in wrong:
             print(f"# {line}")

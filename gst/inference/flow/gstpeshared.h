@@ -8,7 +8,6 @@
 #pragma once
 
 #include "core/pe.h"
-#include "gst/inference/flow/shim.h"
 #include "gst/inference/flow/gstpequeue.h"
 #include "gst/inference/gstpelabels.h"
 #include "gst/inference/gstpesettings.h"

@@ -120,8 +120,7 @@ collect(GstPeClip *clip, const float **embeddings, guint *n, GError **error)
     for (guint i = 0; i < clip->tickets->len; i++) {
         PeJob *job = get_job(g_ptr_array_index(clip->tickets, i));
         GError *local = NULL;
-        const float *embedding =
-            job ? pe_job_get_embedding(job, &local) : NULL;
+        const float *embedding = job ? pe_job_get_embedding(job, &local) : NULL;
         if (embedding)
             embeddings[(*n)++] = embedding;
         if (g_error_matches(local, PE_ERROR, PE_ERROR_CANCELLED))

@@ -5,7 +5,8 @@
 //     GstPeClips   the sampler and the frames that may still be part of a clip;
 //                  used by the streaming thread of the sink pad only
 //     GstPeClip    the frames of one clip; one owner, any thread
-//     GstPeTicket  one sampled frame and, once there is one, the job that embeds
+//     GstPeTicket  one sampled frame and, once there is one, the job that
+//     embeds
 //                  it; any thread
 //
 // Frames are embedded once and shared by overlapping clips.

@@ -142,6 +142,15 @@ gst_pe_ingest_now(GstPeIngest *self, const GstPeShot *shot, GstPeTicket *ticket)
 
 // ---- The thread -----------------------------------------------------------
 
+// Takes what waits.
+static void
+release(Waiting *waiting)
+{
+    gst_pe_ticket_unref(waiting->ticket);
+    gst_buffer_unref(waiting->shot.buffer);
+    waiting->ticket = NULL;
+}
+
 // Takes what waits. Its clip is looked at again, because it may be complete.
 static void
 drop(GstPeIngest *self, Waiting *waiting)
@@ -149,26 +158,24 @@ drop(GstPeIngest *self, Waiting *waiting)
     if (!waiting->ticket)
         return;
     gst_pe_ticket_fill(waiting->ticket, NULL);
-    gst_pe_ticket_unref(waiting->ticket);
-    gst_buffer_unref(waiting->shot.buffer);
-    waiting->ticket = NULL;
+    release(waiting);
     gst_pe_queue_wake(&self->shared->queue);
 }
 
+// Takes what waits.
 static void
 work(GstPeIngest *self, Waiting *waiting)
 {
-    waiting->shot.info = &waiting->info;
-    if (!gst_pe_ticket_is_cancelled(waiting->ticket)) {
-        bool ok =
-            gst_pe_ingest_now(self, &waiting->shot, waiting->ticket);
-        gst_pe_ticket_unref(waiting->ticket);
-        gst_buffer_unref(waiting->shot.buffer);
-        waiting->ticket = NULL;
-        if (!ok)
-            gst_pe_queue_fail(&self->shared->queue);
+    if (gst_pe_ticket_is_cancelled(waiting->ticket)) {
+        drop(self, waiting);
+        return;
     }
-    drop(self, waiting);
+    waiting->shot.info = &waiting->info;
+    if (!gst_pe_ingest_now(self, &waiting->shot, waiting->ticket))
+        gst_pe_queue_fail(&self->shared->queue);
+    release(waiting);
+    // The job may have ended before the ticket had it.
+    gst_pe_queue_wake(&self->shared->queue);
 }
 
 // Wait for a frame whose turn has come. false: stop.

@@ -76,8 +76,8 @@ sign(GstPeInput *self, GstPeClip *clip)
 {
     if (clip) {
         g_autofree char *given = gst_pe_shared_dup_source_id(self->shared);
-        clip->source = g_strdup(gst_pe_source_get(&self->source, given,
-                                                  self->shared->sinkpad));
+        clip->source = g_strdup(
+            gst_pe_source_get(&self->source, given, self->shared->sinkpad));
         clip->stream_id = g_strdup(self->source.stream_id);
     }
     return clip;
@@ -219,8 +219,7 @@ gst_pe_input_update_mode(GstPeInput *self)
     update_max_held(self, &settings);
     // In latest mode a clip's worth of frames may be on its way; more would
     // only make results older.
-    int max_queued =
-        self->exact ? 0 : MAX(2, settings.sampler.clip_length);
+    int max_queued = self->exact ? 0 : MAX(2, settings.sampler.clip_length);
     if (self->client)
         pe_client_set_max_queued(self->client, max_queued);
 }
@@ -308,8 +307,7 @@ sample(GstPeInput *self, GstPeItem *item, const GstPeSettings *settings)
     gst_pe_stats_count(stats, GST_PE_COUNT_FRAMES);
     if (!GST_CLOCK_TIME_IS_VALID(times.pts))
         gst_pe_stats_count(stats, GST_PE_COUNT_NO_PTS);
-    GstPeClip *clip =
-        gst_pe_clips_configure(self->clips, &settings->sampler);
+    GstPeClip *clip = gst_pe_clips_configure(self->clips, &settings->sampler);
     if (clip)
         cut(self, clip);
     if (!is_content(&self->segment, buffer, &times))

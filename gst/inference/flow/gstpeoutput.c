@@ -70,9 +70,8 @@ finish_clip(GstPeOutput *self, GstPeClip *clip, GstPeResult **result)
         gst_pe_stats_time(&shared->stats, GST_PE_STAGE_SCORE, start);
         if (settings.post_messages)
             gst_element_post_message(
-                shared->element,
-                gst_pe_message_new(GST_OBJECT(shared->element), *result,
-                                   &clip->last));
+                shared->element, gst_pe_message_new(GST_OBJECT(shared->element),
+                                                    *result, &clip->last));
     }
     if (!error || g_error_matches(error, PE_ERROR, PE_ERROR_CANCELLED))
         return true;
@@ -110,7 +109,8 @@ set_latest(GstPeOutput *self, GstPeResult *result, bool carried)
 static void
 let_go(GstPeOutput *self, GstPeClip *clip)
 {
-    GST_DEBUG_OBJECT(self->shared->element, "a frame leaves without its result");
+    GST_DEBUG_OBJECT(self->shared->element,
+                     "a frame leaves without its result");
     gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_LATE);
     clip->for_frames = true;
     gst_pe_queue_add_pending(&self->shared->queue, clip);

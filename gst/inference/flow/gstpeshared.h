@@ -40,7 +40,8 @@ typedef struct {
     int n_ingesting;     // frames that may be held besides
     bool paced;          // a sink shows frames when their time has come
     bool pace_known;
-    bool failed; // an error is on the bus, and those that follow from it are not
+    bool
+        failed; // an error is on the bus, and those that follow from it are not
 } GstPeShared;
 
 // The queue and the settings are set up by who knows what belongs in them.

@@ -4,7 +4,8 @@
 //
 // pe_<op>_c is the definition of an operation: plain C, one thread. Files named
 // *_simd.c are compiled once per instruction set and replace entries of the
-// table. Nobody outside core/cpu includes this, except the tests of its parts.
+// table. Nobody outside core/device/cpu includes this, except the tests of its
+// parts.
 
 #pragma once
 
@@ -67,7 +68,7 @@ pe_cpu_threads(const PeBackend *be, double n)
     return n < 32768 ? 1 : ((const PeCpu *)be)->n_threads;
 }
 
-// cpu.c
+// memory.c
 //
 // `size` bytes for each thread, 64-byte aligned, `stride` apart; grows when
 // asked for more and keeps no contents. NULL when there is no memory left: then

@@ -324,7 +324,7 @@ cuda_open(const PeBackendParams *params, GError **error)
     return &cuda->be;
 }
 
-// The module's one exported name, see core/backend.h.
+// The module's one exported name, see core/device/backend.h.
 G_MODULE_EXPORT const PeBackendOps *pe_cuda_get_backend(PeLogFunc log,
                                                         void *data);
 

@@ -26,6 +26,7 @@ gst_pe_shared_clear(GstPeShared *shared)
     gst_pe_stats_clear(&shared->stats);
     g_free(shared->model_path);
     g_free(shared->device);
+    g_free(shared->source_id);
     g_mutex_clear(&shared->lock);
 }
 

@@ -226,6 +226,11 @@ typedef enum {
     PE_MEMORY_CUDA,
 } PeMemory;
 
+// A rectangle of a frame in pixels; all zero: the whole frame.
+typedef struct {
+    int x, y, width, height;
+} PeRect;
+
 // A view of one decoded frame. Never owns the pixels.
 typedef struct {
     PeMemory memory;
@@ -234,6 +239,8 @@ typedef struct {
     bool full_range; // YUV and GRAY8
     int width;       // pixels
     int height;
+    PeRect crop; // only this part is embedded, as if it had been cut out of the
+                 // frame after its conversion to RGB; any sides, also odd ones
     const uint8_t *planes[3];
     int strides[3]; // bytes
     void *stream;   // CUDA: the stream that writes the planes; NULL: written
@@ -271,6 +278,9 @@ int pe_engine_get_dim(const PeEngine *engine);        // floats of an embedding
 PePrecision pe_engine_get_precision(const PeEngine *engine); // never AUTO
 const char *pe_engine_get_device(const PeEngine *engine);    // "cpu", "cuda:0"
 const char *pe_engine_get_description(const PeEngine *engine);
+// Does it read frames from host memory? Otherwise they are uploaded, or read in
+// place when they are in CUDA memory.
+bool pe_engine_is_host(const PeEngine *engine);
 // The CUcontext that the engine works in, which is its device's primary one;
 // frames of it are read in place, those of others are copied on the device.
 // NULL on a host device. Stays valid as long as the process.

@@ -2,7 +2,7 @@
 //
 // gstpeclips.c - the window of sampled frames, and what is cut out of it.
 
-#include "gst/inference/gstpeclips.h"
+#include "gst/inference/flow/gstpeclips.h"
 
 typedef struct {
     PeJob *job; // NULL: not embedded
@@ -109,7 +109,9 @@ cut_clip(GstPeClips *clips, guint n)
     GstPeClip *clip = g_new(GstPeClip, 1);
     *clip = (GstPeClip){
         .jobs = jobs,
-        .partial = jobs->len < (guint)clips->params.clip_length,
+        .reason = jobs->len < (guint)clips->params.clip_length
+                      ? GST_PE_REASON_EOS
+                      : GST_PE_REASON_NONE,
         .first = frames[0].times,
         .last = frames[n - 1].times,
     };

@@ -98,13 +98,13 @@
 GST_DEBUG_CATEGORY(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug
 
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
-    "sink", GST_PAD_SINK, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_PE_CAPS));
 
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
-    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+static GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_PE_CAPS));
 
 G_DEFINE_TYPE(GstPeInference, gst_pe_inference, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE(peinference, "peinference", GST_RANK_NONE,
@@ -141,18 +141,10 @@ open_engine(GstPeShared *shared, GError **error)
     return engine;
 }
 
-// A job that was cancelled here made place for a newer one, or its time had
-// passed.
 static void
 job_done(PeJob *job, void *user_data)
 {
-    GstPeShared *shared = user_data;
-    g_autoptr(GError) error = NULL;
-
-    if (!pe_job_get_embedding(job, &error) &&
-        g_error_matches(error, PE_ERROR, PE_ERROR_CANCELLED))
-        gst_pe_stats_count(&shared->stats, GST_PE_COUNT_SKIPPED);
-    gst_pe_queue_wake(&shared->queue);
+    gst_pe_queue_wake(user_data);
 }
 
 static void
@@ -179,7 +171,7 @@ start(GstPeInference *self)
     gst_pe_cuda_start(&shared->cuda, pe_engine_get_device(engine));
     gst_pe_stats_reset(&shared->stats);
     gst_pe_shared_forget_failure(shared);
-    PeClient *client = pe_client_new(engine, job_done, shared);
+    PeClient *client = pe_client_new(engine, job_done, &shared->queue);
     gst_pe_input_start(self->input, engine, client);
     gst_pe_output_start(self->output, engine);
     gst_pe_shared_set_engine(shared, engine, client);

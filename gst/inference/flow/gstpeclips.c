@@ -22,6 +22,7 @@ struct _GstPeTicket {
     // NULL at first, then for good a PeJob or DROPPED. Atomic.
     void *job;
     int cancelled; // atomic
+    int told;      // atomic: that the engine did not embed it
 };
 
 static char dropped;
@@ -114,17 +115,22 @@ gst_pe_clip_is_done(GstPeClip *clip)
 
 // The embeddings of the frames that have one. false: a job failed.
 static bool
-collect(GstPeClip *clip, const float **embeddings, guint *n, GError **error)
+collect(GstPeClip *clip, const float **embeddings, guint *n, guint *n_skipped,
+        GError **error)
 {
-    *n = 0;
+    *n = *n_skipped = 0;
     for (guint i = 0; i < clip->tickets->len; i++) {
-        PeJob *job = get_job(g_ptr_array_index(clip->tickets, i));
+        GstPeTicket *ticket = g_ptr_array_index(clip->tickets, i);
+        PeJob *job = get_job(ticket);
         GError *local = NULL;
         const float *embedding = job ? pe_job_get_embedding(job, &local) : NULL;
         if (embedding)
             embeddings[(*n)++] = embedding;
-        if (g_error_matches(local, PE_ERROR, PE_ERROR_CANCELLED))
+        if (g_error_matches(local, PE_ERROR, PE_ERROR_CANCELLED)) {
             g_clear_error(&local);
+            *n_skipped +=
+                g_atomic_int_compare_and_exchange(&ticket->told, 0, 1);
+        }
         if (local) {
             g_propagate_error(error, local);
             return false;
@@ -135,12 +141,12 @@ collect(GstPeClip *clip, const float **embeddings, guint *n, GError **error)
 
 bool
 gst_pe_clip_embed(GstPeClip *clip, int dim, float *out, guint *n_frames,
-                  GError **error)
+                  guint *n_skipped, GError **error)
 {
     g_autofree const float **embeddings =
         g_new(const float *, clip->tickets->len);
 
-    if (!collect(clip, embeddings, n_frames, error))
+    if (!collect(clip, embeddings, n_frames, n_skipped, error))
         return false;
     if (*n_frames == 0) {
         g_set_error(error, PE_ERROR, PE_ERROR_CANCELLED,

@@ -47,8 +47,10 @@ bool gst_pe_clip_is_done(GstPeClip *clip);
 // embedded. When some were not, the clip gets the reason, if it has none yet,
 // GST_PE_REASON_OVERLOAD. false with the error of its first failed job, or with
 // PE_ERROR_CANCELLED when no frame was embedded.
+//   n_frames   that were embedded
+//   n_skipped  that the engine did not embed, and that no clip has told of yet
 bool gst_pe_clip_embed(GstPeClip *clip, int dim, float *out, guint *n_frames,
-                       GError **error);
+                       guint *n_skipped, GError **error);
 // The clip will never be wanted: its jobs need not run.
 void gst_pe_clip_cancel(GstPeClip *clip);
 void gst_pe_clip_free(GstPeClip *clip);

@@ -25,9 +25,13 @@ make_result(GstPeOutput *self, GstPeClip *clip, const GstPeSettings *settings,
 {
     int dim = pe_engine_get_dim(self->engine);
     g_autofree float *embedding = g_new(float, (size_t)dim);
-    guint n_frames;
+    guint n_frames, n_skipped;
 
-    if (!gst_pe_clip_embed(clip, dim, embedding, &n_frames, error))
+    bool ok =
+        gst_pe_clip_embed(clip, dim, embedding, &n_frames, &n_skipped, error);
+    for (guint i = 0; i < n_skipped; i++)
+        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_SKIPPED);
+    if (!ok)
         return NULL;
 
     PeLabels *labels = gst_pe_labels_get(&self->shared->labels);

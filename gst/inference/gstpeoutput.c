@@ -4,10 +4,10 @@
 // clips that have ended, put on frames, posted, and sent on in order. Runs on
 // the task of the source pad.
 
-#include "gst/inference/gstpeanalytics.h"
 #include "gst/inference/gstpeinference.h"
-#include "gst/inference/gstpemessage.h"
+#include "gst/result/gstpeanalytics.h"
 #include "gst/result/gstpefinding.h"
+#include "gst/result/gstpemessage.h"
 
 GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug

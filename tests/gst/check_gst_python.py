@@ -65,7 +65,7 @@ def main():
         ("sees_two_results", len(RESULTS) == 2),
         ("reads_labels", all(sorted(names) == ["cat", "dog"]
                              for _, names, _, _ in RESULTS)),
-        ("reads_scores", all(abs(sum(r.get_probability(i) for i in range(2)) -
+        ("reads_scores", all(abs(sum(r.get_score(i) for i in range(2)) -
                                  1) < 1e-5 for r, _, _, _ in RESULTS)),
         ("reads_unit_vectors", all(abs(sum(x * x for x in v) - 1) < 1e-5
                                    for _, _, v, _ in RESULTS)),

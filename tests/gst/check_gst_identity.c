@@ -214,6 +214,24 @@ names_a_stream_by_its_uri_without_secrets(void)
     }
 }
 
+static void
+names_a_stream_as_the_user_does(void)
+{
+    static const char *const names[2] = {"entrance", "yard"};
+    GstHarness *h = play_inference("clip-length=1");
+
+    for (int i = 0; i < 2; i++) { // also while it plays
+        g_object_set(h->element, "source-id", names[i], NULL);
+        push_frames(h, i, 1);
+        GstBuffer *buffer = pull(h);
+        g_assert_cmpstr(
+            gst_pe_result_get_source(gst_buffer_get_pe_meta(buffer)->result),
+            ==, names[i]);
+        gst_buffer_unref(buffer);
+    }
+    stop(h);
+}
+
 // ---- When -----------------------------------------------------------------
 
 static void
@@ -305,6 +323,7 @@ add_tests(void)
     g_test_add_func("/identity/elements", tells_two_elements_in_series_apart);
     g_test_add_func("/identity/source",
                     names_a_stream_by_its_uri_without_secrets);
+    g_test_add_func("/identity/source-id", names_a_stream_as_the_user_does);
     g_test_add_func("/identity/wall-clock", knows_the_wall_clock);
     g_test_add_func("/identity/words", posts_the_words_that_are_written);
 }

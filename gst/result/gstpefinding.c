@@ -47,15 +47,13 @@ gst_pe_finding_to_result(const GstPeFinding *finding)
     PeModel *model = pe_engine_get_model(engine);
     const GstPeTimes *first = &finding->first, *last = &finding->last;
     g_autoptr(GstPeVectors) embedding = NULL;
-    g_autofree char *version = NULL;
+    const char *set =
+        finding->labels ? pe_labels_get_set_name(finding->labels) : NULL;
     guint n_labels;
     g_autofree GstPeLabel *labels = score(finding, &n_labels);
 
     if (finding->attach_embedding)
         embedding = pack(finding->embedding, pe_engine_get_dim(engine));
-    if (finding->labels)
-        version = g_strdup_printf("%016" G_GINT64_MODIFIER "x",
-                                  pe_labels_get_version(finding->labels));
     return gst_pe_result_new(&(GstPeResultFields){
         .source = finding->source,
         .element = finding->element,
@@ -77,7 +75,9 @@ gst_pe_finding_to_result(const GstPeFinding *finding)
         .device = pe_engine_get_device(engine),
         .precision = pe_precision_nick(pe_engine_get_precision(engine)),
         .embedding = embedding,
-        .label_set_fingerprint = version,
+        .label_set = set && *set ? set : NULL,
+        .label_set_fingerprint =
+            finding->labels ? pe_labels_get_fingerprint(finding->labels) : NULL,
         .labels = labels,
         .n_labels = n_labels,
     });

@@ -12,7 +12,6 @@
 
 #include <gst/video/video.h>
 
-#define gst_pe_result_get_reason(r) GST_PE_REASON_NONE
 #define PATIENCE_US (60 * G_USEC_PER_SEC)
 
 // ---- The device -----------------------------------------------------------

@@ -4,9 +4,9 @@
 
 #include "gst/inference/flow/gstpeoutput.h"
 
-#include "gst/inference/gstpeanalytics.h"
-#include "gst/inference/gstpemessage.h"
+#include "gst/result/gstpeanalytics.h"
 #include "gst/result/gstpefinding.h"
+#include "gst/result/gstpemessage.h"
 
 GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How fast PyTorch runs the PE vision towers (timm's, random weights) on this machine: the baseline we must beat.
+"""Measure how fast PyTorch runs the PE vision towers on this machine: the baseline that we have to beat.
 
     torch_pe.py --device cuda --models B L G --batches 1 8 32 --modes eager compile --out torch_pe.json
     torch_pe.py --device cpu  --models B --batches 1 8 --dtypes fp32 bf16
 
-On CUDA it first measures the card's ceilings (bf16 matrix product at 8192^3 and at each tower's own layer shapes, device copy).
-Inputs are random and rotate; times are medians of device events (CUDA) or of the clock (CPU) after warm-up.
-Prints a short table; writes everything as JSON. Needs torch and timm, no network, no weights.
+The towers are timm's with random weights. On CUDA the program first measures the ceilings of the card: the bf16 matrix
+product at 8192^3 and at the layer shapes of each tower, and a copy on the device. Inputs are random and rotate. A time is
+the median, after a warm-up, of device events (CUDA) or of the clock (CPU).
+Prints a short table and writes everything as JSON. Needs torch and timm, but no network and no weights.
 """
 import argparse, json, os, platform, statistics, sys, time
 import torch

@@ -248,6 +248,11 @@ typedef enum {
     PE_MEMORY_CUDA,
 } PeMemory;
 
+// A rectangle of a frame in pixels; all zero: the whole frame.
+typedef struct {
+    int x, y, width, height;
+} PeRect;
+
 // A view of one decoded frame. Never owns the pixels.
 typedef struct {
     PeMemory memory;
@@ -256,6 +261,8 @@ typedef struct {
     bool full_range; // YUV and GRAY8
     int width;       // pixels
     int height;
+    PeRect crop; // only this part is embedded, as if it had been cut out of the
+                 // frame after its conversion to RGB; any sides, also odd ones
     const uint8_t *planes[3];
     int strides[3]; // bytes
     void *stream;   // CUDA: the stream that writes the planes; NULL: written

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// backend.c - the CUDA backend's table, and opening a device. core/backend.c
-// loads this module and asks for the table with the one exported function.
+// backend.c - the CUDA backend's table, and opening a device.
+// core/device/backend.c loads this module and asks for the table with the one
+// exported function.
 //
 // Several threads may use one backend: each entry marked "any thread" makes the
 // device current on its thread first. Contexts are the runtime's (primary)
@@ -390,7 +391,7 @@ cuda_open(const PeBackendParams *params, GError **error)
     return &cuda->be;
 }
 
-// The module's one exported name, see core/backend.h.
+// The module's one exported name, see core/device/backend.h.
 G_MODULE_EXPORT const PeBackendOps *pe_cuda_get_backend(PeLogFunc log,
                                                         void *data);
 

@@ -13,6 +13,7 @@
 int pe_cuda_list_buckets(int n_sms, int tokens, int width, int mlp_width,
                          int buckets[PE_CUDA_MAX_BUCKETS]);
 
-// How many of n waiting images to run at once, see core/backend.h.
+// How many of n waiting images to run at once, see batch_bucket() in
+// core/device/backend.h.
 int pe_cuda_batch_bucket(int n_sms, int n, int tokens, int width,
                          int mlp_width);

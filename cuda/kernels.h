@@ -3,9 +3,9 @@
 // kernels.h - the launchers of all kernels, called by the backend's host code.
 //
 // Every pointer is device memory unless it says otherwise; `act` is the type of
-// activations (f32, f16 or bf16). Semantics are those of core/backend.h; the
-// plain-C twin of pe_cuda_<op> is pe_<op>_c in core/cpu. Launchers return at
-// once; what goes wrong shows at the next synchronisation.
+// activations (f32, f16 or bf16). Semantics are those of core/device/backend.h;
+// the plain-C twin of pe_cuda_<op> is pe_<op>_c in core/device/cpu. Launchers
+// return at once; what goes wrong shows at the next synchronisation.
 
 #pragma once
 

@@ -168,7 +168,8 @@ put_result(GString *out, const GstPeResult *result, GstPeEmbeddingFormat format)
 
 GString *
 gst_pe_json_new(const GstPeResult *result, const gchar *stream_id,
-                const GstPeJsonTimes *times, GstPeEmbeddingFormat format)
+                const GstPeTimes *times, GstClockTime age,
+                GstPeEmbeddingFormat format)
 {
     GString *out = g_string_new("{\"schema\":\"pe-1\"");
 
@@ -179,7 +180,7 @@ gst_pe_json_new(const GstPeResult *result, const gchar *stream_id,
     put_time(out, "duration", times->duration);
     put_time(out, "running-time", times->running_time);
     put_time(out, "stream-time", times->stream_time);
-    put_time(out, "age", times->age);
+    put_time(out, "age", age);
     put_wall_clock(out, times->wall_clock);
     if (result)
         put_result(out, result, format);

@@ -6,19 +6,12 @@
 
 #include "gst/convert/gstpeembeddingformat.h"
 #include "gst/meta/gstpemeta.h"
+#include "gst/video/gstpetimes.h"
 
-// Of the frame that carries the result; GST_CLOCK_TIME_NONE where not known.
-typedef struct {
-    GstClockTime pts;
-    GstClockTime duration;
-    GstClockTime running_time;
-    GstClockTime stream_time;
-    GstClockTime age;
-    GstClockTime wall_clock; // since 1970, UTC
-} GstPeJsonTimes;
-
-// result: NULL: a frame without one, of the stream `stream_id`.
+// result  NULL: a frame without one, of the stream `stream_id`
+// times   of the frame that carries the result
+// age     how long before that frame the clip ended, or GST_CLOCK_TIME_NONE
 // Returns an object and a line break.
 GString *gst_pe_json_new(const GstPeResult *result, const gchar *stream_id,
-                         const GstPeJsonTimes *times,
+                         const GstPeTimes *times, GstClockTime age,
                          GstPeEmbeddingFormat format);

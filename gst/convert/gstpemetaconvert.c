@@ -55,9 +55,6 @@ GST_DEBUG_CATEGORY_STATIC(pe_meta_convert_debug);
 #define DEFAULT_EMBEDDING GST_PE_EMBEDDING_NONE
 #define DEFAULT_ADD_EMPTY_RESULTS FALSE
 
-// Seconds from 1900, where NTP counts from, to 1970.
-#define NTP_TO_UNIX G_GUINT64_CONSTANT(2208988800)
-
 enum {
     PROP_0,
     PROP_EMBEDDING,
@@ -92,59 +89,18 @@ G_DEFINE_TYPE(GstPeMetaConvert, gst_pe_meta_convert, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE(pemetaconvert, "pemetaconvert", GST_RANK_NONE,
                             GST_TYPE_PE_META_CONVERT)
 
-// ---- Times ----------------------------------------------------------------
-
-static GstClockTime
-get_wall_clock(GstBuffer *buffer)
-{
-    gpointer state = NULL;
-    GstMeta *meta;
-
-    while ((meta = gst_buffer_iterate_meta_filtered(
-                buffer, &state, GST_REFERENCE_TIMESTAMP_META_API_TYPE))) {
-        GstReferenceTimestampMeta *reference =
-            (GstReferenceTimestampMeta *)meta;
-        GstStructure *s = gst_caps_get_structure(reference->reference, 0);
-        if (gst_structure_has_name(s, "timestamp/x-unix"))
-            return reference->timestamp;
-        if (gst_structure_has_name(s, "timestamp/x-ntp") &&
-            reference->timestamp >= NTP_TO_UNIX * GST_SECOND)
-            return reference->timestamp - NTP_TO_UNIX * GST_SECOND;
-    }
-    return GST_CLOCK_TIME_NONE;
-}
-
-static GstPeJsonTimes
-get_times(GstPeMetaConvert *self, GstBuffer *buffer)
-{
-    GstPeJsonTimes times = {
-        .pts = GST_BUFFER_PTS(buffer),
-        .duration = GST_BUFFER_DURATION(buffer),
-        .running_time = GST_CLOCK_TIME_NONE,
-        .stream_time = GST_CLOCK_TIME_NONE,
-        .age = GST_CLOCK_TIME_NONE,
-        .wall_clock = get_wall_clock(buffer),
-    };
-    if (self->segment.format == GST_FORMAT_TIME) {
-        times.running_time = gst_segment_to_running_time(
-            &self->segment, GST_FORMAT_TIME, times.pts);
-        times.stream_time = gst_segment_to_stream_time(
-            &self->segment, GST_FORMAT_TIME, times.pts);
-    }
-    return times;
-}
-
 // ---- Data flow ------------------------------------------------------------
 
 static GstFlowReturn
 push_json(GstPeMetaConvert *self, const GstPeResult *result,
-          const GstPeJsonTimes *times)
+          const GstPeTimes *times, GstClockTime age)
 {
     GST_OBJECT_LOCK(self);
     GstPeEmbeddingFormat format = self->embedding;
     GST_OBJECT_UNLOCK(self);
 
-    GString *json = gst_pe_json_new(result, self->stream_id, times, format);
+    GString *json =
+        gst_pe_json_new(result, self->stream_id, times, age, format);
     gsize size = json->len;
     GstBuffer *out = gst_buffer_new_wrapped(g_string_free(json, FALSE), size);
     GST_BUFFER_PTS(out) = times->pts;
@@ -154,14 +110,14 @@ push_json(GstPeMetaConvert *self, const GstPeResult *result,
 
 // A frame without a new result.
 static GstFlowReturn
-push_nothing(GstPeMetaConvert *self, const GstPeJsonTimes *times)
+push_nothing(GstPeMetaConvert *self, const GstPeTimes *times)
 {
     GST_OBJECT_LOCK(self);
     bool empty = self->add_empty_results;
     GST_OBJECT_UNLOCK(self);
 
     if (empty)
-        return push_json(self, NULL, times);
+        return push_json(self, NULL, times, GST_CLOCK_TIME_NONE);
     if (GST_CLOCK_TIME_IS_VALID(times->pts))
         gst_pad_push_event(self->srcpad,
                            gst_event_new_gap(times->pts, times->duration));
@@ -170,7 +126,7 @@ push_nothing(GstPeMetaConvert *self, const GstPeJsonTimes *times)
 
 // Write the results that the buffer before this one did not carry too.
 static GstFlowReturn
-push_results(GstPeMetaConvert *self, GstBuffer *buffer, GstPeJsonTimes *times,
+push_results(GstPeMetaConvert *self, GstBuffer *buffer, const GstPeTimes *times,
              guint *n_written)
 {
     GPtrArray *results =
@@ -185,8 +141,7 @@ push_results(GstPeMetaConvert *self, GstBuffer *buffer, GstPeJsonTimes *times,
         g_ptr_array_add(results, gst_pe_result_ref(meta->result));
         if (g_ptr_array_find(self->written, meta->result, NULL))
             continue;
-        times->age = meta->age;
-        flow = push_json(self, meta->result, times);
+        flow = push_json(self, meta->result, times, meta->age);
         (*n_written)++;
     }
     if (results->len > 0) {
@@ -201,7 +156,7 @@ static GstFlowReturn
 chain(GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
     GstPeMetaConvert *self = GST_PE_META_CONVERT(parent);
-    GstPeJsonTimes times = get_times(self, buffer);
+    GstPeTimes times = gst_pe_times_get(&self->segment, buffer);
     guint n_written = 0;
     GstFlowReturn flow = push_results(self, buffer, &times, &n_written);
 
@@ -215,18 +170,14 @@ static gboolean
 take_result(GstPeMetaConvert *self, GstPeResult *result)
 {
     GstClockTime end = gst_pe_result_get_clip_end(result);
-    GstPeJsonTimes times = {
-        .pts = GST_CLOCK_TIME_NONE,
-        .duration = GST_CLOCK_TIME_NONE,
-        .running_time = end,
-        .stream_time = gst_pe_result_get_stream_end(result),
-        .age = GST_CLOCK_TIME_NONE,
-        .wall_clock = GST_CLOCK_TIME_NONE,
-    };
+    GstPeTimes times = GST_PE_TIMES_NONE;
+
+    times.running_time = end;
+    times.stream_time = gst_pe_result_get_stream_end(result);
     if (self->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(end))
         times.pts = gst_segment_position_from_running_time(
             &self->segment, GST_FORMAT_TIME, end);
-    return push_json(self, result, &times) == GST_FLOW_OK;
+    return push_json(self, result, &times, GST_CLOCK_TIME_NONE) == GST_FLOW_OK;
 }
 
 static gboolean

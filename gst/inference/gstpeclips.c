@@ -109,7 +109,9 @@ cut_clip(GstPeClips *clips, guint n)
     GstPeClip *clip = g_new(GstPeClip, 1);
     *clip = (GstPeClip){
         .jobs = jobs,
-        .partial = jobs->len < (guint)clips->params.clip_length,
+        .reason = jobs->len < (guint)clips->params.clip_length
+                      ? GST_PE_REASON_EOS
+                      : GST_PE_REASON_NONE,
         .first = frames[0].times,
         .last = frames[n - 1].times,
     };

@@ -11,28 +11,14 @@
 #pragma once
 
 #include "core/pe.h"
+#include "gst/meta/gstpemeta.h"
+#include "gst/video/gstpetimes.h"
 
 #include <gst/gst.h>
 
-// GST_CLOCK_TIME_NONE where not known.
 typedef struct {
-    GstClockTime pts;
-    GstClockTime duration;
-    GstClockTime running_time;
-    GstClockTime stream_time;
-} GstPeTimes;
-
-static inline GstClockTime
-gst_pe_times_get_end(GstClockTime start, GstClockTime duration)
-{
-    if (!GST_CLOCK_TIME_IS_VALID(start) || !GST_CLOCK_TIME_IS_VALID(duration))
-        return start;
-    return start + duration;
-}
-
-typedef struct {
-    GPtrArray *jobs; // PeJob, in the order of the frames
-    bool partial;    // fewer frames than were asked for
+    GPtrArray *jobs;    // PeJob, in the order of the frames
+    GstPeReason reason; // why it has fewer frames than were asked for
     GstPeTimes first;
     GstPeTimes last;
 } GstPeClip;

@@ -207,7 +207,7 @@ stop(GstPeInference *self)
     GST_OBJECT_UNLOCK(self);
     g_clear_pointer(&engine, pe_engine_unref);
     gst_video_info_init(&self->info);
-    g_clear_pointer(&self->stream_id, g_free);
+    gst_pe_source_set_stream(&self->source, NULL);
     self->live_known = false;
 }
 

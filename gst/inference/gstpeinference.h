@@ -12,6 +12,7 @@
 #include "gst/inference/gstpequeue.h"
 #include "gst/inference/gstpestats.h"
 #include "gst/meta/gstpemeta.h"
+#include "gst/result/gstpesource.h"
 #include "gst/video/gstpecuda.h"
 
 #include <gst/video/video.h>
@@ -70,7 +71,7 @@ struct _GstPeInference {
     GQueue pending;
 
     // The task of the source pad.
-    char *stream_id;
+    GstPeSource source;
     guint64 sequence;
     GstPeResult *latest;
 };

@@ -103,24 +103,6 @@ gst_pe_input_update_mode(GstPeInference *self)
                   (mode == GST_PE_INFERENCE_MODE_AUTO && !self->live);
 }
 
-static GstPeTimes
-get_times(const GstSegment *segment, GstBuffer *buffer)
-{
-    GstPeTimes times = {
-        .pts = GST_BUFFER_PTS(buffer),
-        .duration = GST_BUFFER_DURATION(buffer),
-        .running_time = GST_CLOCK_TIME_NONE,
-        .stream_time = GST_CLOCK_TIME_NONE,
-    };
-    if (segment->format == GST_FORMAT_TIME && GST_BUFFER_PTS_IS_VALID(buffer)) {
-        times.running_time =
-            gst_segment_to_running_time(segment, GST_FORMAT_TIME, times.pts);
-        times.stream_time =
-            gst_segment_to_stream_time(segment, GST_FORMAT_TIME, times.pts);
-    }
-    return times;
-}
-
 // Which way a frame went that has been embedded.
 static void
 count_memory(GstPeInference *self, const PeFrame *frame, GstBuffer *buffer)
@@ -252,7 +234,7 @@ static bool
 sample(GstPeInference *self, GstPeItem *item, const GstPeSettings *settings)
 {
     GstBuffer *buffer = GST_BUFFER_CAST(item->object);
-    GstPeTimes times = get_times(&self->segment, buffer);
+    GstPeTimes times = gst_pe_times_get(&self->segment, buffer);
 
     item->running_time = times.running_time;
     gst_pe_stats_count(&self->stats, GST_PE_COUNT_FRAMES);

@@ -7,22 +7,10 @@
 #include "gst/inference/gstpeanalytics.h"
 #include "gst/inference/gstpeinference.h"
 #include "gst/inference/gstpemessage.h"
-
-#include <string.h>
+#include "gst/result/gstpefinding.h"
 
 GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug
-
-static GBytes *
-embedding_to_bytes(const float *embedding, int dim)
-{
-    guint32 *out = g_new(guint32, (gsize)dim);
-
-    memcpy(out, embedding, sizeof(float) * (size_t)dim);
-    for (int i = 0; i < dim; i++)
-        out[i] = GUINT32_TO_LE(out[i]);
-    return g_bytes_new_take(out, sizeof(float) * (size_t)dim);
-}
 
 static GstPeResult *
 make_result(GstPeInference *self, const GstPeClip *clip,
@@ -34,42 +22,24 @@ make_result(GstPeInference *self, const GstPeClip *clip,
     if (!gst_pe_clip_embed(clip, dim, embedding, error))
         return NULL;
 
-    PeModel *model = pe_engine_get_model(self->engine);
     PeLabels *labels = gst_pe_labels_get(&self->labels);
-    int n = labels ? MIN((int)settings->top_k, pe_labels_count(labels)) : 0;
-    g_autofree PeScore *scores = g_new(PeScore, (size_t)n);
-    g_autofree GstPeLabel *found = g_new(GstPeLabel, (size_t)n);
-
-    if (n > 0)
-        n = pe_labels_score(labels, embedding, n, (float)settings->threshold,
-                            scores);
-    for (int i = 0; i < n; i++)
-        found[i] = (GstPeLabel){scores[i].name, scores[i].probability,
-                                scores[i].similarity};
-
-    GstPeResultFields fields = {
-        .stream_id = self->stream_id,
-        .model = pe_model_get_name(model),
-        .model_fingerprint = pe_model_get_fingerprint(model),
-        .device = pe_engine_get_device(self->engine),
-        .precision = pe_precision_nick(pe_engine_get_precision(self->engine)),
+    g_autofree char *name = gst_element_get_name(self);
+    GstPeResult *result = gst_pe_finding_to_result(&(GstPeFinding){
+        .source = gst_pe_source_get(&self->source, NULL, self->sinkpad),
+        .stream_id = self->source.stream_id,
+        .element = name,
         .sequence = self->sequence++,
-        .clip_start = clip->first.running_time,
-        .clip_end =
-            gst_pe_times_get_end(clip->last.running_time, clip->last.duration),
-        .stream_start = clip->first.stream_time,
-        .stream_end =
-            gst_pe_times_get_end(clip->last.stream_time, clip->last.duration),
+        .first = clip->first,
+        .last = clip->last,
         .n_frames = clip->jobs->len,
-        .partial = clip->partial,
-        .labels_version = labels ? pe_labels_get_version(labels) : 0,
-        .labels = found,
-        .n_labels = (guint)n,
-    };
-    g_autoptr(GBytes) bytes = NULL;
-    if (settings->attach_embedding)
-        bytes = fields.embedding = embedding_to_bytes(embedding, dim);
-    GstPeResult *result = gst_pe_result_new(&fields);
+        .reason = clip->reason,
+        .embedding = embedding,
+        .engine = self->engine,
+        .labels = labels,
+        .top_k = settings->top_k,
+        .threshold = settings->threshold,
+        .attach_embedding = settings->attach_embedding,
+    });
     g_clear_pointer(&labels, pe_labels_unref);
     return result;
 }
@@ -86,7 +56,7 @@ finish_clip(GstPeInference *self, GstPeClip *clip, GstPeResult **result)
     *result = make_result(self, clip, &settings, &error);
     if (*result) {
         gst_pe_stats_count(&self->stats, GST_PE_COUNT_CLIPS);
-        if (clip->partial)
+        if (clip->reason != GST_PE_REASON_NONE)
             gst_pe_stats_count(&self->stats, GST_PE_COUNT_PARTIAL);
         gst_pe_stats_time(&self->stats, GST_PE_STAGE_SCORE, start);
         if (settings.post_messages)
@@ -212,8 +182,7 @@ send_event(GstPeInference *self, GstEvent *event)
     if (type == GST_EVENT_STREAM_START) {
         const char *id;
         gst_event_parse_stream_start(event, &id);
-        g_free(self->stream_id);
-        self->stream_id = g_strdup(id);
+        gst_pe_source_set_stream(&self->source, id);
     }
     if (type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT)
         g_clear_pointer(&self->latest, gst_pe_result_unref);

@@ -16,9 +16,31 @@ G_BEGIN_DECLS
 #define GST_PE_META_API GST_API_IMPORT
 #endif
 
+#define GST_TYPE_PE_REASON (gst_pe_reason_get_type())
 #define GST_TYPE_PE_RESULT (gst_pe_result_get_type())
 #define GST_PE_META_API_TYPE (gst_pe_meta_api_get_type())
 #define GST_PE_META_INFO (gst_pe_meta_get_info())
+
+/**
+ * GstPeReason:
+ * @GST_PE_REASON_NONE: the clip is complete
+ * @GST_PE_REASON_EOS: the stream ended
+ * @GST_PE_REASON_JUMP: the stream went on at another time: a timestamp that ran
+ *     backwards, a new segment, another stream
+ * @GST_PE_REASON_OVERLOAD: the device was too slow to embed every frame
+ * @GST_PE_REASON_RECONFIGURED: clips were given another length or stride
+ *
+ * Why a clip has fewer frames than were asked for.
+ *
+ * Since: 0.1
+ */
+typedef enum {
+    GST_PE_REASON_NONE,
+    GST_PE_REASON_EOS,
+    GST_PE_REASON_JUMP,
+    GST_PE_REASON_OVERLOAD,
+    GST_PE_REASON_RECONFIGURED,
+} GstPeReason;
 
 /**
  * GstPeResult:
@@ -106,6 +128,9 @@ typedef struct {
     GstPeResult *result;
     GstClockTime age;
 } GstPeMeta;
+
+GST_PE_META_API
+GType gst_pe_reason_get_type(void);
 
 GST_PE_META_API
 GType gst_pe_result_get_type(void);

@@ -4,7 +4,8 @@
 //
 // pe_<op>_c is the definition of an operation: plain C, one thread. Files named
 // *_simd.c are compiled once per instruction set and replace entries of the
-// table. Nobody outside core/cpu includes this, except the tests of its parts.
+// table. Nobody outside this folder includes this, except the tests of its
+// parts.
 
 #pragma once
 

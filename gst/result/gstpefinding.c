@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpefinding.c - see gstpefinding.h.
+
+#include "gst/result/gstpefinding.h"
+
+#include <string.h>
+
+static GBytes *
+embedding_to_bytes(const float *embedding, int dim)
+{
+    guint32 *out = g_new(guint32, (gsize)dim);
+
+    memcpy(out, embedding, sizeof(float) * (size_t)dim);
+    for (int i = 0; i < dim; i++)
+        out[i] = GUINT32_TO_LE(out[i]);
+    return g_bytes_new_take(out, sizeof(float) * (size_t)dim);
+}
+
+// The labels that fit, best first. Returns [*n], g_free(); the names are the
+// label set's own.
+static GstPeLabel *
+score(const GstPeFinding *finding, guint *n)
+{
+    const PeLabels *labels = finding->labels;
+    int top = MIN((int)finding->top_k, labels ? pe_labels_count(labels) : 0);
+    g_autofree PeScore *scores = g_new(PeScore, (size_t)top);
+    GstPeLabel *found = g_new(GstPeLabel, (size_t)top);
+
+    if (top > 0)
+        top = pe_labels_score(labels, finding->embedding, top,
+                              (float)finding->threshold, scores);
+    for (int i = 0; i < top; i++)
+        found[i] = (GstPeLabel){scores[i].name, scores[i].probability,
+                                scores[i].similarity};
+    *n = (guint)top;
+    return found;
+}
+
+GstPeResult *
+gst_pe_finding_to_result(const GstPeFinding *finding)
+{
+    PeEngine *engine = finding->engine;
+    PeModel *model = pe_engine_get_model(engine);
+    const GstPeTimes *first = &finding->first, *last = &finding->last;
+    g_autoptr(GBytes) bytes = NULL;
+    guint n_labels;
+    g_autofree GstPeLabel *labels = score(finding, &n_labels);
+
+    if (finding->attach_embedding)
+        bytes =
+            embedding_to_bytes(finding->embedding, pe_engine_get_dim(engine));
+    return gst_pe_result_new(&(GstPeResultFields){
+        .stream_id = finding->stream_id,
+        .model = pe_model_get_name(model),
+        .model_fingerprint = pe_model_get_fingerprint(model),
+        .device = pe_engine_get_device(engine),
+        .precision = pe_precision_nick(pe_engine_get_precision(engine)),
+        .sequence = finding->sequence,
+        .clip_start = first->running_time,
+        .clip_end = gst_pe_times_get_end(last->running_time, last->duration),
+        .stream_start = first->stream_time,
+        .stream_end = gst_pe_times_get_end(last->stream_time, last->duration),
+        .n_frames = finding->n_frames,
+        .partial = finding->reason != GST_PE_REASON_NONE,
+        .embedding = bytes,
+        .labels_version =
+            finding->labels ? pe_labels_get_version(finding->labels) : 0,
+        .labels = labels,
+        .n_labels = n_labels,
+    });
+}

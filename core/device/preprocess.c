@@ -155,6 +155,34 @@ pe_frame_plane_size(const PeFrame *frame, int i, int *line, int *n_lines)
     *n_lines = i > 0 ? (frame->height + 1) / 2 : frame->height;
 }
 
+PeRect
+pe_frame_get_crop(const PeFrame *frame)
+{
+    PeRect crop = frame->crop;
+    if (crop.x == 0 && crop.y == 0 && crop.width == 0 && crop.height == 0)
+        return (PeRect){0, 0, frame->width, frame->height};
+    return crop;
+}
+
+PeFrame
+pe_frame_trim(const PeFrame *frame)
+{
+    PeFrame f = *frame;
+    f.crop = pe_frame_get_crop(frame);
+    int x = f.crop.x / 4 * 4, y = f.crop.y / 2 * 2;
+    for (int i = 0; i < formats[f.format].n_planes; i++) {
+        int step = formats[f.format].planes[i].step;
+        int unit = formats[f.format].planes[i].unit;
+        f.planes[i] += (size_t)(i > 0 ? y / 2 : y) * (size_t)f.strides[i] +
+                       (size_t)(x / step * unit);
+    }
+    f.crop.x -= x;
+    f.crop.y -= y;
+    f.width = f.crop.x + f.crop.width;
+    f.height = f.crop.y + f.crop.height;
+    return f;
+}
+
 static bool
 check_plane(const PeFrame *frame, int i, GError **error)
 {
@@ -185,6 +213,22 @@ check_plane(const PeFrame *frame, int i, GError **error)
     return true;
 }
 
+// Differences, not sums, which may overflow.
+static bool
+check_crop(const PeFrame *frame, GError **error)
+{
+    PeRect r = pe_frame_get_crop(frame);
+    if (r.x >= 0 && r.x < frame->width && r.y >= 0 && r.y < frame->height &&
+        r.width > 0 && r.width <= frame->width - r.x && r.height > 0 &&
+        r.height <= frame->height - r.y)
+        return true;
+    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                "a crop of %dx%d pixels at (%d, %d) does not lie inside a "
+                "frame of %dx%d pixels",
+                r.width, r.height, r.x, r.y, frame->width, frame->height);
+    return false;
+}
+
 bool
 pe_frame_check(const PeFrame *frame, GError **error)
 {
@@ -210,5 +254,5 @@ pe_frame_check(const PeFrame *frame, GError **error)
         if (!check_plane(frame, i, error))
             return false;
     }
-    return true;
+    return check_crop(frame, error);
 }

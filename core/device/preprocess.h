@@ -47,10 +47,21 @@ const float *pe_pixel_table(void); // [256]
 
 #define PE_MAX_FRAME_SIZE 16384 // pixels of a side
 
-// Checks plane pointers, strides and sizes; false with PE_ERROR_FORMAT.
+// Checks plane pointers, strides, sizes and the crop; false with
+// PE_ERROR_FORMAT. All that follows is for frames that have been checked.
 bool pe_frame_check(const PeFrame *frame, GError **error);
 
-// Bytes of a line, and lines, of plane `i` of a frame that has been checked; no
-// lines when it has no such plane.
+// What is embedded: the crop, or all of the frame when there is none.
+PeRect pe_frame_get_crop(const PeFrame *frame);
+
+// The frame without the lines and columns that its crop has no need of. Only
+// pointers move: to a multiple of four columns, so that aligned words of four
+// pixels stay aligned, and of two lines, so that chroma stays with its pixels.
+// Of the result crop.x is 0 to 3 and crop.y 0 or 1, and the crop ends where the
+// frame ends.
+PeFrame pe_frame_trim(const PeFrame *frame);
+
+// Bytes of a line, and lines, of plane `i`; no lines when there is no such
+// plane.
 void pe_frame_plane_size(const PeFrame *frame, int i, int *line, int *n_lines);
 G_END_DECLS

@@ -64,8 +64,9 @@ picture_squash(PePixelsFunc func, const PeFrame *frame, int out_w, int out_h)
 {
     g_autoptr(GError) error = NULL;
     g_assert_true(pe_frame_check(frame, &error));
-    PeResizeAxis *x = pe_resize_axis_new(frame->width, out_w);
-    PeResizeAxis *y = pe_resize_axis_new(frame->height, out_h);
+    PeRect crop = pe_frame_get_crop(frame);
+    PeResizeAxis *x = pe_resize_axis_new(crop.width, out_w);
+    PeResizeAxis *y = pe_resize_axis_new(crop.height, out_h);
     PePixels p = {.rgb = g_malloc((size_t)(3 * out_w * out_h))};
     size_t size = pe_pixels_layout(&p, frame, x, y, NULL);
     uint8_t *scratch = aligned_alloc(64, (size + 63) / 64 * 64);

@@ -10,27 +10,47 @@
 #include "ops.h"
 
 #define PE_PIXEL_LANES 16
+// Columns of a frame that are converted at a time, so that they stay in the
+// first cache.
+#define PE_PIXEL_TILE 256
+
+// What two neighbouring inputs are multiplied with: (high << 16) + low each.
+// The high parts of an output's weights add up to 128 at the most, so that sums
+// of bytes times them fit into 16 bits.
+typedef struct {
+    int16_t low[2];
+    int8_t high[4]; // of both, and of both again
+} PePairWeights;
+
+// An axis in pairs of neighbouring inputs. A pair begins at an even row or
+// column of the trimmed frame; inputs that an output does not read weigh 0.
+typedef struct {
+    int max;                // pairs of one output, the most of any
+    int *first;             // [out_size]
+    int *count;             // [out_size]
+    PePairWeights *weights; // [out_size, max]
+} PePairs;
 
 // One frame on its way. Widths of lines are padded to PE_PIXEL_LANES.
 typedef struct {
-    const PeFrame *frame; // checked
+    PeFrame frame; // trimmed
     const PeResizeAxis *x, *y;
     uint8_t *rgb; // u8 [3, y->out_size, x->out_size], planar
 
     int channels;  // C: 1 for GRAY8, else 3
     int width;     // of a frame line, padded
     int out_width; // of an output line, padded
-    int ring_rows;
+    int ring_pairs;
 
     // Scratch memory.
-    uint8_t *rows;            // [C][16][width]
-    uint8_t *columns;         // [width][C][16]
-    uint8_t *ring;            // [ring_rows][C][out_width]
-    uint8_t *line;            // [out_width]
-    uint16_t *luma, *cb, *cr; // [width], of one frame row
+    uint8_t *rows;    // [C][16][PE_PIXEL_TILE]
+    uint8_t *columns; // [width / 2][C][16][2]
+    uint8_t *ring;    // [ring_pairs][C][out_width][2]
+    PePairs x_pairs, y_pairs;
 } PePixels;
 
-// Fill the layout and point it into `scratch`, which may be NULL. Returns the
+// Fill the layout for a frame that has been checked and point it into
+// `scratch`, which may be NULL. The axes are of the frame's crop. Returns the
 // bytes of scratch memory that it needs.
 size_t pe_pixels_layout(PePixels *p, const PeFrame *frame,
                         const PeResizeAxis *x, const PeResizeAxis *y,

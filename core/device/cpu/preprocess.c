@@ -31,33 +31,78 @@ pad(int n)
     return (n + PE_PIXEL_LANES - 1) / PE_PIXEL_LANES * PE_PIXEL_LANES;
 }
 
+// ---- Layout -----------------------------------------------------------------
+
+// The next piece of scratch memory; nothing is there when scratch is NULL.
+static void *
+take(uint8_t *scratch, size_t *size, size_t n)
+{
+    void *piece = scratch ? scratch + *size : NULL;
+    *size += (n + 63) & ~(size_t)63;
+    return piece;
+}
+
+static void
+take_pairs(PePairs *pairs, const PeResizeAxis *axis, uint8_t *scratch,
+           size_t *size)
+{
+    size_t n = (size_t)axis->out_size;
+    // An output's inputs may begin and end within a pair.
+    pairs->max = axis->taps / 2 + 1;
+    pairs->first = take(scratch, size, n * sizeof *pairs->first);
+    pairs->count = take(scratch, size, n * sizeof *pairs->count);
+    pairs->weights =
+        take(scratch, size, n * (size_t)pairs->max * sizeof *pairs->weights);
+}
+
+// The axis begins at `offset` of the frame.
+static void
+fill_pairs(PePairs *pairs, const PeResizeAxis *axis, int offset)
+{
+    for (int o = 0; o < axis->out_size; o++) {
+        const int32_t *w = axis->weights + (size_t)o * (size_t)axis->taps;
+        PePairWeights *out = pairs->weights + (size_t)o * (size_t)pairs->max;
+        int first = offset + axis->first[o], n = axis->count[o];
+        pairs->first[o] = first / 2;
+        pairs->count[o] = (first + n + 1) / 2 - first / 2;
+        memset(out, 0, (size_t)pairs->count[o] * sizeof *out);
+        for (int k = 0; k < n; k++) {
+            PePairWeights *pair = &out[(first % 2 + k) / 2];
+            int i = (first + k) % 2;
+            pair->low[i] = (int16_t)w[k];
+            pair->high[i] = (int8_t)((w[k] - pair->low[i]) / 65536);
+            pair->high[i + 2] = pair->high[i];
+        }
+    }
+}
+
 size_t
 pe_pixels_layout(PePixels *p, const PeFrame *frame, const PeResizeAxis *x,
                  const PeResizeAxis *y, uint8_t *scratch)
 {
-    p->frame = frame;
+    p->frame = pe_frame_trim(frame);
     p->x = x;
     p->y = y;
     p->channels = frame->format == PE_FORMAT_GRAY8 ? 1 : 3;
-    p->width = pad(frame->width);
+    p->width = pad(p->frame.width);
     p->out_width = pad(x->out_size);
-    p->ring_rows = y->taps + PE_PIXEL_LANES;
+    p->ring_pairs = y->taps / 2 + 1 + PE_PIXEL_LANES / 2;
 
-    size_t width = (size_t)p->width, c = (size_t)p->channels;
-    size_t block = c * PE_PIXEL_LANES * width;
-    size_t ring = (size_t)p->ring_rows * c * (size_t)p->out_width;
-    size_t line = 2 * width; // of 16 bits
+    size_t size = 0, c = (size_t)p->channels;
+    p->rows = take(scratch, &size, c * PE_PIXEL_LANES * PE_PIXEL_TILE);
+    p->columns = take(scratch, &size, c * PE_PIXEL_LANES * (size_t)p->width);
+    p->ring = take(scratch, &size,
+                   (size_t)p->ring_pairs * c * 2 * (size_t)p->out_width);
+    take_pairs(&p->x_pairs, x, scratch, &size);
+    take_pairs(&p->y_pairs, y, scratch, &size);
     if (scratch) {
-        p->rows = scratch;
-        p->columns = p->rows + block;
-        p->ring = p->columns + block;
-        p->line = p->ring + ring;
-        p->luma = (uint16_t *)(void *)(p->line + p->out_width);
-        p->cb = p->luma + width;
-        p->cr = p->cb + width;
+        fill_pairs(&p->x_pairs, x, p->frame.crop.x);
+        fill_pairs(&p->y_pairs, y, p->frame.crop.y);
     }
-    return 2 * block + ring + (size_t)p->out_width + 3 * line;
+    return size;
 }
+
+// ---- Slots ------------------------------------------------------------------
 
 PeSlot *
 pe_slot_new_c(PeBackend *be, int width, int height)
@@ -104,17 +149,17 @@ pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame, GError **error)
     }
     if (!pe_frame_check(frame, error))
         return false;
-    update_axis(&slot->x, frame->width, slot->width);
-    update_axis(&slot->y, frame->height, slot->height);
+    PeRect crop = pe_frame_get_crop(frame);
+    update_axis(&slot->x, crop.width, slot->width);
+    update_axis(&slot->y, crop.height, slot->height);
 
     PePixels p = {.rgb = slot->rgb};
     size_t size = pe_pixels_layout(&p, frame, slot->x, slot->y, NULL);
     uint8_t *scratch = pe_cpu_alloc(size);
     if (!scratch) {
         g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
-                    "no memory left to resize a frame of %dx%d pixels "
-                    "(%zu KiB)",
-                    frame->width, frame->height, size >> 10);
+                    "no memory left to resize %dx%d pixels (%zu KiB)",
+                    crop.width, crop.height, size >> 10);
         return false;
     }
     pe_pixels_layout(&p, frame, slot->x, slot->y, scratch);

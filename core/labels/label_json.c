@@ -10,7 +10,7 @@
 // What is not in this schema is an error: a misspelled key would otherwise be a
 // setting that silently does nothing.
 
-#include "label_spec_private.h"
+#include "label_json.h"
 
 #include "core/base/json.h"
 #include "core/base/read_file.h"

@@ -5,8 +5,6 @@
 
 #pragma once
 
-#include <json-glib/json-glib.h>
-
 #include "label_spec.h"
 
 PeLabelSpec *pe_label_spec_new(void);
@@ -30,7 +28,3 @@ bool pe_template_list_add(GPtrArray *templates, const char *text,
 // message.
 bool pe_label_spec_complete(PeLabelSpec *spec, const char *where,
                             GError **error);
-
-// Fill an empty specification from the root of a label file in JSON.
-bool pe_label_spec_read_json(PeLabelSpec *spec, const char *path,
-                             JsonNode *root, GError **error);

@@ -4,6 +4,8 @@
 
 #include "tower.h"
 
+#include "core/base/failure.h"
+
 #include <math.h>
 
 void
@@ -276,10 +278,8 @@ pe_tower_check(PeTower *t, GError **error)
     }
     const char *failure = t->be->ops->sync(t->be);
     if (failure) {
-        g_set_error(error, PE_ERROR, PE_ERROR_BACKEND,
-                    "%s: loading the weights failed: %s",
-                    t->be->ops->describe(t->be), failure);
-        return false;
+        return pe_fail(error, PE_ERROR_BACKEND, t->be->ops->describe(t->be),
+                       "loading the weights failed: %s", failure);
     }
     return true;
 }
@@ -356,7 +356,6 @@ pe_tower_finish(PeTower *t, float *out, const float *data, size_t n,
     const char *failure = t->be->ops->sync(t->be);
     if (!failure)
         return true;
-    g_set_error(error, PE_ERROR, PE_ERROR_BACKEND, "%s: %s",
-                t->be->ops->describe(t->be), failure);
-    return false;
+    return pe_fail(error, PE_ERROR_BACKEND, t->be->ops->describe(t->be), "%s",
+                   failure);
 }

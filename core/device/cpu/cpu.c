@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // cpu.c - the CPU backend: its table, which starts as the plain C definitions
-// and is overwritten by the best variants that the machine has, its memory and
-// its threads. Knows no operation from the inside.
+// and is overwritten by the best variants that the machine has, and its
+// threads. Knows no operation from the inside.
 
 #include "onednn.h"
 #include "ops.h"
@@ -215,15 +215,6 @@ cpu_describe(PeBackend *be)
     return ((PeCpu *)be)->description;
 }
 
-void *
-pe_cpu_alloc(size_t size)
-{
-    void *p = NULL;
-    if (posix_memalign(&p, 64, MAX(size, 64)) != 0)
-        return NULL;
-    return p;
-}
-
 static void *
 cpu_alloc(PeBackend *be, size_t size)
 {
@@ -246,28 +237,6 @@ static const char *
 cpu_sync(PeBackend *be)
 {
     return ((PeCpu *)be)->error;
-}
-
-void
-pe_cpu_fail(PeCpu *cpu, const char *error)
-{
-    if (!cpu->error)
-        cpu->error = error;
-}
-
-char *
-pe_cpu_scratch(PeCpu *cpu, size_t size, size_t *stride)
-{
-    *stride = (size + 63) & ~(size_t)63;
-    size_t total = *stride * (size_t)cpu->n_threads;
-    if (total > cpu->scratch_size) {
-        free(cpu->scratch);
-        cpu->scratch = pe_cpu_alloc(total);
-        cpu->scratch_size = cpu->scratch ? total : 0;
-        if (!cpu->scratch)
-            pe_cpu_fail(cpu, "out of memory for scratch space");
-    }
-    return cpu->scratch;
 }
 
 const PeBackendOps pe_backend_cpu = {

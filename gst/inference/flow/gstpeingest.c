@@ -31,6 +31,8 @@ struct _GstPeIngest {
     GMutex lock;
     GCond cond;
     Waiting waiting;
+    bool working; // on a frame
+    bool urgent;  // that frame, and the one that waits
     bool stopping;
 };
 
@@ -187,6 +189,19 @@ work(GstPeIngest *self, Waiting *waiting)
     gst_pe_queue_wake(&self->shared->queue);
 }
 
+// The frame is no longer at work. Returns whether it is wanted at once.
+static bool
+finish_work(GstPeIngest *self)
+{
+    g_mutex_lock(&self->lock);
+    self->working = false;
+    bool urgent = self->urgent;
+    if (!self->waiting.ticket)
+        self->urgent = false;
+    g_mutex_unlock(&self->lock);
+    return urgent;
+}
+
 // Wait for a frame whose turn has come. false: stop.
 static bool
 take(GstPeIngest *self, int64_t not_before, Waiting *waiting)
@@ -195,7 +210,7 @@ take(GstPeIngest *self, int64_t not_before, Waiting *waiting)
     while (!self->stopping) {
         if (!self->waiting.ticket)
             g_cond_wait(&self->cond, &self->lock);
-        else if (g_get_monotonic_time() < not_before)
+        else if (!self->urgent && g_get_monotonic_time() < not_before)
             g_cond_wait_until(&self->cond, &self->lock, not_before);
         else
             break;
@@ -204,6 +219,7 @@ take(GstPeIngest *self, int64_t not_before, Waiting *waiting)
     if (have) {
         *waiting = self->waiting;
         self->waiting.ticket = NULL;
+        self->working = true;
     }
     g_mutex_unlock(&self->lock);
     return have;
@@ -220,6 +236,8 @@ run(void *data)
         int64_t start = g_get_monotonic_time();
         bool busy = pe_client_count_queued(self->client) > 0;
         work(self, &waiting);
+        if (finish_work(self))
+            pe_client_run_now(self->client);
         int64_t end = g_get_monotonic_time();
         not_before = busy ? end + REST * (end - start) : 0;
     }
@@ -243,6 +261,16 @@ gst_pe_ingest_later(GstPeIngest *self, const GstPeShot *shot,
     drop(self, &old);
     if (!self->thread)
         self->thread = g_thread_new("pe-ingest", run, self);
+}
+
+void
+gst_pe_ingest_run_now(GstPeIngest *self)
+{
+    g_mutex_lock(&self->lock);
+    self->urgent = self->working || self->waiting.ticket;
+    g_cond_signal(&self->cond);
+    g_mutex_unlock(&self->lock);
+    gst_pe_shared_run_now(self->shared);
 }
 
 // ---- Life -----------------------------------------------------------------

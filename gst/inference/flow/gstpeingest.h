@@ -37,3 +37,5 @@ bool gst_pe_ingest_now(GstPeIngest *ingest, const GstPeShot *shot,
 // is posted and ends the queue's flow.
 void gst_pe_ingest_later(GstPeIngest *ingest, const GstPeShot *shot,
                          GstPeTicket *ticket);
+// All frames so far are wanted now, without waiting for fuller batches.
+void gst_pe_ingest_run_now(GstPeIngest *ingest);

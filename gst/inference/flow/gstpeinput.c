@@ -92,7 +92,7 @@ cut(GstPeInput *self, GstPeClip *clip)
         let_go(self, sign(self, clip), false);
     else
         queue_clip(self, sign(self, clip), FOREVER);
-    gst_pe_shared_run_now(self->shared);
+    gst_pe_ingest_run_now(self->ingest);
 }
 
 // The stream goes on at another time.
@@ -123,7 +123,7 @@ finish_stream(GstPeInput *self, int64_t patience)
         let_go(self, last, false);
     }
     self->last_running_time = GST_CLOCK_TIME_NONE;
-    gst_pe_shared_run_now(self->shared);
+    gst_pe_ingest_run_now(self->ingest);
 }
 
 static int64_t
@@ -336,7 +336,7 @@ wait_turn(GstPeInput *self, const GstPeSettings *settings)
 
     // Nothing more comes from here while this waits.
     if (!gst_pe_queue_has_room(queue, max_held))
-        gst_pe_shared_run_now(self->shared);
+        gst_pe_ingest_run_now(self->ingest);
     GstFlowReturn flow = gst_pe_queue_wait_room(queue, max_held);
     if (flow != GST_FLOW_OK || !self->exact || self->holds)
         return flow;
@@ -345,7 +345,7 @@ wait_turn(GstPeInput *self, const GstPeSettings *settings)
     // preprocessed ones.
     int max_busy = MAX(MIN_HELD, 2 * (int)settings->batch_size);
     if (gst_pe_clips_count_busy(self->clips) >= max_busy)
-        gst_pe_shared_run_now(self->shared);
+        gst_pe_ingest_run_now(self->ingest);
     return gst_pe_queue_wait_busy(queue, self->clips, max_busy);
 }
 
@@ -457,7 +457,7 @@ take_serialized(GstPeInput *self, GstEvent *event)
         gst_event_unref(event);
         return false;
     }
-    gst_pe_shared_run_now(self->shared);
+    gst_pe_ingest_run_now(self->ingest);
     return gst_pe_queue_push_event(&self->shared->queue, event);
 }
 

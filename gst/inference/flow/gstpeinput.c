@@ -335,7 +335,7 @@ wait_turn(GstPeInput *self, const GstPeSettings *settings)
     int max_held = gst_pe_shared_get_max_held(self->shared);
 
     // Nothing more comes from here while this waits.
-    if (!gst_pe_queue_has_room(queue, max_held))
+    if (self->holds && !gst_pe_queue_has_room(queue, max_held))
         gst_pe_ingest_run_now(self->ingest);
     GstFlowReturn flow = gst_pe_queue_wait_room(queue, max_held);
     if (flow != GST_FLOW_OK || !self->exact || self->holds)

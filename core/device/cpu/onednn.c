@@ -176,7 +176,7 @@ plain_weight(PeBackend *be, const PeLinearParams *params, int n, int k)
 {
     enum { CHUNK = 32 };
     size_t element = pe_dtype_size(be->act);
-    char *plain = pe_cpu_alloc((size_t)n * (size_t)k * element);
+    char *plain = pe_block_alloc((size_t)n * (size_t)k * element);
     if (!plain)
         return NULL;
     g_autofree float *rows = g_new(float, (size_t)CHUNK *(size_t)k);
@@ -220,7 +220,7 @@ static bool
 init_packed(PeOnednn *o, PeLinear *l, dnnl_primitive_desc_t pd)
 {
     ConstMd packed = dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
-    l->weight = pe_cpu_alloc(dnnl_memory_desc_get_size(packed));
+    l->weight = pe_block_alloc(dnnl_memory_desc_get_size(packed));
     if (!l->weight)
         return false;
     l->onednn = g_new0(struct PeOnednnLinear, 1);
@@ -250,7 +250,7 @@ onednn_linear_new(PeBackend *be, const PeLinearParams *params)
     if (ok) {
         void *plain = plain_weight(be, params, l->n, l->k);
         ok = plain && pack(o, l, plain);
-        free(plain);
+        pe_block_free(plain);
     }
     if (!ok) {
         be->ops->linear_free(be, l);
@@ -353,7 +353,7 @@ onednn_gemm_seconds(PeBackend *be, int m, int n, int k)
     for (int i = 0; ok && i < 3; i++) {
         size_t size = dnnl_memory_desc_get_size(
             dnnl_primitive_desc_query_md(pd, what[i], 0));
-        data[i] = pe_cpu_alloc(size);
+        data[i] = pe_block_alloc(size);
         ok = data[i] != NULL;
         if (!ok)
             break;
@@ -366,7 +366,7 @@ onednn_gemm_seconds(PeBackend *be, int m, int n, int k)
         seconds = time_primitive(o, primitive, args);
     for (int i = 0; i < 3; i++) {
         dnnl_memory_destroy(args[i].memory);
-        free(data[i]);
+        pe_block_free(data[i]);
     }
     dnnl_primitive_destroy(primitive);
     dnnl_primitive_desc_destroy(pd);

@@ -85,7 +85,7 @@ gst_pe_shared_run_now(GstPeShared *shared)
 {
     g_mutex_lock(&shared->lock);
     if (shared->client)
-        pe_client_hurry(shared->client);
+        pe_client_run_now(shared->client);
     g_mutex_unlock(&shared->lock);
 }
 

@@ -23,7 +23,7 @@ measure_resident(void)
     return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-// Load both towers and embed something with each.
+// Load a few layers of both towers and embed something with each.
 static void
 use_model(const char *config, PePrecision precision)
 {
@@ -32,7 +32,7 @@ use_model(const char *config, PePrecision precision)
     g_assert_no_error(error);
     PeBackend *be = pe_backend_open("cpu", precision, 0, &error);
     g_assert_no_error(error);
-    PeTowerParams params = {.max_batch = 4};
+    PeTowerParams params = {.max_batch = 4, .max_layers = 4};
     PeVision *vision = pe_vision_new(be, model, &params, &error);
     g_assert_no_error(error);
     PeText *text = pe_text_new(be, model, &params, &error);

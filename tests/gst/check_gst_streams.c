@@ -104,7 +104,8 @@ ends_the_clip_at_a_new_segment(void)
     g_assert_cmpuint(gst_pe_result_get_n_frames(whole), ==, 4);
     g_assert_cmpuint(gst_pe_result_get_clip_start(whole), ==,
                      3 * FRAME_DURATION);
-    g_assert_cmpuint(gst_pe_result_get_stream_start(whole), ==, GST_SECOND);
+    g_assert_cmpuint(gst_pe_result_get_clip_stream_start(whole), ==,
+                     GST_SECOND);
     gst_buffer_unref(buffer);
     stop(h);
 }
@@ -329,7 +330,7 @@ survives_thirty_flushes(void)
     GstPeMeta *meta = gst_buffer_get_pe_meta(buffer);
     g_assert_nonnull(meta);
     g_assert_cmpuint(gst_pe_result_get_n_frames(meta->result), ==, 3);
-    g_assert_cmpuint(gst_pe_result_get_stream_start(meta->result), ==,
+    g_assert_cmpuint(gst_pe_result_get_clip_stream_start(meta->result), ==,
                      29 * GST_SECOND);
     gst_buffer_unref(buffer);
     stop(h);

@@ -4,9 +4,9 @@
 
 #include "gst/inference/flow/gstpeoutput.h"
 
-#include "gst/inference/gstpeanalytics.h"
-#include "gst/inference/gstpemessage.h"
+#include "gst/result/gstpeanalytics.h"
 #include "gst/result/gstpefinding.h"
+#include "gst/result/gstpemessage.h"
 #include "gst/result/gstpesource.h"
 
 GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
@@ -32,8 +32,10 @@ make_result(GstPeOutput *self, const GstPeClip *clip,
 
     PeLabels *labels = gst_pe_labels_get(&self->shared->labels);
     g_autofree char *name = gst_element_get_name(self->shared->element);
+    g_autofree char *given = gst_pe_shared_dup_source_id(self->shared);
     GstPeResult *result = gst_pe_finding_to_result(&(GstPeFinding){
-        .source = gst_pe_source_get(&self->source, NULL, self->shared->sinkpad),
+        .source =
+            gst_pe_source_get(&self->source, given, self->shared->sinkpad),
         .stream_id = self->source.stream_id,
         .element = name,
         .sequence = self->sequence++,

@@ -48,6 +48,15 @@ gst_pe_shared_dup_device(GstPeShared *shared)
     return device;
 }
 
+char *
+gst_pe_shared_dup_source_id(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    char *source_id = g_strdup(shared->source_id);
+    g_mutex_unlock(&shared->lock);
+    return source_id;
+}
+
 // ---- The engine -----------------------------------------------------------
 
 void

@@ -45,8 +45,9 @@ void gst_pe_shared_init(GstPeShared *shared, GstElement *element,
 void gst_pe_shared_clear(GstPeShared *shared);
 
 GstPeSettings gst_pe_shared_get_settings(GstPeShared *shared);
-// Returns a copy, g_free(), or NULL.
+// Return a copy, g_free(), or NULL.
 char *gst_pe_shared_dup_device(GstPeShared *shared);
+char *gst_pe_shared_dup_source_id(GstPeShared *shared);
 
 // Takes both; the source pad is inactive.
 void gst_pe_shared_set_engine(GstPeShared *shared, PeEngine *engine,

@@ -109,13 +109,13 @@
 GST_DEBUG_CATEGORY(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug
 
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
-    "sink", GST_PAD_SINK, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_PE_CAPS));
 
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
-    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+static GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_PE_CAPS));
 
 G_DEFINE_TYPE(GstPeInference, gst_pe_inference, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE(peinference, "peinference", GST_RANK_NONE,
@@ -181,6 +181,7 @@ start(GstPeInference *self)
     }
     gst_pe_cuda_start(&shared->cuda, pe_engine_get_device(engine));
     gst_pe_stats_reset(&shared->stats);
+    gst_pe_shared_forget_failure(shared);
     PeClient *client = pe_client_new(engine, job_done, &shared->queue);
     gst_pe_input_start(self->input, engine, client);
     gst_pe_output_start(self->output, engine);

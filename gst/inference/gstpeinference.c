@@ -127,35 +127,6 @@ GST_ELEMENT_REGISTER_DEFINE(peinference, "peinference", GST_RANK_NONE,
 
 // ---- States ---------------------------------------------------------------
 
-static PeEngine *
-open_engine(GstPeShared *shared, GError **error)
-{
-    g_mutex_lock(&shared->lock);
-    g_autofree char *path = g_strdup(shared->model_path);
-    g_autofree char *device = g_strdup(shared->device);
-    PeEngineParams params = {
-        .device = device,
-        .precision = shared->precision,
-        .batch_size = (int)shared->settings.batch_size,
-        .batch_timeout = (int)shared->batch_timeout,
-    };
-    g_mutex_unlock(&shared->lock);
-
-    params.model = path && *path ? pe_model_open(path, error)
-                                 : pe_model_open_default(error);
-    if (!params.model)
-        return NULL;
-    PeEngine *engine = pe_engine_get(&params, error);
-    pe_model_unref(params.model);
-    if (engine)
-        GST_INFO_OBJECT(shared->element, "%s on %s (%s), %s",
-                        pe_model_get_name(pe_engine_get_model(engine)),
-                        pe_engine_get_device(engine),
-                        pe_engine_get_description(engine),
-                        pe_precision_nick(pe_engine_get_precision(engine)));
-    return engine;
-}
-
 static void
 job_done(PeJob *job, void *user_data)
 {
@@ -176,16 +147,18 @@ start(GstPeInference *self)
 {
     GstPeShared *shared = &self->shared;
     g_autoptr(GError) error = NULL;
-    PeEngine *engine = open_engine(shared, &error);
+    PeEngine *engine = gst_pe_loader_wait(self->loader);
 
-    if (!engine || !gst_pe_labels_start(&shared->labels, engine, &error)) {
-        g_clear_pointer(&engine, pe_engine_unref);
+    if (!engine)
+        return false;
+    gst_pe_shared_forget_failure(shared);
+    if (!gst_pe_labels_start(&shared->labels, engine, &error)) {
+        pe_engine_unref(engine);
         gst_pe_shared_post_error(shared, error);
         return false;
     }
     gst_pe_cuda_start(&shared->cuda, pe_engine_get_device(engine));
     gst_pe_stats_reset(&shared->stats);
-    gst_pe_shared_forget_failure(shared);
     PeClient *client = pe_client_new(engine, job_done, &shared->queue);
     gst_pe_input_start(self->input, engine, client);
     gst_pe_output_start(self->output, engine);
@@ -215,8 +188,11 @@ change_state(GstElement *element, GstStateChange transition)
 {
     GstPeInference *self = GST_PE_INFERENCE(element);
 
-    if (transition == GST_STATE_CHANGE_NULL_TO_READY)
+    if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
+        if (!gst_pe_loader_start(self->loader))
+            return GST_STATE_CHANGE_FAILURE;
         start_cuda(&self->shared);
+    }
     if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !start(self))
         return GST_STATE_CHANGE_FAILURE;
 
@@ -227,8 +203,10 @@ change_state(GstElement *element, GstStateChange transition)
         (transition == GST_STATE_CHANGE_READY_TO_PAUSED &&
          ret == GST_STATE_CHANGE_FAILURE))
         stop(self);
-    if (transition == GST_STATE_CHANGE_READY_TO_NULL)
+    if (transition == GST_STATE_CHANGE_READY_TO_NULL) {
         gst_pe_cuda_stop(&self->shared.cuda);
+        gst_pe_loader_stop(self->loader);
+    }
     return ret;
 }
 
@@ -239,6 +217,7 @@ finalize(GObject *object)
 {
     GstPeInference *self = GST_PE_INFERENCE(object);
 
+    gst_pe_loader_free(self->loader);
     gst_pe_input_free(self->input);
     gst_pe_output_free(self->output);
     gst_pe_shared_clear(&self->shared);
@@ -273,6 +252,7 @@ gst_pe_inference_init(GstPeInference *self)
     GstPad *srcpad = gst_pad_new_from_static_template(&src_template, "src");
     gst_pe_shared_init(&self->shared, element, sinkpad, srcpad);
     gst_pe_properties_init(self);
+    self->loader = gst_pe_loader_new(&self->shared);
     self->output = gst_pe_output_new(&self->shared);
     self->input = gst_pe_input_new(&self->shared);
     gst_pe_query_init(&self->shared, self->input);

@@ -8,6 +8,7 @@
 #include "gst/inference/flow/gstpeinput.h"
 #include "gst/inference/flow/gstpeoutput.h"
 #include "gst/inference/flow/gstpeshared.h"
+#include "gst/inference/gstpeloader.h"
 
 G_BEGIN_DECLS
 
@@ -19,6 +20,7 @@ GST_ELEMENT_REGISTER_DECLARE(peinference);
 struct _GstPeInference {
     GstElement parent;
     GstPeShared shared;
+    GstPeLoader *loader; // of whoever changes the state
     GstPeInput *input;
     GstPeOutput *output;
 };

@@ -5,54 +5,11 @@
 // fake_runner.h, which is held and let go as a test wants. So a frame that must
 // not wait is one that comes out while the device is held.
 
-#include "core/engine/engine_private.h"
-#include "gst/inference/gstpeinference.h"
-#include "tests/support/fake_runner.h"
-#include "tests/support/gst_helpers.h"
+#include "gst_script.h"
 
 #include <gst/video/video.h>
 
 #define PATIENCE_US (60 * G_USEC_PER_SEC)
-
-// ---- The device -----------------------------------------------------------
-
-static struct {
-    GMutex lock;
-    GCond changed;
-    bool held;
-    int n_begun;
-} ingesting;
-
-static bool
-script_ingest(PeRunner *runner, PeSlot *slot, const PeFrame *frame,
-              GError **error)
-{
-    g_mutex_lock(&ingesting.lock);
-    ingesting.n_begun++;
-    g_cond_broadcast(&ingesting.changed);
-    while (ingesting.held)
-        g_cond_wait(&ingesting.changed, &ingesting.lock);
-    g_mutex_unlock(&ingesting.lock);
-    return fake_runner_ops.ingest(runner, slot, frame, error);
-}
-
-static void
-hold_ingest(bool held)
-{
-    g_mutex_lock(&ingesting.lock);
-    ingesting.held = held;
-    g_cond_broadcast(&ingesting.changed);
-    g_mutex_unlock(&ingesting.lock);
-}
-
-static void
-wait_for_ingest(int n)
-{
-    g_mutex_lock(&ingesting.lock);
-    while (ingesting.n_begun < n)
-        g_cond_wait(&ingesting.changed, &ingesting.lock);
-    g_mutex_unlock(&ingesting.lock);
-}
 
 static GstHarness *
 play_script(const char *properties, bool live)
@@ -168,7 +125,7 @@ says_why_a_clip_is_partial(void)
     // Each ends the clip before it.
     for (int i = 0; i < 3; i++) {
         g_autoptr(GstPeResult) result = NULL;
-        wait_for_ingest(2 * (i + 1));
+        wait_for(&ingesting, 2 * (i + 1));
         if (i == 1)
             push_segment(h, GST_SECOND);
         if (i == 2)
@@ -177,10 +134,10 @@ says_why_a_clip_is_partial(void)
         result = pull_result(h);
         g_assert_cmpint(gst_pe_result_get_reason(result), ==, reasons[n++]);
         g_assert_true(gst_pe_result_is_partial(result));
-        wait_for_ingest(2 * (i + 1) + 1);
+        wait_for(&ingesting, 2 * (i + 1) + 1);
         pass_frame(h, make_frame(i + 1));
     }
-    wait_for_ingest(8);
+    wait_for(&ingesting, 8);
     gst_harness_push_event(h, gst_event_new_eos());
     g_autoptr(GstPeResult) result = pull_result(h);
     g_assert_cmpint(gst_pe_result_get_reason(result), ==, reasons[n]);
@@ -198,7 +155,7 @@ embeds_what_an_overload_leaves(void)
     fake_wait_for_work(1);
     for (int i = 1; i < 8; i++) {
         pass(h, i, 1);
-        wait_for_ingest(i + 1);
+        wait_for(&ingesting, i + 1);
     }
     fake_hold(false);
     g_autoptr(GstPeResult) first = pull_result(h);
@@ -219,7 +176,7 @@ tells_results_without_another_frame(void)
     GstHarness *h = play_script("mode=latest clip-length=2", true);
 
     pass(h, 0, 1);
-    wait_for_ingest(1);
+    wait_for(&ingesting, 1);
     pass(h, 1, 1);
     GstMessage *m =
         wait_message(GST_ELEMENT_BUS(h->element), GST_MESSAGE_ELEMENT);
@@ -264,14 +221,14 @@ preprocesses_elsewhere_in_latest_mode(void)
 {
     GstHarness *h = play_script("mode=latest clip-length=1", true);
 
-    hold_ingest(true);
+    hold(&ingesting, true);
     pass(h, 0, 1);
-    wait_for_ingest(1);
+    wait_for(&ingesting, 1);
     pass(h, 1, 99);
     g_assert_cmpint(ingesting.n_begun, ==, 1);
     g_assert_cmpuint(get_stat(h->element, "skipped"), ==, 98);
-    hold_ingest(false);
-    wait_for_ingest(2);
+    hold(&ingesting, false);
+    wait_for(&ingesting, 2);
     g_autoptr(GstPeResult) first = pull_result(h);
     g_autoptr(GstPeResult) last = pull_result(h);
     g_assert_cmpuint(gst_pe_result_get_clip_end(first), ==, FRAME_DURATION);
@@ -492,12 +449,5 @@ add_tests(void)
 int
 main(int argc, char **argv)
 {
-    PeRunnerOps script = fake_runner_ops;
-
-    script.ingest = script_ingest;
-    fake_reset();
-    pe_engine_set_ops_for_tests(&script);
-    gst_init(&argc, &argv);
-    GST_ELEMENT_REGISTER(peinference, NULL);
-    return run_gst_tests(argc, argv, add_tests);
+    return script_run(argc, argv, add_tests);
 }

@@ -26,21 +26,38 @@
  * that keeps time (sync=true), and exact otherwise. With
  * #GstPeInference:hold=none, frames carry no results and pass at once.
  *
+ * Every result is also posted as a message, and travels downstream as a
+ * serialized event, see gst_event_get_pe_result(): directly behind the frame
+ * that carries it, because an element that drops this frame would lose the
+ * result with it, or as soon as it is there when no frame waited for it. The
+ * same result is recognised by its source, element and sequence. A queue with
+ * leaky=downstream drops events too, and video decoders may drop the one at the
+ * end of a stream, so #pemetaconvert belongs before them.
+ *
  * When the end of the stream, a new segment or a timestamp that runs backwards
  * cuts a clip short, its frames have already left. Its result is marked as
- * partial. It is posted as a message and travels downstream as a serialized
- * event, see gst_event_get_pe_result(). New caps, gaps and the DISCONT flag do
- * not end a clip: frames of any size and format can be part of one. Frames
- * without a timestamp are sampled by counting. A flush discards what is not
- * finished. Video decoders after this element may drop the event at the end of
- * a stream, so #pemetaconvert belongs before them.
+ * partial. Behind a live source, no frame waits for it; otherwise it comes
+ * before what follows the cut. New caps, gaps and the DISCONT flag do not end a
+ * clip: frames of any size and format can be part of one. Frames without a
+ * timestamp are sampled by counting. A flush discards what is not finished.
+ *
+ * ## Loading
+ *
+ * The model loads from READY on, in a thread, while the application goes on:
+ * progress messages with the code `load` tell about it, and the change to
+ * PAUSED waits for it. A model that is not there is the error of the change to
+ * READY; one that cannot be loaded is that of the change to PAUSED. The model
+ * stays loaded until NULL, so a source that reconnects in READY does not load
+ * it again; changed properties do.
  *
  * ## Latency
  *
  * In exact mode behind a source that is not live, a bounded number of frames
  * (16, or twice #GstPeInference:batch-size) waits in the element; after that,
- * upstream waits. The element announces how many frames it holds in the
- * ALLOCATION query. Behind a live source, exact mode adds
+ * upstream waits. In latest mode up to four frames are in the element: two pass
+ * through, one is preprocessed in a thread of its own and one waits for that,
+ * until a newer one takes its place. The element announces how many frames it
+ * holds in the ALLOCATION query. Behind a live source, exact mode adds
  * #GstPeInference:latency to the latency of the pipeline, and latest mode adds
  * nothing. QoS events go upstream untouched; no frame is ever dropped.
  *

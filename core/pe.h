@@ -94,8 +94,6 @@ typedef enum {
     PE_PRECISION_FP32,
     PE_PRECISION_BF16,
     PE_PRECISION_FP16,
-    PE_PRECISION_INT8,
-    PE_PRECISION_FP8,
 } PePrecision;
 
 // "auto", "fp32", "bf16", ...; false when `nick` is none of them.
@@ -190,7 +188,8 @@ bool pe_model_save(const PeModel *model, const char *path,
 typedef struct PeTokenizer PeTokenizer;
 
 // Open a CLIP byte-level BPE vocabulary: bpe_simple_vocab_16e6.txt[.gz] or a
-// Hugging Face tokenizer.json. Returns a reference.
+// Hugging Face tokenizer.json. Returns a reference: to the same tokenizer while
+// one of the file is in use and the file is unchanged.
 PeTokenizer *pe_tokenizer_open(const char *path,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -113,6 +113,14 @@ never_waits_at_a_jump_when_live(const void *data)
     stop(h);
 }
 
+// Frame `index`, which is the nth to be preprocessed.
+static void
+pass_and_ingest(GstHarness *h, int index, int n)
+{
+    pass(h, index, 1);
+    wait_for(&ingesting, n);
+}
+
 static void
 says_why_a_clip_is_partial(void)
 {
@@ -121,23 +129,21 @@ says_why_a_clip_is_partial(void)
                              GST_PE_REASON_RECONFIGURED, GST_PE_REASON_EOS};
     int n = 0;
 
-    pass(h, 10, 2);
+    // One after the other, so that none takes another's place.
+    pass_and_ingest(h, 10, 1);
+    pass_and_ingest(h, 11, 2);
     // Each ends the clip before it.
     for (int i = 0; i < 3; i++) {
-        g_autoptr(GstPeResult) result = NULL;
-        wait_for(&ingesting, 2 * (i + 1));
         if (i == 1)
             push_segment(h, GST_SECOND);
         if (i == 2)
             g_object_set(h->element, "clip-length", 5, NULL);
-        pass_frame(h, make_frame(i));
-        result = pull_result(h);
+        pass_and_ingest(h, i, 2 * i + 3);
+        g_autoptr(GstPeResult) result = pull_result(h);
         g_assert_cmpint(gst_pe_result_get_reason(result), ==, reasons[n++]);
         g_assert_true(gst_pe_result_is_partial(result));
-        wait_for(&ingesting, 2 * (i + 1) + 1);
-        pass_frame(h, make_frame(i + 1));
+        pass_and_ingest(h, i + 1, 2 * i + 4);
     }
-    wait_for(&ingesting, 8);
     gst_harness_push_event(h, gst_event_new_eos());
     g_autoptr(GstPeResult) result = pull_result(h);
     g_assert_cmpint(gst_pe_result_get_reason(result), ==, reasons[n]);

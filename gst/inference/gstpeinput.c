@@ -153,16 +153,8 @@ submit(GstPeInference *self, GstBuffer *buffer)
     if (!check_memory(self, buffer))
         return NULL;
     if (!gst_pe_frame_map(&map, &frame, &self->info, buffer,
-                          gst_pe_engine_is_on_device(self->engine))) {
-        GST_ELEMENT_ERROR(self, STREAM, FORMAT,
-                          ("A buffer of %" G_GSIZE_FORMAT
-                           " bytes does not hold the %dx%d %s frame that its "
-                           "caps announce",
-                           gst_buffer_get_size(buffer),
-                           GST_VIDEO_INFO_WIDTH(&self->info),
-                           GST_VIDEO_INFO_HEIGHT(&self->info),
-                           GST_VIDEO_INFO_NAME(&self->info)),
-                          (NULL));
+                          gst_pe_engine_is_on_device(self->engine), &error)) {
+        GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("%s", error->message), (NULL));
         return NULL;
     }
     PeJob *job = pe_client_submit(self->client, &frame, &error);

@@ -278,6 +278,9 @@ int pe_engine_get_dim(const PeEngine *engine);        // floats of an embedding
 PePrecision pe_engine_get_precision(const PeEngine *engine); // never AUTO
 const char *pe_engine_get_device(const PeEngine *engine);    // "cpu", "cuda:0"
 const char *pe_engine_get_description(const PeEngine *engine);
+// Does it read frames from host memory? Otherwise they are uploaded, or read in
+// place when they are in CUDA memory.
+bool pe_engine_is_host(const PeEngine *engine);
 // The CUcontext that the engine works in, which is its device's primary one;
 // frames of it are read in place, those of others are copied on the device.
 // NULL on a host device. Stays valid as long as the process.

@@ -7,6 +7,7 @@
 #include "core/pe.h"
 #include "gst/convert/gstpemetaconvert.h"
 #include "gst/inference/gstpeinference.h"
+#include "gst/meta/gstpemeta.h"
 
 GST_DEBUG_CATEGORY_STATIC(pe_core_debug);
 #define GST_CAT_DEFAULT pe_core_debug

@@ -378,6 +378,13 @@ pe_engine_get_description(const PeEngine *engine)
     return engine->runner->description;
 }
 
+bool
+pe_engine_is_host(const PeEngine *engine)
+{
+    g_return_val_if_fail(engine, true);
+    return engine->runner->context == NULL;
+}
+
 void *
 pe_engine_get_device_context(const PeEngine *engine)
 {

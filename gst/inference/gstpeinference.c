@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // gstpeinference.c - class and states of peinference. Its properties are in
-// gstpeproperties.c, the data flow in gstpeinput.c and gstpeoutput.c, their
-// common queue in gstpequeue.c, queries in gstpequery.c.
+// gstpeproperties.c, the data flow in gst/inference/flow: from gstpeinput.c
+// through gstpequeue.c to gstpeoutput.c, and queries in gstpequery.c.
 
 /**
  * SECTION:element-peinference
@@ -91,6 +91,8 @@
 
 #include "gst/inference/gstpeinference.h"
 
+#include "gst/inference/flow/gstpequery.h"
+#include "gst/inference/gstpeproperties.h"
 #include "gst/video/gstpeframe.h"
 
 GST_DEBUG_CATEGORY(pe_inference_debug);
@@ -108,81 +110,30 @@ G_DEFINE_TYPE(GstPeInference, gst_pe_inference, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE(peinference, "peinference", GST_RANK_NONE,
                             GST_TYPE_PE_INFERENCE)
 
-// ---- Errors ---------------------------------------------------------------
-
-void
-gst_pe_inference_post_error(GstPeInference *self, const GError *error)
-{
-    GQuark domain = GST_LIBRARY_ERROR;
-    int code = GST_LIBRARY_ERROR_FAILED;
-
-    if (error->domain == PE_ERROR) {
-        switch ((PeError)error->code) {
-        case PE_ERROR_FILE:
-        case PE_ERROR_DEVICE:
-            domain = GST_RESOURCE_ERROR;
-            code = GST_RESOURCE_ERROR_NOT_FOUND;
-            break;
-        case PE_ERROR_FORMAT:
-        case PE_ERROR_SHAPE:
-            domain = GST_STREAM_ERROR;
-            code = GST_STREAM_ERROR_FORMAT;
-            break;
-        case PE_ERROR_NOMEM:
-            domain = GST_RESOURCE_ERROR;
-            code = GST_RESOURCE_ERROR_NO_SPACE_LEFT;
-            break;
-        case PE_ERROR_BACKEND:
-        case PE_ERROR_CANCELLED:
-            break;
-        }
-    }
-    gst_element_message_full(GST_ELEMENT(self), GST_MESSAGE_ERROR, domain, code,
-                             g_strdup(error->message), NULL, __FILE__,
-                             GST_FUNCTION, __LINE__);
-}
-
 // ---- States ---------------------------------------------------------------
 
-static PeModel *
-open_model(GstPeInference *self, GError **error)
-{
-    GST_OBJECT_LOCK(self);
-    g_autofree char *path = g_strdup(self->model_path);
-    GST_OBJECT_UNLOCK(self);
-
-    return path && *path ? pe_model_open(path, error)
-                         : pe_model_open_default(error);
-}
-
-bool
-gst_pe_engine_is_on_device(PeEngine *engine)
-{
-    return g_str_has_prefix(pe_engine_get_device(engine), "cuda");
-}
-
 static PeEngine *
-open_engine(GstPeInference *self, GError **error)
+open_engine(GstPeShared *shared, GError **error)
 {
-    PeModel *model = open_model(self, error);
-    if (!model)
-        return NULL;
-
-    GST_OBJECT_LOCK(self);
-    g_autofree char *device = g_strdup(self->device);
+    g_mutex_lock(&shared->lock);
+    g_autofree char *path = g_strdup(shared->model_path);
+    g_autofree char *device = g_strdup(shared->device);
     PeEngineParams params = {
-        .model = model,
         .device = device,
-        .precision = self->precision,
-        .batch_size = (int)self->settings.batch_size,
-        .batch_timeout = (int)self->batch_timeout,
+        .precision = shared->precision,
+        .batch_size = (int)shared->settings.batch_size,
+        .batch_timeout = (int)shared->batch_timeout,
     };
-    GST_OBJECT_UNLOCK(self);
+    g_mutex_unlock(&shared->lock);
 
+    params.model = path && *path ? pe_model_open(path, error)
+                                 : pe_model_open_default(error);
+    if (!params.model)
+        return NULL;
     PeEngine *engine = pe_engine_get(&params, error);
-    pe_model_unref(model);
+    pe_model_unref(params.model);
     if (engine)
-        GST_INFO_OBJECT(self, "%s on %s (%s), %s",
+        GST_INFO_OBJECT(shared->element, "%s on %s (%s), %s",
                         pe_model_get_name(pe_engine_get_model(engine)),
                         pe_engine_get_device(engine),
                         pe_engine_get_description(engine),
@@ -193,60 +144,52 @@ open_engine(GstPeInference *self, GError **error)
 static void
 job_done(PeJob *job, void *user_data)
 {
-    gst_pe_queue_wake(&((GstPeInference *)user_data)->queue);
+    gst_pe_queue_wake(user_data);
 }
 
 static void
 stop(GstPeInference *self)
 {
-    gst_pe_input_reset(self);
-    gst_pe_labels_stop(&self->labels);
-    g_clear_pointer(&self->client, pe_client_free);
-    GST_OBJECT_LOCK(self);
-    PeEngine *engine = g_steal_pointer(&self->engine);
-    GST_OBJECT_UNLOCK(self);
-    g_clear_pointer(&engine, pe_engine_unref);
-    gst_video_info_init(&self->info);
-    gst_pe_source_set_stream(&self->source, NULL);
-    self->live_known = false;
+    gst_pe_input_stop(self->input);
+    gst_pe_output_stop(self->output);
+    gst_pe_labels_stop(&self->shared.labels);
+    gst_pe_shared_drop_engine(&self->shared);
 }
 
 static bool
 start(GstPeInference *self)
 {
+    GstPeShared *shared = &self->shared;
     g_autoptr(GError) error = NULL;
-    PeEngine *engine = open_engine(self, &error);
+    PeEngine *engine = open_engine(shared, &error);
 
-    if (!engine || !gst_pe_labels_start(&self->labels, engine, &error)) {
+    if (!engine || !gst_pe_labels_start(&shared->labels, engine, &error)) {
         g_clear_pointer(&engine, pe_engine_unref);
-        gst_pe_inference_post_error(self, error);
+        gst_pe_shared_post_error(shared, error);
         return false;
     }
-    gst_pe_cuda_start(&self->cuda, pe_engine_get_device(engine));
-    self->client = pe_client_new(engine, job_done, self);
-    self->sequence = 0;
-    gst_pe_stats_reset(&self->stats);
-    GST_OBJECT_LOCK(self);
-    self->engine = engine;
-    GST_OBJECT_UNLOCK(self);
+    gst_pe_cuda_start(&shared->cuda, pe_engine_get_device(engine));
+    gst_pe_stats_reset(&shared->stats);
+    PeClient *client = pe_client_new(engine, job_done, &shared->queue);
+    gst_pe_input_start(self->input, engine, client);
+    gst_pe_output_start(self->output, engine);
+    gst_pe_shared_set_engine(shared, engine, client);
     return true;
 }
 
 // Of the device that is asked for; which one it becomes, the engine decides.
 static void
-start_cuda(GstPeInference *self)
+start_cuda(GstPeShared *shared)
 {
-    GST_OBJECT_LOCK(self);
-    g_autofree char *device = g_strdup(self->device);
-    GST_OBJECT_UNLOCK(self);
+    g_autofree char *device = gst_pe_shared_dup_device(shared);
 
-    gst_pe_cuda_start(&self->cuda, device);
+    gst_pe_cuda_start(&shared->cuda, device);
 }
 
 static void
 set_context(GstElement *element, GstContext *context)
 {
-    gst_pe_cuda_take(&GST_PE_INFERENCE(element)->cuda, context);
+    gst_pe_cuda_take(&GST_PE_INFERENCE(element)->shared.cuda, context);
     GST_ELEMENT_CLASS(gst_pe_inference_parent_class)
         ->set_context(element, context);
 }
@@ -257,7 +200,7 @@ change_state(GstElement *element, GstStateChange transition)
     GstPeInference *self = GST_PE_INFERENCE(element);
 
     if (transition == GST_STATE_CHANGE_NULL_TO_READY)
-        start_cuda(self);
+        start_cuda(&self->shared);
     if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !start(self))
         return GST_STATE_CHANGE_FAILURE;
 
@@ -269,7 +212,7 @@ change_state(GstElement *element, GstStateChange transition)
          ret == GST_STATE_CHANGE_FAILURE))
         stop(self);
     if (transition == GST_STATE_CHANGE_READY_TO_NULL)
-        gst_pe_cuda_stop(&self->cuda);
+        gst_pe_cuda_stop(&self->shared.cuda);
     return ret;
 }
 
@@ -280,13 +223,9 @@ finalize(GObject *object)
 {
     GstPeInference *self = GST_PE_INFERENCE(object);
 
-    gst_pe_cuda_stop(&self->cuda);
-    gst_pe_labels_clear(&self->labels);
-    gst_pe_clips_free(self->clips);
-    gst_pe_queue_clear(&self->queue);
-    gst_pe_stats_clear(&self->stats);
-    g_free(self->model_path);
-    g_free(self->device);
+    gst_pe_input_free(self->input);
+    gst_pe_output_free(self->output);
+    gst_pe_shared_clear(&self->shared);
     G_OBJECT_CLASS(gst_pe_inference_parent_class)->finalize(object);
 }
 
@@ -314,17 +253,13 @@ gst_pe_inference_init(GstPeInference *self)
 {
     GstElement *element = GST_ELEMENT(self);
 
-    self->sinkpad = gst_pad_new_from_static_template(&sink_template, "sink");
-    self->srcpad = gst_pad_new_from_static_template(&src_template, "src");
+    GstPad *sinkpad = gst_pad_new_from_static_template(&sink_template, "sink");
+    GstPad *srcpad = gst_pad_new_from_static_template(&src_template, "src");
+    gst_pe_shared_init(&self->shared, element, sinkpad, srcpad);
     gst_pe_properties_init(self);
-    gst_pe_cuda_init(&self->cuda, element);
-    gst_pe_labels_init(&self->labels, element);
-    gst_pe_stats_init(&self->stats);
-    gst_pe_queue_init(&self->queue, element, self->srcpad, gst_pe_output_send,
-                      gst_pe_output_answer, self);
-    self->clips = gst_pe_clips_new();
-    gst_pe_input_init(self);
-    gst_pe_query_init(self);
-    gst_element_add_pad(element, self->sinkpad);
-    gst_element_add_pad(element, self->srcpad);
+    self->output = gst_pe_output_new(&self->shared);
+    self->input = gst_pe_input_new(&self->shared);
+    gst_pe_query_init(&self->shared, self->input);
+    gst_element_add_pad(element, sinkpad);
+    gst_element_add_pad(element, srcpad);
 }

@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include "gst/inference/gstpeclips.h"
+#include "gst/inference/flow/gstpeclips.h"
 #include "gst/meta/gstpemeta.h"
 
 // `times` are those of the clip's last frame. The fields are documented in

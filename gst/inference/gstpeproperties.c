@@ -3,8 +3,7 @@
 // gstpeproperties.c - the properties of peinference: what they are called, what
 // they default to, and where they are kept.
 
-#include "gst/inference/gstpeenums.h"
-#include "gst/inference/gstpeinference.h"
+#include "gst/inference/gstpeproperties.h"
 
 #define DEFAULT_DEVICE "auto"
 #define DEFAULT_PRECISION PE_PRECISION_AUTO
@@ -58,15 +57,6 @@ enum {
 
 static GParamSpec *properties[N_PROPERTIES];
 
-GstPeSettings
-gst_pe_inference_get_settings(GstPeInference *self)
-{
-    GST_OBJECT_LOCK(self);
-    GstPeSettings settings = self->settings;
-    GST_OBJECT_UNLOCK(self);
-    return settings;
-}
-
 // ---- Setting and getting --------------------------------------------------
 
 // The properties that GstPeLabels keeps; false for all others.
@@ -105,17 +95,17 @@ static void
 set_locked(GstPeInference *self, guint id, const GValue *value,
            GParamSpec *pspec)
 {
-    GstPeSettings *s = &self->settings;
+    GstPeSettings *s = &self->shared.settings;
 
     switch (id) {
     case PROP_MODEL:
-        replace_string(&self->model_path, value);
+        replace_string(&self->shared.model_path, value);
         break;
     case PROP_DEVICE:
-        replace_string(&self->device, value);
+        replace_string(&self->shared.device, value);
         break;
     case PROP_PRECISION:
-        self->precision = (PePrecision)g_value_get_enum(value);
+        self->shared.precision = (PePrecision)g_value_get_enum(value);
         break;
     case PROP_FRAME_RATE:
         s->sampler.rate_n = gst_value_get_fraction_numerator(value);
@@ -146,7 +136,7 @@ set_locked(GstPeInference *self, guint id, const GValue *value,
         s->batch_size = g_value_get_uint(value);
         break;
     case PROP_BATCH_TIMEOUT:
-        self->batch_timeout = g_value_get_uint(value);
+        self->shared.batch_timeout = g_value_get_uint(value);
         break;
     case PROP_ATTACH_EMBEDDING:
         s->attach_embedding = g_value_get_boolean(value);
@@ -167,12 +157,13 @@ set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
     GstPeLabelsSetting setting;
 
     if (get_labels_setting(id, &setting)) {
-        gst_pe_labels_set(&self->labels, setting, g_value_get_string(value));
+        gst_pe_labels_set(&self->shared.labels, setting,
+                          g_value_get_string(value));
         return;
     }
-    GST_OBJECT_LOCK(self);
+    g_mutex_lock(&self->shared.lock);
     set_locked(self, id, value, pspec);
-    GST_OBJECT_UNLOCK(self);
+    g_mutex_unlock(&self->shared.lock);
     if (id == PROP_MODE || id == PROP_LATENCY)
         gst_element_post_message(GST_ELEMENT(self),
                                  gst_message_new_latency(GST_OBJECT(self)));
@@ -181,17 +172,17 @@ set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 static void
 get_locked(GstPeInference *self, guint id, GValue *value, GParamSpec *pspec)
 {
-    const GstPeSettings *s = &self->settings;
+    const GstPeSettings *s = &self->shared.settings;
 
     switch (id) {
     case PROP_MODEL:
-        g_value_set_string(value, self->model_path);
+        g_value_set_string(value, self->shared.model_path);
         break;
     case PROP_DEVICE:
-        g_value_set_string(value, self->device);
+        g_value_set_string(value, self->shared.device);
         break;
     case PROP_PRECISION:
-        g_value_set_enum(value, self->precision);
+        g_value_set_enum(value, self->shared.precision);
         break;
     case PROP_FRAME_RATE:
         gst_value_set_fraction(value, s->sampler.rate_n, s->sampler.rate_d);
@@ -221,7 +212,7 @@ get_locked(GstPeInference *self, guint id, GValue *value, GParamSpec *pspec)
         g_value_set_uint(value, s->batch_size);
         break;
     case PROP_BATCH_TIMEOUT:
-        g_value_set_uint(value, self->batch_timeout);
+        g_value_set_uint(value, self->shared.batch_timeout);
         break;
     case PROP_ATTACH_EMBEDDING:
         g_value_set_boolean(value, s->attach_embedding);
@@ -238,11 +229,9 @@ get_locked(GstPeInference *self, guint id, GValue *value, GParamSpec *pspec)
 static GstStructure *
 get_stats(GstPeInference *self)
 {
-    GST_OBJECT_LOCK(self);
-    PeEngine *engine = self->engine ? pe_engine_ref(self->engine) : NULL;
-    GST_OBJECT_UNLOCK(self);
-
-    GstStructure *stats = gst_pe_stats_to_structure(&self->stats, engine);
+    PeEngine *engine = gst_pe_shared_ref_engine(&self->shared);
+    GstStructure *stats =
+        gst_pe_stats_to_structure(&self->shared.stats, engine);
     g_clear_pointer(&engine, pe_engine_unref);
     return stats;
 }
@@ -254,23 +243,24 @@ get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
     GstPeLabelsSetting setting;
 
     if (get_labels_setting(id, &setting)) {
-        g_value_take_string(value, gst_pe_labels_dup(&self->labels, setting));
+        g_value_take_string(value,
+                            gst_pe_labels_dup(&self->shared.labels, setting));
     } else if (id == PROP_STATS) {
         g_value_take_boxed(value, get_stats(self));
     } else {
-        GST_OBJECT_LOCK(self);
+        g_mutex_lock(&self->shared.lock);
         get_locked(self, id, value, pspec);
-        GST_OBJECT_UNLOCK(self);
+        g_mutex_unlock(&self->shared.lock);
     }
 }
 
 void
 gst_pe_properties_init(GstPeInference *self)
 {
-    self->device = g_strdup(DEFAULT_DEVICE);
-    self->precision = DEFAULT_PRECISION;
-    self->batch_timeout = DEFAULT_BATCH_TIMEOUT;
-    self->settings = (GstPeSettings){
+    self->shared.device = g_strdup(DEFAULT_DEVICE);
+    self->shared.precision = DEFAULT_PRECISION;
+    self->shared.batch_timeout = DEFAULT_BATCH_TIMEOUT;
+    self->shared.settings = (GstPeSettings){
         .sampler = {0, 1, DEFAULT_INTERVAL, DEFAULT_CLIP_LENGTH,
                     DEFAULT_CLIP_STRIDE},
         .mode = DEFAULT_MODE,

@@ -11,7 +11,7 @@
 
 #pragma once
 
-#include "gst/inference/gstpeclips.h"
+#include "gst/inference/flow/gstpeclips.h"
 
 #include <gst/base/gstqueuearray.h>
 
@@ -42,6 +42,7 @@ typedef struct {
     GMutex lock;
     GCond cond; // anything below changed, or a job has ended
     GstQueueArray *items;
+    GQueue pending; // GstPeClip that no frame waits for, oldest first
     int n_buffers;
     int n_restarts; // STREAM_START and SEGMENT events in items
     GstFlowReturn flow;
@@ -78,6 +79,11 @@ GstFlowReturn gst_pe_queue_push(GstPeQueue *q, const GstPeItem *item);
 bool gst_pe_queue_push_event(GstPeQueue *q, GstEvent *event);
 // Borrows the query and waits for the answer.
 bool gst_pe_queue_push_query(GstPeQueue *q, GstQuery *query);
+
+// Clips that no frame waits for. Takes the clip.
+void gst_pe_queue_add_pending(GstPeQueue *q, GstPeClip *clip);
+// The oldest one, with `done` only when it has ended; NULL when there is none.
+GstPeClip *gst_pe_queue_take_pending(GstPeQueue *q, bool done);
 
 // After FLUSH_START has been forwarded: ends everything that waits.
 void gst_pe_queue_flush_start(GstPeQueue *q);

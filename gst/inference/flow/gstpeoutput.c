@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// gstpeoutput.c - the source pad's half of the data flow: results are made of
-// clips that have ended, put on frames, posted, and sent on in order. Runs on
-// the task of the source pad.
+// gstpeoutput.c - see gstpeoutput.h.
+
+#include "gst/inference/flow/gstpeoutput.h"
 
 #include "gst/inference/gstpeanalytics.h"
-#include "gst/inference/gstpeinference.h"
 #include "gst/inference/gstpemessage.h"
 #include "gst/result/gstpefinding.h"
+#include "gst/result/gstpesource.h"
 
 GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug
 
+struct _GstPeOutput {
+    GstPeShared *shared; // borrowed
+    PeEngine *engine;    // borrowed, while started
+    GstPeSource source;
+    guint64 sequence; // of the next result
+    GstPeResult *latest;
+};
+
 static GstPeResult *
-make_result(GstPeInference *self, const GstPeClip *clip,
+make_result(GstPeOutput *self, const GstPeClip *clip,
             const GstPeSettings *settings, GError **error)
 {
     int dim = pe_engine_get_dim(self->engine);
@@ -22,10 +30,10 @@ make_result(GstPeInference *self, const GstPeClip *clip,
     if (!gst_pe_clip_embed(clip, dim, embedding, error))
         return NULL;
 
-    PeLabels *labels = gst_pe_labels_get(&self->labels);
-    g_autofree char *name = gst_element_get_name(self);
+    PeLabels *labels = gst_pe_labels_get(&self->shared->labels);
+    g_autofree char *name = gst_element_get_name(self->shared->element);
     GstPeResult *result = gst_pe_finding_to_result(&(GstPeFinding){
-        .source = gst_pe_source_get(&self->source, NULL, self->sinkpad),
+        .source = gst_pe_source_get(&self->source, NULL, self->shared->sinkpad),
         .stream_id = self->source.stream_id,
         .element = name,
         .sequence = self->sequence++,
@@ -47,38 +55,39 @@ make_result(GstPeInference *self, const GstPeClip *clip,
 // Takes the clip, which has ended. *result is posted as a message too; it stays
 // NULL when the clip was cancelled. false: failed, and the error is posted.
 static bool
-finish_clip(GstPeInference *self, GstPeClip *clip, GstPeResult **result)
+finish_clip(GstPeOutput *self, GstPeClip *clip, GstPeResult **result)
 {
     int64_t start = g_get_monotonic_time();
-    GstPeSettings settings = gst_pe_inference_get_settings(self);
+    GstPeSettings settings = gst_pe_shared_get_settings(self->shared);
     g_autoptr(GError) error = NULL;
 
     *result = make_result(self, clip, &settings, &error);
     if (*result) {
-        gst_pe_stats_count(&self->stats, GST_PE_COUNT_CLIPS);
+        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_CLIPS);
         if (clip->reason != GST_PE_REASON_NONE)
-            gst_pe_stats_count(&self->stats, GST_PE_COUNT_PARTIAL);
-        gst_pe_stats_time(&self->stats, GST_PE_STAGE_SCORE, start);
+            gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_PARTIAL);
+        gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_SCORE, start);
         if (settings.post_messages)
             gst_element_post_message(
-                GST_ELEMENT(self),
-                gst_pe_message_new(GST_OBJECT(self), *result, &clip->last));
+                self->shared->element,
+                gst_pe_message_new(GST_OBJECT(self->shared->element), *result,
+                                   &clip->last));
     }
     gst_pe_clip_free(clip);
     if (!error || g_error_matches(error, PE_ERROR, PE_ERROR_CANCELLED))
         return true;
-    gst_pe_inference_post_error(self, error);
+    gst_pe_shared_post_error(self->shared, error);
     return false;
 }
 
 // *newest takes the result, an older one goes.
 static void
-supersede(GstPeInference *self, GstPeResult **newest, GstPeResult *result)
+supersede(GstPeOutput *self, GstPeResult **newest, GstPeResult *result)
 {
     if (!result)
         return;
     if (*newest) {
-        gst_pe_stats_count(&self->stats, GST_PE_COUNT_SUPERSEDED);
+        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_SUPERSEDED);
         gst_pe_result_unref(*newest);
     }
     *newest = result;
@@ -87,11 +96,11 @@ supersede(GstPeInference *self, GstPeResult **newest, GstPeResult *result)
 // The results of all pending clips that have ended; *newest takes the last.
 // false: one of them failed.
 static bool
-finish_pending(GstPeInference *self, GstPeResult **newest)
+finish_pending(GstPeOutput *self, GstPeResult **newest)
 {
     GstPeClip *clip;
 
-    while ((clip = gst_pe_inference_take_pending(self, true))) {
+    while ((clip = gst_pe_queue_take_pending(&self->shared->queue, true))) {
         GstPeResult *result;
         if (!finish_clip(self, clip, &result))
             return false;
@@ -116,19 +125,21 @@ get_age(const GstPeResult *result, const GstPeItem *item)
 // for its own frame, or in latest mode the most recent one. *result stays NULL
 // when there is none; false: a clip failed.
 static bool
-get_result(GstPeInference *self, GstPeItem *item, GstPeResult **result)
+get_result(GstPeOutput *self, GstPeItem *item, GstPeResult **result)
 {
     GstPeClip *clip = g_steal_pointer(&item->clip);
 
     if (clip && !gst_pe_clip_is_done(clip)) {
-        GST_DEBUG_OBJECT(self, "a frame leaves without its result");
-        gst_pe_stats_count(&self->stats, GST_PE_COUNT_LATE);
-        gst_pe_inference_add_pending(self, g_steal_pointer(&clip));
+        GST_DEBUG_OBJECT(self->shared->element,
+                         "a frame leaves without its result");
+        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_LATE);
+        gst_pe_queue_add_pending(&self->shared->queue, g_steal_pointer(&clip));
     }
     bool ok = finish_pending(self, result);
     if (clip) {
         GstPeResult *own = NULL;
-        gst_pe_stats_time(&self->stats, GST_PE_STAGE_HOLD, item->arrival);
+        gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_HOLD,
+                          item->arrival);
         ok = finish_clip(self, clip, &own) && ok;
         supersede(self, result, own);
     }
@@ -144,7 +155,7 @@ get_result(GstPeInference *self, GstPeItem *item, GstPeResult **result)
 }
 
 static GstFlowReturn
-send_buffer(GstPeInference *self, GstPeItem *item)
+send_buffer(GstPeOutput *self, GstPeItem *item)
 {
     GstBuffer *buffer = GST_BUFFER_CAST(item->object);
     g_autoptr(GstPeResult) result = NULL;
@@ -159,23 +170,24 @@ send_buffer(GstPeInference *self, GstPeItem *item)
         gst_buffer_add_pe_meta(buffer, result, get_age(result, item));
         gst_pe_analytics_attach(buffer, result);
     }
-    return gst_pad_push(self->srcpad, buffer);
+    return gst_pad_push(self->shared->srcpad, buffer);
 }
 
 static GstFlowReturn
-send_result(GstPeInference *self, GstPeItem *item)
+send_result(GstPeOutput *self, GstPeItem *item)
 {
     g_autoptr(GstPeResult) result = NULL;
 
     if (!finish_clip(self, item->clip, &result))
         return GST_FLOW_CUSTOM_ERROR;
     if (result)
-        gst_pad_push_event(self->srcpad, gst_event_new_pe_result(result));
+        gst_pad_push_event(self->shared->srcpad,
+                           gst_event_new_pe_result(result));
     return GST_FLOW_OK;
 }
 
 static GstFlowReturn
-send_event(GstPeInference *self, GstEvent *event)
+send_event(GstPeOutput *self, GstEvent *event)
 {
     GstEventType type = GST_EVENT_TYPE(event);
 
@@ -186,14 +198,14 @@ send_event(GstPeInference *self, GstEvent *event)
     }
     if (type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT)
         g_clear_pointer(&self->latest, gst_pe_result_unref);
-    gst_pad_push_event(self->srcpad, event);
+    gst_pad_push_event(self->shared->srcpad, event);
     return type == GST_EVENT_EOS ? GST_FLOW_EOS : GST_FLOW_OK;
 }
 
-GstFlowReturn
-gst_pe_output_send(GstPeItem *item, void *user_data)
+static GstFlowReturn
+send_item(GstPeItem *item, void *user_data)
 {
-    GstPeInference *self = user_data;
+    GstPeOutput *self = user_data;
 
     if (!item->object)
         return send_result(self, item);
@@ -209,9 +221,9 @@ gst_pe_output_send(GstPeItem *item, void *user_data)
 // are given one wait for its buffers, others copy. false: no frames are asked
 // about.
 static bool
-announce_held(GstPeInference *self, GstQuery *query)
+announce_held(GstPeOutput *self, GstQuery *query)
 {
-    guint held = (guint)gst_pe_input_get_max_held(self);
+    guint held = (guint)gst_pe_shared_get_max_held(self->shared);
     guint n = gst_query_get_n_allocation_pools(query);
 
     for (guint i = 0; i < n; i++) {
@@ -235,14 +247,49 @@ announce_held(GstPeInference *self, GstQuery *query)
     return true;
 }
 
-bool
-gst_pe_output_answer(GstQuery *query, void *user_data)
+static bool
+answer(GstQuery *query, void *user_data)
 {
-    GstPeInference *self = user_data;
-    bool ok = gst_pad_peer_query(self->srcpad, query);
+    GstPeOutput *self = user_data;
+    bool ok = gst_pad_peer_query(self->shared->srcpad, query);
 
     // They are held even if nobody downstream has an opinion.
     if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION)
         ok = announce_held(self, query) || ok;
     return ok;
+}
+
+// ---- Object ---------------------------------------------------------------
+
+GstPeOutput *
+gst_pe_output_new(GstPeShared *shared)
+{
+    GstPeOutput *self = g_new0(GstPeOutput, 1);
+
+    self->shared = shared;
+    gst_pe_queue_init(&shared->queue, shared->element, shared->srcpad,
+                      send_item, answer, self);
+    return self;
+}
+
+void
+gst_pe_output_free(GstPeOutput *self)
+{
+    gst_pe_output_stop(self);
+    g_free(self);
+}
+
+void
+gst_pe_output_start(GstPeOutput *self, PeEngine *engine)
+{
+    self->engine = engine;
+    self->sequence = 0;
+}
+
+void
+gst_pe_output_stop(GstPeOutput *self)
+{
+    self->engine = NULL;
+    gst_pe_source_set_stream(&self->source, NULL);
+    g_clear_pointer(&self->latest, gst_pe_result_unref);
 }

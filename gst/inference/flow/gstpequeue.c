@@ -13,7 +13,7 @@
 // buffers are dropped and refused until a STREAM_START or SEGMENT event comes,
 // so that events behind the end still arrive.
 
-#include "gst/inference/gstpequeue.h"
+#include "gst/inference/flow/gstpequeue.h"
 
 GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug
@@ -51,6 +51,7 @@ gst_pe_queue_init(GstPeQueue *q, GstElement *element, GstPad *pad,
         .answer = answer,
         .user_data = user_data,
         .items = gst_queue_array_new_for_struct(sizeof(GstPeItem), 32),
+        .pending = G_QUEUE_INIT,
         .flow = GST_FLOW_FLUSHING,
     };
     g_mutex_init(&q->lock);
@@ -419,4 +420,27 @@ gst_pe_queue_push_query(GstPeQueue *q, GstQuery *query)
     q->answered = NULL;
     g_mutex_unlock(&q->lock);
     return ok;
+}
+
+// ---- Clips that no frame waits for ----------------------------------------
+
+void
+gst_pe_queue_add_pending(GstPeQueue *q, GstPeClip *clip)
+{
+    g_mutex_lock(&q->lock);
+    g_queue_push_tail(&q->pending, clip);
+    g_mutex_unlock(&q->lock);
+}
+
+GstPeClip *
+gst_pe_queue_take_pending(GstPeQueue *q, bool done)
+{
+    g_mutex_lock(&q->lock);
+    GstPeClip *clip = g_queue_peek_head(&q->pending);
+    if (clip && done && !gst_pe_clip_is_done(clip))
+        clip = NULL;
+    if (clip)
+        g_queue_pop_head(&q->pending);
+    g_mutex_unlock(&q->lock);
+    return clip;
 }

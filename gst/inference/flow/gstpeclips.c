@@ -2,7 +2,7 @@
 //
 // gstpeclips.c - the window of sampled frames, and what is cut out of it.
 
-#include "gst/inference/gstpeclips.h"
+#include "gst/inference/flow/gstpeclips.h"
 
 typedef struct {
     PeJob *job; // NULL: not embedded

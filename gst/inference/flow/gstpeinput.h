@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpeinput.h - the sink pad's half of the data flow: which frames become
+// jobs, which clips they make, and where streams begin and end.
+//
+// Owned by the streaming thread of the sink pad, or by the thread that changes
+// the element's state while the pads are inactive, or by the one that flushes.
+
+#pragma once
+
+#include "gst/inference/flow/gstpeshared.h"
+
+typedef struct _GstPeInput GstPeInput;
+
+// Installs the functions of both pads but those for queries. Borrows `shared`.
+GstPeInput *gst_pe_input_new(GstPeShared *shared);
+void gst_pe_input_free(GstPeInput *input);
+GstPeShared *gst_pe_input_get_shared(GstPeInput *input);
+
+// Embed with this client of the engine; borrows both until
+// gst_pe_input_stop(), which also forgets the stream. With inactive pads.
+void gst_pe_input_start(GstPeInput *input, PeEngine *engine, PeClient *client);
+void gst_pe_input_stop(GstPeInput *input);
+
+// Find out whether frames wait, before the first of them or the answer to an
+// ALLOCATION query.
+void gst_pe_input_update_mode(GstPeInput *input);

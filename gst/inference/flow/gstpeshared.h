@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpeshared.h - what both halves of the data flow use, and the application's
+// threads with them. Whatever belongs to one thread alone is in GstPeInput (the
+// streaming thread of the sink pad) or GstPeOutput (the task of the source
+// pad).
+
+#pragma once
+
+#include "core/pe.h"
+#include "gst/inference/flow/gstpequeue.h"
+#include "gst/inference/gstpelabels.h"
+#include "gst/inference/gstpesettings.h"
+#include "gst/inference/gstpestats.h"
+#include "gst/video/gstpecuda.h"
+
+typedef struct {
+    // Immutable, borrowed.
+    GstElement *element;
+    GstPad *sinkpad;
+    GstPad *srcpad;
+
+    // Each has a lock of its own.
+    GstPeLabels labels;
+    GstPeStats stats;
+    GstPeQueue queue;
+    GstPeCuda cuda;
+
+    GMutex lock; // of all below; never held while anything else is called
+                 // that waits
+    GstPeSettings settings;
+    char *model_path;
+    char *device;
+    PePrecision precision;
+    guint batch_timeout; // ms
+    PeEngine *engine;    // NULL: not started
+    PeClient *client;    // NULL: not started
+    int max_held;        // frames that may wait in the queue
+} GstPeShared;
+
+// The queue and the settings are set up by who knows what belongs in them.
+void gst_pe_shared_init(GstPeShared *shared, GstElement *element,
+                        GstPad *sinkpad, GstPad *srcpad);
+void gst_pe_shared_clear(GstPeShared *shared);
+
+GstPeSettings gst_pe_shared_get_settings(GstPeShared *shared);
+// Returns a copy, g_free(), or NULL.
+char *gst_pe_shared_dup_device(GstPeShared *shared);
+
+// Takes both; the source pad is inactive.
+void gst_pe_shared_set_engine(GstPeShared *shared, PeEngine *engine,
+                              PeClient *client);
+// The opposite. Waits for a running callback.
+void gst_pe_shared_drop_engine(GstPeShared *shared);
+// Returns a reference, or NULL when there is no engine.
+PeEngine *gst_pe_shared_ref_engine(GstPeShared *shared);
+
+// What has been submitted does not wait for fuller batches. Does nothing when
+// the element is not started.
+void gst_pe_shared_run_now(GstPeShared *shared);
+
+void gst_pe_shared_set_max_held(GstPeShared *shared, int max_held);
+int gst_pe_shared_get_max_held(GstPeShared *shared);
+
+// Post an error on the bus with the code that fits a PeError.
+void gst_pe_shared_post_error(GstPeShared *shared, const GError *error);

@@ -278,6 +278,10 @@ int pe_engine_get_dim(const PeEngine *engine);        // floats of an embedding
 PePrecision pe_engine_get_precision(const PeEngine *engine); // never AUTO
 const char *pe_engine_get_device(const PeEngine *engine);    // "cpu", "cuda:0"
 const char *pe_engine_get_description(const PeEngine *engine);
+// What a user should know about how the engine came about, such as "auto: not
+// cuda: there is no NVIDIA driver": NULL-terminated sentences, maybe none.
+// Borrowed, never changes.
+const char *const *pe_engine_get_notes(const PeEngine *engine);
 // Does it read frames from host memory? Otherwise they are uploaded, or read in
 // place when they are in CUDA memory.
 bool pe_engine_is_host(const PeEngine *engine);
@@ -342,23 +346,46 @@ bool pe_device_check(PeModel *model, const char *device, PePrecision precision,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 // Called on the worker thread when a job has ended, without any lock held; must
-// not block and must not call into the engine.
+// not block and must not call into the engine. Not called for a job that its
+// owner has cancelled before it started.
 typedef void (*PeDoneFunc)(PeJob *job, void *user_data);
 
-// A user of the engine. Batches are filled from all clients in turn, so one
-// busy client cannot starve another; within a client the order is kept.
+// A user of the engine. Batches are filled by deadline, and among equal
+// deadlines from all clients in turn, so that one busy client cannot starve
+// another. The jobs of one client start and end in the order of submission.
 PeClient *pe_client_new(PeEngine *engine, PeDoneFunc done, void *user_data);
 // Cancels what is queued. After it returns `done` is not running and will not
 // be called again.
 void pe_client_free(PeClient *client);
 
-// Preprocess the frame (on this thread; borrows it) and queue it.
-// Never waits for the device. Returns a reference, or NULL on failure.
-PeJob *pe_client_submit(PeClient *client, const PeFrame *frame,
-                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+typedef struct {
+    const PeFrame *frame;  // borrows
+    const PeRect *regions; // [n_regions], inside the frame, each embedded as if
+                           // it were the frame's crop; borrows. NULL: one job
+                           // for the frame with its own crop
+    int n_regions;
+    int64_t deadline; // monotonic us by which the result is wanted; 0 or
+                      // INT64_MAX: whenever there is time
+    int64_t expire;   // monotonic us after which it must not start any more; 0
+                      // or INT64_MAX: never
+} PeSubmit;
 
-// Do not wait for fuller batches: run what this client has queued.
-void pe_client_hurry(PeClient *client);
+// Preprocess the frame (on this thread) and queue one job for each region, with
+// one map and one upload of the frame for all of them. Never waits for the
+// device.
+//   jobs  [max(n_regions, 1)], gets references
+// False when no job has been queued.
+bool pe_client_submit(PeClient *client, const PeSubmit *submit, PeJob **jobs,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+// At most n jobs of this client stay queued (running ones are not counted): a
+// further one takes the place of the oldest, which ends with
+// PE_ERROR_CANCELLED. 0, the default: no limit.
+void pe_client_set_max_queued(PeClient *client, int n);
+int pe_client_count_queued(PeClient *client);
+
+// What this client has queued does not wait for fuller batches.
+void pe_client_run_now(PeClient *client);
 
 PeJob *pe_job_ref(PeJob *job);
 void pe_job_unref(PeJob *job);
@@ -369,6 +396,14 @@ bool pe_job_is_done(const PeJob *job);
 // The image features [dim] of a job that is done (borrowed from the job), or
 // NULL with the error of its batch.
 const float *pe_job_get_embedding(const PeJob *job, GError **error);
+
+// ---- Numbers --------------------------------------------------------------
+
+// The percentile p in (0, 1] of n values by the nearest rank: the smallest
+// value that at least p * n of the values do not exceed. 0 when n is 0. Sorts
+// the values. The library's, the elements' and the tools' statistics all use
+// this definition.
+double pe_percentile(float *values, size_t n, double p);
 
 // ---- Vectors --------------------------------------------------------------
 
@@ -385,12 +420,17 @@ void pe_embedding_normalize(float *x, int dim);
 // What the user asked for, before any model is involved.
 typedef struct PeLabelSpec PeLabelSpec;
 
+// What prompts are made with unless the user says otherwise; "{}" alone is the
+// label as it is.
+#define PE_DEFAULT_TEMPLATE "a video of {}."
+
 // `text` is "a dog|a cat"; blanks around a label are dropped; `\|` is a bar.
+// Or it is the JSON of a labels file: text that begins with [ or {.
 PeLabelSpec *pe_label_spec_parse(const char *text,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 // One label a line ('#' starts a comment line), or JSON: a list of labels or an
-// object {"labels": [...], "negatives": [...], "templates": [...]}; a label is
-// a string or {"name", "prompts": [...], "threshold"}.
+// object {"name": "...", "labels": [...], "negatives": [...], "templates":
+// [...]}; a label is a string or {"name", "prompts": [...], "threshold"}.
 PeLabelSpec *pe_label_spec_load(const char *path,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void pe_label_spec_free(PeLabelSpec *spec);
@@ -408,7 +448,7 @@ typedef struct PeLabels PeLabels;
 // Embed every prompt (templates averaged, then unit length) on the engine, or
 // take the vectors from the cache under $XDG_CACHE_HOME/gst-pe (not with
 // GST_PE_CACHE=off in the environment). Blocks.
-// Warns about labels that hardly differ (cosine > 0.95). Returns a reference.
+// Returns a reference.
 PeLabels *pe_labels_new(PeEngine *engine, const PeTokenizer *tokenizer,
                         const PeLabelSpec *spec,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -420,6 +460,16 @@ const char *pe_labels_get_name(const PeLabels *labels, int index);
 const float *pe_labels_get_vector(const PeLabels *labels, int index);
 // Distinct for every PeLabels made by this process.
 uint64_t pe_labels_get_version(const PeLabels *labels);
+// What the user calls the set, the "name" of its JSON; "" without.
+const char *pe_labels_get_set_name(const PeLabels *labels);
+// 16 hexadecimal digits over names, prompts, thresholds, negatives, vocabulary
+// and model, the same in every process and on every machine: results with equal
+// fingerprints have comparable scores. In which order labels and prompts are
+// written does not count, nor does the set's name.
+const char *pe_labels_get_fingerprint(const PeLabels *labels);
+// What the user should know: texts that are too long for the model, labels that
+// hardly differ (cosine > 0.95). NULL-terminated, borrowed; also in the log.
+const char *const *pe_labels_get_warnings(const PeLabels *labels);
 
 typedef struct {
     int index;         // of the label

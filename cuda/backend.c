@@ -11,7 +11,6 @@
 #include "cuda/cuda.h"
 
 #include <gmodule.h>
-#include <stdarg.h>
 
 #include "cuda/bucket.h"
 #include "cuda/kernels.h"
@@ -25,73 +24,7 @@
 #define WORKSPACE_SIZE ((size_t)8 << 20)
 #define WORKSPACE_SIZE_HOPPER ((size_t)32 << 20)
 
-// ---- Log and failures -------------------------------------------------------
-
-static PeLogFunc log_func;
-static void *log_data;
-
-// For what this module compiles in of core.
-void
-pe_log(PeLogLevel level, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    g_autofree char *message = g_strdup_vprintf(format, args);
-    va_end(args);
-    log_func(level, message, log_data);
-}
-
-void
-pe_cuda_fail(PeCuda *cuda, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    g_autofree char *message = g_strdup_vprintf(format, args);
-    va_end(args);
-    if (g_atomic_pointer_compare_and_exchange(&cuda->error, NULL,
-                                              g_intern_string(message)))
-        pe_log(PE_LOG_DEBUG, "%s: %s", cuda->description, message);
-}
-
-bool
-pe_cuda_check(PeCuda *cuda, cudaError_t status, const char *what)
-{
-    if (status == cudaSuccess)
-        return true;
-    pe_cuda_fail(cuda, "%s failed: %s (%s)", what, cudaGetErrorString(status),
-                 cudaGetErrorName(status));
-    return false;
-}
-
-void
-pe_cuda_use(PeCuda *cuda)
-{
-    pe_cuda_check(cuda, cudaSetDevice(cuda->device), "choosing the device");
-}
-
 // ---- Devices ----------------------------------------------------------------
-
-static int
-cuda_count(void)
-{
-    int count = 0;
-    if (cudaGetDeviceCount(&count) != cudaSuccess) {
-        cudaGetLastError();
-        return 0;
-    }
-    return count;
-}
-
-static void *
-cuda_get_context(int device)
-{
-    g_autoptr(GError) error = NULL;
-    void *context =
-        cuda_count() > device ? pe_driver_get_context(device, &error) : NULL;
-    if (error)
-        pe_log(PE_LOG_DEBUG, "cuda:%d: %s", device, error->message);
-    return context;
-}
 
 static void
 set_version(char *text, size_t size, int version)
@@ -213,7 +146,7 @@ set_up(PeCuda *cuda)
     cuda->workspace_size =
         cuda->sm >= SM_HOPPER ? WORKSPACE_SIZE_HOPPER : WORKSPACE_SIZE;
     cuda->workspace = pe_cuda_alloc(&cuda->be, cuda->workspace_size);
-    cuda->context = cuda_get_context(cuda->device);
+    cuda->context = pe_cuda_get_context(cuda->device);
     cuda->ingest = pe_cuda_ingest_new(cuda);
     cuda->graphs = pe_cuda_graphs_new();
     g_autofree char *path = algos_path(cuda);
@@ -329,7 +262,7 @@ cuda_batch_bucket(PeBackend *be, int n, int tokens, int width, int mlp_width)
 
 static const PeBackendOps ops = {
     .name = "cuda",
-    .count = cuda_count,
+    .count = pe_cuda_count,
     .open = cuda_open,
     .close = cuda_close,
     .describe = cuda_describe,
@@ -355,14 +288,14 @@ static const PeBackendOps ops = {
     .gemm_seconds = pe_cuda_gemm_seconds,
     .graph_begin = pe_cuda_graph_begin,
     .graph_end = pe_cuda_graph_end,
-    .get_context = cuda_get_context,
+    .get_context = pe_cuda_get_context,
     .batch_bucket = cuda_batch_bucket,
 };
 
 static PeBackend *
 cuda_open(const PeBackendParams *params, GError **error)
 {
-    if (cuda_count() == 0) {
+    if (pe_cuda_count() == 0) {
         set_no_device(error);
         return NULL;
     }
@@ -398,7 +331,6 @@ G_MODULE_EXPORT const PeBackendOps *pe_cuda_get_backend(PeLogFunc log,
 const PeBackendOps *
 pe_cuda_get_backend(PeLogFunc log, void *data)
 {
-    log_func = log;
-    log_data = data;
+    pe_cuda_set_log(log, data);
     return &ops;
 }

@@ -24,7 +24,3 @@ PeResizeTable *pe_cuda_tables_get(PeCudaTables *tables, int in_size,
                                   int out_size, cudaStream_t stream,
                                   GError **error);
 void pe_cuda_tables_put(PeCudaTables *tables, PeResizeTable *table);
-
-// False with the error unless status is cudaSuccess.
-bool pe_cuda_expect(PeCuda *cuda, cudaError_t status, const char *what,
-                    GError **error);

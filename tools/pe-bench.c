@@ -95,27 +95,17 @@ attention_mac(const PeVisionConfig *c)
 
 // ---- Statistics ------------------------------------------------------------
 
-static int
-compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-// By the nearest rank; 0 without values. Sorts.
 static double
-percentile(GArray *values, double p)
+percentile(const GArray *values, double p)
 {
-    if (values->len == 0)
-        return 0;
-    g_array_sort(values, compare_doubles);
-    guint rank = (guint)(p * values->len);
-    return g_array_index(values, double, MIN(rank, values->len - 1));
+    g_autofree float *copy = g_new(float, values->len);
+    for (guint i = 0; i < values->len; i++)
+        copy[i] = (float)g_array_index(values, double, i);
+    return pe_percentile(copy, values->len, p);
 }
 
 static double
-median(GArray *values)
+median(const GArray *values)
 {
     return percentile(values, 0.5);
 }

@@ -199,10 +199,12 @@ start_item(App *app, Item *item)
 static bool
 submit_frame(App *app, Item *item, const PeFrame *frame, GError **error)
 {
-    PeJob *job = pe_client_submit(app->client, frame, error);
-    if (job)
-        g_ptr_array_add(item->jobs, job);
-    return job != NULL;
+    PeJob *job;
+    if (!pe_client_submit(app->client, &(PeSubmit){.frame = frame}, &job,
+                          error))
+        return false;
+    g_ptr_array_add(item->jobs, job);
+    return true;
 }
 
 typedef struct {
@@ -339,7 +341,7 @@ embed_everything(App *app)
         embed_file(app, "image", *p);
     for (char **p = opt_videos; p && *p; p++)
         embed_file(app, "video", *p);
-    pe_client_hurry(app->client);
+    pe_client_run_now(app->client);
     while (!g_queue_is_empty(&app->items))
         finish_oldest(app);
 }

@@ -5,6 +5,7 @@
 #include "core/pe.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 G_DEFINE_QUARK(pe-error-quark, pe_error);
 
@@ -31,6 +32,26 @@ pe_precision_nick(PePrecision precision)
 {
     g_return_val_if_fail((size_t)precision < G_N_ELEMENTS(precision_nicks), "");
     return precision_nicks[precision];
+}
+
+static int
+compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a;
+    float y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+double
+pe_percentile(float *values, size_t n, double p)
+{
+    g_return_val_if_fail(p > 0 && p <= 1, 0);
+    if (n == 0)
+        return 0;
+    qsort(values, n, sizeof *values, compare_floats);
+    // 0.95 * 20 is a little more than 19 in binary.
+    double rank = ceil(p * (double)n * (1 - 1e-12));
+    return (double)values[MIN((size_t)rank, n) - 1];
 }
 
 void

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "core/pe.h"
+#include "failure.h"
 
 // Read until the end or until more than `max_size` bytes came.
 static bool
@@ -25,11 +25,10 @@ read_all(gzFile file, const char *path, size_t max_size, GByteArray *out,
         n = gzread(file, out->data + old, step);
         g_byte_array_set_size(out, (guint)(old + (n > 0 ? (size_t)n : 0)));
         if (out->len > max_size) {
-            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                        "%s: more than %zu MiB, too large for a file of its "
-                        "kind",
-                        path, max_size >> 20);
-            return false;
+            return pe_fail(error, PE_ERROR_FORMAT, path,
+                           "more than %zu MiB, too large for a file of its "
+                           "kind",
+                           max_size >> 20);
         }
     } while (n > 0);
 
@@ -37,16 +36,14 @@ read_all(gzFile file, const char *path, size_t max_size, GByteArray *out,
     int status;
     const char *reason = gzerror(file, &status);
     if (status == Z_ERRNO) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot be read: %s",
-                    path, g_strerror(errno));
-        return false;
+        return pe_fail(error, PE_ERROR_FILE, path, "cannot be read: %s",
+                       g_strerror(errno));
     }
     if (status != Z_OK && status != Z_STREAM_END) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: damaged or truncated gzip data (%s); get the file "
-                    "again",
-                    path, status == Z_BUF_ERROR ? "unexpected end" : reason);
-        return false;
+        return pe_fail(error, PE_ERROR_FORMAT, path,
+                       "damaged or truncated gzip data (%s); get the file "
+                       "again",
+                       status == Z_BUF_ERROR ? "unexpected end" : reason);
     }
     return true;
 }
@@ -57,8 +54,8 @@ pe_read_file(const char *path, size_t max_size, size_t *size, GError **error)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     gzFile file = fd >= 0 ? gzdopen(fd, "rb") : NULL;
     if (!file) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot be opened: %s",
-                    path, g_strerror(errno));
+        pe_fail(error, PE_ERROR_FILE, path, "cannot be opened: %s",
+                g_strerror(errno));
         if (fd >= 0)
             close(fd);
         return NULL;

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// checkpoint.c - maps a file, sees by its first bytes what it is, and keeps the
-// table of the tensors that the readers of the containers enter.
+// checkpoint.c - the table of the tensors that the readers of the containers
+// enter.
 
 #include "checkpoint.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "checkpoint_private.h"
+#include "core/base/failure.h"
 
 static void
 clear_entry(void *data)
@@ -20,117 +18,9 @@ clear_entry(void *data)
     g_free(entry->name);
 }
 
-bool
-pe_checkpoint_fail(const PeCheckpoint *ckpt, GError **error, const char *format,
-                   ...)
-{
-    va_list args;
-    va_start(args, format);
-    g_autofree char *message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: %s", ckpt->path,
-                message);
-    return false;
-}
-
-// ---- Map ------------------------------------------------------------------
-
-static bool
-map_file(PeCheckpoint *ckpt, int fd, GError **error)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: %s", ckpt->path,
-                    g_strerror(errno));
-        return false;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: is %s, not a file",
-                    ckpt->path,
-                    S_ISDIR(st.st_mode) ? "a folder" : "a device or pipe");
-        return false;
-    }
-    if (st.st_size == 0)
-        return pe_checkpoint_fail(ckpt, error, "is empty");
-
-    void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot map: %s",
-                    ckpt->path, g_strerror(errno));
-        return false;
-    }
-    ckpt->map = map;
-    ckpt->size = (size_t)st.st_size;
-    return true;
-}
-
-// What people hand over by mistake, by the first bytes.
-static const struct {
-    const char *start;
-    const char *message;
-} other_kinds[] = {
-    {"version https://git-lfs",
-     "is a git-lfs pointer, not the weights: run `git lfs pull` in its folder, "
-     "or download the file itself"},
-    {"<", "is a web page or XML, not a checkpoint: the download went wrong "
-          "(does it need a login?)"},
-    {"\x1f\x8b", "is gzip compressed: unpack it first"},
-    {"GGUF", "is a GGUF file: take the .safetensors or .pt file instead"},
-    {"\x89HDF", "is an HDF5 file: take the .safetensors or .pt file instead"},
-    {"\x80", "is a torch file of the old format (a bare pickle): save it again "
-             "with torch.save(torch.load(\"old.pt\"), \"new.pt\")"},
-};
-
-static bool
-starts_with(const PeCheckpoint *ckpt, const char *start)
-{
-    size_t n = strlen(start);
-    return ckpt->size >= n && memcmp(ckpt->map, start, n) == 0;
-}
-
-static bool
-reject_other_kind(const PeCheckpoint *ckpt, GError **error)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(other_kinds); i++) {
-        if (starts_with(ckpt, other_kinds[i].start))
-            return pe_checkpoint_fail(ckpt, error, "%s",
-                                      other_kinds[i].message);
-    }
-    char start[3 * 8 + 1] = "";
-    for (size_t i = 0; i < MIN(ckpt->size, 8); i++)
-        g_snprintf(start + 3 * i, 4, " %02x", ckpt->map[i]);
-    return pe_checkpoint_fail(
-        ckpt, error,
-        "is neither a safetensors nor a torch (.pt) file; it starts with%s",
-        start);
-}
-
-static bool
-read_container(PeCheckpoint *ckpt, GError **error)
-{
-    if (starts_with(ckpt, "PK\3\4")) {
-        ckpt->container = "torch-zip";
-        return pe_checkpoint_read_torch_zip(ckpt, error);
-    }
-    // Eight bytes of header length, then JSON.
-    if (ckpt->size > 8 && ckpt->map[8] == '{') {
-        ckpt->container = "safetensors";
-        return pe_checkpoint_read_safetensors(ckpt, error);
-    }
-    return reject_other_kind(ckpt, error);
-}
-
 PeCheckpoint *
-pe_checkpoint_open(const char *path, GError **error)
+pe_checkpoint_new(const char *path)
 {
-    g_return_val_if_fail(path != NULL, NULL);
-    // A pipe must not make us wait for its writer.
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: %s", path,
-                    g_strerror(errno));
-        return NULL;
-    }
     PeCheckpoint *ckpt = g_new0(PeCheckpoint, 1);
     ckpt->path = g_strdup(path);
     ckpt->entries = g_array_new(FALSE, FALSE, sizeof(PeNamedTensor));
@@ -139,13 +29,6 @@ pe_checkpoint_open(const char *path, GError **error)
     ckpt->metadata =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     ckpt->copies = g_ptr_array_new_with_free_func(g_free);
-
-    bool ok = map_file(ckpt, fd, error) && read_container(ckpt, error);
-    close(fd);
-    if (!ok) {
-        pe_checkpoint_free(ckpt);
-        return NULL;
-    }
     return ckpt;
 }
 
@@ -195,15 +78,12 @@ align_data(PeCheckpoint *ckpt, const char *name, PeTensor *tensor, size_t bytes,
     if ((uintptr_t)tensor->data % pe_dtype_size(tensor->dtype) == 0)
         return true;
     if (bytes > ckpt->size - ckpt->copied)
-        return pe_checkpoint_fail(
-            ckpt, error, "'%s' and others overlap at a misaligned address",
-            name);
+        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                       "'%s' and others overlap at a misaligned address", name);
     void *copy = g_try_malloc(bytes);
     if (!copy) {
-        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
-                    "%s: no memory for %zu bytes of '%s'", ckpt->path, bytes,
-                    name);
-        return false;
+        return pe_fail(error, PE_ERROR_NOMEM, ckpt->path,
+                       "no memory for %zu bytes of '%s'", bytes, name);
     }
     memcpy(copy, tensor->data, bytes);
     g_ptr_array_add(ckpt->copies, copy);
@@ -231,7 +111,8 @@ pe_checkpoint_add(PeCheckpoint *ckpt, const char *name, const PeTensor *tensor,
         g_assert_not_reached();
     if (g_hash_table_contains(ckpt->index, entry.name)) {
         g_free(entry.name);
-        return pe_checkpoint_fail(ckpt, error, "has two tensors '%s'", name);
+        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                       "has two tensors '%s'", name);
     }
     if (span > 0 &&
         !align_data(ckpt, name, &entry.tensor,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// checkpoint_private.h - what checkpoint.c shares with the readers of the two
-// containers. Nobody else includes it.
+// checkpoint_private.h - the table of tensors, for who opens a file and for the
+// readers of the two containers. Nobody else includes it.
 
 #pragma once
 
@@ -24,9 +24,8 @@ typedef struct {
     PeTensor tensor;
 } PeNamedTensor;
 
-// Set PE_ERROR_FORMAT, "PATH: ...". Always returns false.
-bool pe_checkpoint_fail(const PeCheckpoint *ckpt, GError **error,
-                        const char *format, ...) G_GNUC_PRINTF(3, 4);
+// An empty table; release with pe_checkpoint_free().
+PeCheckpoint *pe_checkpoint_new(const char *path);
 
 // The number of elements, and how far the view reaches from its first element
 // to behind its last one. False when either overflows.
@@ -36,6 +35,3 @@ bool pe_tensor_measure(const PeTensor *t, int64_t *size, int64_t *span);
 // of that name already.
 bool pe_checkpoint_add(PeCheckpoint *ckpt, const char *name,
                        const PeTensor *tensor, GError **error);
-
-bool pe_checkpoint_read_safetensors(PeCheckpoint *ckpt, GError **error);
-bool pe_checkpoint_read_torch_zip(PeCheckpoint *ckpt, GError **error);

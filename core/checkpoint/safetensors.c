@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // safetensors.c - reads the header of a safetensors file: eight bytes of header
-// length, JSON, then the tensors' bytes. Called by checkpoint.c.
+// length, JSON, then the tensors' bytes. Called by open.c.
 //
 // Tensors must lie inside the file and must not share bytes. Holes between them
 // are let through: they do no harm.
 // Source: https://huggingface.co/docs/safetensors, "Format".
 
+#include "safetensors.h"
+
 #include <string.h>
 
-#include "checkpoint_private.h"
+#include "core/base/failure.h"
 #include "core/base/json.h"
 
 // What the reference reader allows.
@@ -35,7 +37,8 @@ read_dtype(PeCheckpoint *ckpt, const char *name, JsonObject *object,
 {
     JsonNode *node = json_object_get_member(object, "dtype");
     if (!node || json_node_get_value_type(node) != G_TYPE_STRING)
-        return pe_checkpoint_fail(ckpt, error, "'%s' has no dtype", name);
+        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path, "'%s' has no dtype",
+                       name);
     const char *text = json_node_get_string(node);
     for (size_t i = 0; i < G_N_ELEMENTS(dtypes); i++) {
         if (strcmp(text, dtypes[i].name) == 0) {
@@ -43,10 +46,10 @@ read_dtype(PeCheckpoint *ckpt, const char *name, JsonObject *object,
             return true;
         }
     }
-    return pe_checkpoint_fail(ckpt, error,
-                              "'%s' has dtype %s; F32, F16, BF16, F64, I64, "
-                              "I32 and U8 can be read",
-                              name, text);
+    return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                   "'%s' has dtype %s; F32, F16, BF16, F64, I64, "
+                   "I32 and U8 can be read",
+                   name, text);
 }
 
 // A list of at most `max` integers >= 0.
@@ -56,19 +59,20 @@ read_integers(PeCheckpoint *ckpt, const char *name, JsonObject *object,
 {
     JsonNode *node = json_object_get_member(object, key);
     if (!node || !JSON_NODE_HOLDS_ARRAY(node))
-        return pe_checkpoint_fail(ckpt, error, "'%s' has no %s", name, key);
+        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path, "'%s' has no %s",
+                       name, key);
     JsonArray *array = json_node_get_array(node);
     guint length = json_array_get_length(array);
     if (length > (guint)max)
-        return pe_checkpoint_fail(ckpt, error,
-                                  "'%s' has %u values in %s, at most %d fit",
-                                  name, length, key, max);
+        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                       "'%s' has %u values in %s, at most %d fit", name, length,
+                       key, max);
     for (guint i = 0; i < length; i++) {
         JsonNode *item = json_array_get_element(array, i);
         if (json_node_get_value_type(item) != G_TYPE_INT64 ||
             json_node_get_int(item) < 0)
-            return pe_checkpoint_fail(
-                ckpt, error, "'%s' has a %s that is not a count", name, key);
+            return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                           "'%s' has a %s that is not a count", name, key);
         out[i] = json_node_get_int(item);
     }
     *n = (int)length;
@@ -80,8 +84,8 @@ read_tensor(PeCheckpoint *ckpt, const char *name, JsonNode *node,
             size_t data_start, GArray *extents, GError **error)
 {
     if (!JSON_NODE_HOLDS_OBJECT(node))
-        return pe_checkpoint_fail(
-            ckpt, error, "the header's entry '%s' is not an object", name);
+        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                       "the header's entry '%s' is not an object", name);
     JsonObject *object = json_node_get_object(node);
     PeDtype dtype = PE_DTYPE_F32;
     int64_t shape[PE_MAX_DIMS], offsets[2];
@@ -96,8 +100,8 @@ read_tensor(PeCheckpoint *ckpt, const char *name, JsonNode *node,
     uint64_t bytes = ckpt->size - data_start;
     if (n_offsets != 2 || offsets[0] > offsets[1] ||
         (uint64_t)offsets[1] > bytes)
-        return pe_checkpoint_fail(
-            ckpt, error,
+        return pe_fail(
+            error, PE_ERROR_FORMAT, ckpt->path,
             "'%s' lies outside of the file, which has %" G_GUINT64_FORMAT
             " bytes of tensors (was it cut short?)",
             name, bytes);
@@ -107,16 +111,17 @@ read_tensor(PeCheckpoint *ckpt, const char *name, JsonNode *node,
     for (int i = 0; i < n_dims; i++) {
         is_empty |= shape[i] == 0;
         if (__builtin_mul_overflow(size, MAX(shape[i], 1), &size))
-            return pe_checkpoint_fail(ckpt, error, "'%s' is too large", name);
+            return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                           "'%s' is too large", name);
     }
     if (is_empty)
         size = 0;
     if (size != offsets[1] - offsets[0])
-        return pe_checkpoint_fail(ckpt, error,
-                                  "'%s' has %" G_GINT64_FORMAT
-                                  " bytes where its shape needs "
-                                  "%" G_GINT64_FORMAT,
-                                  name, offsets[1] - offsets[0], size);
+        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                       "'%s' has %" G_GINT64_FORMAT
+                       " bytes where its shape needs "
+                       "%" G_GINT64_FORMAT,
+                       name, offsets[1] - offsets[0], size);
 
     Extent extent = {(uint64_t)offsets[0], (uint64_t)offsets[1], name};
     if (size > 0)
@@ -141,8 +146,8 @@ check_overlap(PeCheckpoint *ckpt, GArray *extents, GError **error)
         const Extent *a = &g_array_index(extents, Extent, i - 1);
         const Extent *b = &g_array_index(extents, Extent, i);
         if (b->begin < a->end)
-            return pe_checkpoint_fail(ckpt, error, "'%s' and '%s' overlap",
-                                      a->name, b->name);
+            return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                           "'%s' and '%s' overlap", a->name, b->name);
     }
     return true;
 }
@@ -151,15 +156,16 @@ static bool
 read_metadata(PeCheckpoint *ckpt, JsonNode *node, GError **error)
 {
     if (!JSON_NODE_HOLDS_OBJECT(node))
-        return pe_checkpoint_fail(ckpt, error, "__metadata__ is not an object");
+        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                       "__metadata__ is not an object");
     JsonObjectIter iter;
     const char *key;
     JsonNode *value;
     json_object_iter_init_ordered(&iter, json_node_get_object(node));
     while (json_object_iter_next_ordered(&iter, &key, &value)) {
         if (json_node_get_value_type(value) != G_TYPE_STRING)
-            return pe_checkpoint_fail(ckpt, error,
-                                      "__metadata__ '%s' is not a string", key);
+            return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                           "__metadata__ '%s' is not a string", key);
         g_hash_table_replace(ckpt->metadata, g_strdup(key),
                              json_node_dup_string(value));
     }
@@ -173,15 +179,15 @@ pe_checkpoint_read_safetensors(PeCheckpoint *ckpt, GError **error)
     memcpy(&header_size, ckpt->map, 8);
     header_size = GUINT64_FROM_LE(header_size);
     if (header_size > MAX_HEADER_SIZE)
-        return pe_checkpoint_fail(ckpt, error,
-                                  "is no safetensors file: it announces a "
-                                  "header of %" G_GUINT64_FORMAT " bytes",
-                                  header_size);
+        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                       "is no safetensors file: it announces a "
+                       "header of %" G_GUINT64_FORMAT " bytes",
+                       header_size);
     if (header_size > ckpt->size - 8)
-        return pe_checkpoint_fail(ckpt, error,
-                                  "is cut short: a header of %" G_GUINT64_FORMAT
-                                  " bytes in a file of %zu",
-                                  header_size, ckpt->size);
+        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
+                       "is cut short: a header of %" G_GUINT64_FORMAT
+                       " bytes in a file of %zu",
+                       header_size, ckpt->size);
 
     g_autofree char *what =
         g_strdup_printf("%s: the safetensors header", ckpt->path);

@@ -2,14 +2,16 @@
 //
 // torch_zip.c - reads what torch.save() writes since torch 1.6: a zip with a
 // pickle of the dictionary (data.pkl) and one stored entry a storage (data/N).
-// Called by checkpoint.c.
+// Called by open.c.
 //
 // Source: pytorch torch/serialization.py, torch/_utils.py.
+
+#include "torch_zip.h"
 
 #include <string.h>
 #include <zlib.h>
 
-#include "checkpoint_private.h"
+#include "core/base/failure.h"
 #include "pickle.h"
 #include "zip.h"
 
@@ -108,8 +110,8 @@ require_stored(const Reader *r, const PeZipEntry *entry, const char *name,
 {
     if (entry && entry->data)
         return true;
-    return pe_checkpoint_fail(
-        r->ckpt, error,
+    return pe_fail(
+        error, PE_ERROR_FORMAT, r->ckpt->path,
         entry ? "the zip entry %s is compressed, which torch.save() never does"
               : "the zip has no entry %s: it was not written by torch.save()",
         name);
@@ -128,17 +130,17 @@ find_prefix(Reader *r, GError **error)
         if (!slash || strcmp(slash, "/data.pkl") != 0)
             continue;
         if (r->prefix)
-            return pe_checkpoint_fail(r->ckpt, error,
-                                      "the zip holds two torch archives");
+            return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                           "the zip holds two torch archives");
         r->prefix = g_strndup(name, (size_t)(slash + 1 - name));
     }
     if (!r->prefix)
-        return pe_checkpoint_fail(r->ckpt, error,
-                                  "is a zip, but not one of torch.save(): it "
-                                  "has no data.pkl");
+        return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                       "is a zip, but not one of torch.save(): it "
+                       "has no data.pkl");
     if (get_entry(r, "constants.pkl"))
-        return pe_checkpoint_fail(
-            r->ckpt, error,
+        return pe_fail(
+            error, PE_ERROR_FORMAT, r->ckpt->path,
             "is a TorchScript archive (a program): save the weights alone with "
             "torch.save(torch.jit.load(\"old.pt\").state_dict(), \"new.pt\")");
     return true;
@@ -154,8 +156,8 @@ check_byte_order(const Reader *r, GError **error)
     if (!require_stored(r, entry, "byteorder", error))
         return false;
     if (entry->size != 6 || memcmp(entry->data, "little", 6) != 0)
-        return pe_checkpoint_fail(
-            r->ckpt, error, "was saved on a machine of another byte order");
+        return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                       "was saved on a machine of another byte order");
     return true;
 }
 
@@ -183,7 +185,8 @@ find_storage(const Reader *r, const char *name, const PePickleValue *value,
         !pe_pickle_is_text(pe_pickle_item(args, 0), "storage") ||
         !has_role(pe_pickle_item(args, 1), PE_PICKLE_GLOBAL, ROLE_STORAGE) ||
         pe_pickle_item(args, 2)->kind != PE_PICKLE_STRING) {
-        pe_checkpoint_fail(r->ckpt, error, "'%s' has no storage", name);
+        pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path, "'%s' has no storage",
+                name);
         return NULL;
     }
     const PePickleValue *key = pe_pickle_item(args, 2);
@@ -203,17 +206,17 @@ read_view(const Reader *r, const char *name, const PePickleValue *args,
     const PePickleValue *strides = pe_pickle_item(args, 3);
     int n = pe_pickle_count(shape);
     if (n > PE_MAX_DIMS)
-        return pe_checkpoint_fail(r->ckpt, error,
-                                  "'%s' has %d axes, at most %d can be read",
-                                  name, n, PE_MAX_DIMS);
+        return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                       "'%s' has %d axes, at most %d can be read", name, n,
+                       PE_MAX_DIMS);
     tensor->n_dims = n;
     if (first->kind != PE_PICKLE_INT || first->integer < 0 ||
         shape->kind != PE_PICKLE_TUPLE || strides->kind != PE_PICKLE_TUPLE ||
         pe_pickle_count(strides) != n ||
         !read_counts(shape, n, tensor->shape) ||
         !read_counts(strides, n, tensor->strides))
-        return pe_checkpoint_fail(
-            r->ckpt, error, "'%s' has a broken shape, stride or offset", name);
+        return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                       "'%s' has a broken shape, stride or offset", name);
     *offset = first->integer;
     return true;
 }
@@ -227,7 +230,8 @@ add_view(const Reader *r, const char *name, const PePickleValue *args,
     if (pe_pickle_count(args) < (has_dtype ? 7 : 4) ||
         (has_dtype &&
          !has_role(pe_pickle_item(args, 6), PE_PICKLE_GLOBAL, ROLE_DTYPE)))
-        return pe_checkpoint_fail(r->ckpt, error, "'%s' is incomplete", name);
+        return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                       "'%s' is incomplete", name);
     PeTensor tensor = {0};
     int dtype;
     int64_t offset = 0, size, span;
@@ -248,9 +252,9 @@ add_view(const Reader *r, const char *name, const PePickleValue *args,
     size_t elements = storage->size / pe_dtype_size(tensor.dtype);
     if (!pe_tensor_measure(&tensor, &size, &span) ||
         __builtin_add_overflow(offset, span, &end) || (uint64_t)end > elements)
-        return pe_checkpoint_fail(
-            r->ckpt, error, "'%s' reaches behind its storage of %zu elements",
-            name, elements);
+        return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                       "'%s' reaches behind its storage of %zu elements", name,
+                       elements);
     tensor.data = storage->data + (size_t)offset * pe_dtype_size(tensor.dtype);
     return pe_checkpoint_add(r->ckpt, name, &tensor, error);
 }
@@ -268,8 +272,8 @@ add_value(const Reader *r, const PePickleValue *key, const PePickleValue *value,
     if (!is_v3 && !has_role(value, PE_PICKLE_CALL, ROLE_TENSOR))
         return true;
     if (key->kind != PE_PICKLE_STRING)
-        return pe_checkpoint_fail(r->ckpt, error,
-                                  "a tensor's name is not a string");
+        return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                       "a tensor's name is not a string");
     g_autofree char *name = g_strndup(key->text, key->length);
     return add_view(r, name, value->args, is_v3, error);
 }
@@ -301,8 +305,8 @@ static bool
 read_tensors(const Reader *r, const PePickleValue *root, GError **error)
 {
     if (!is_dict(root))
-        return pe_checkpoint_fail(r->ckpt, error,
-                                  "holds no dictionary of tensors");
+        return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                       "holds no dictionary of tensors");
     const PePickleValue *dict = unwrap(root);
     for (int i = 0; i + 1 < pe_pickle_count(dict); i += 2) {
         if (!add_value(r, pe_pickle_item(dict, i), pe_pickle_item(dict, i + 1),
@@ -319,15 +323,15 @@ read_pickle(const Reader *r, GError **error)
     if (!require_stored(r, entry, "data.pkl", error))
         return false;
     if (entry->size > MAX_PICKLE_SIZE)
-        return pe_checkpoint_fail(r->ckpt, error,
-                                  "data.pkl has %zu bytes, too many for a "
-                                  "dictionary of tensors",
-                                  entry->size);
+        return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                       "data.pkl has %zu bytes, too many for a "
+                       "dictionary of tensors",
+                       entry->size);
     // torch can be told to leave the checksums out.
     uLong crc = crc32(0, entry->data, (uInt)entry->size);
     if (entry->crc != 0 && crc != entry->crc)
-        return pe_checkpoint_fail(r->ckpt, error,
-                                  "data.pkl is damaged: its checksum is wrong");
+        return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
+                       "data.pkl is damaged: its checksum is wrong");
 
     PePickle *pickle = pe_pickle_parse(entry->data, entry->size, r->ckpt->path,
                                        find_global, error);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "core/base/failure.h"
+
 #define END_SIZE 22
 #define END64_LOCATOR_SIZE 20
 #define END64_SIZE 56
@@ -51,7 +53,7 @@ le64(const uint8_t *p)
 static bool
 fail(const Archive *a, GError **error, const char *message)
 {
-    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: %s", a->path, message);
+    pe_fail(error, PE_ERROR_FORMAT, a->path, "%s", message);
     return false;
 }
 
@@ -198,10 +200,8 @@ read_entry(const Archive *a, const uint8_t *p, size_t left, GHashTable *entries,
     g_autofree char *name =
         g_strndup((const char *)p + CENTRAL_SIZE, name_length);
     if (g_hash_table_contains(entries, name)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: is a damaged zip: it has two entries '%s'", a->path,
-                    name);
-        return false;
+        return pe_fail(error, PE_ERROR_FORMAT, a->path,
+                       "is a damaged zip: it has two entries '%s'", name);
     }
     g_hash_table_insert(entries, g_steal_pointer(&name),
                         g_memdup2(&entry, sizeof entry));

@@ -150,12 +150,17 @@ open_auto(PeBackendParams *params, GError **error)
 {
     const PeBackendOps *const *backends = list_backends();
     g_autoptr(GString) skipped = g_string_new(NULL);
+    if (cuda_missing)
+        g_string_append_printf(skipped, "; not cuda: %s", cuda_missing);
     for (int i = 0; backends[i]; i++) {
         GError *e = NULL;
         PeBackend *be = open_named(backends[i], params, &e);
         if (be) {
             pe_log(PE_LOG_INFO, "device auto: %s (%s)%s", backends[i]->name,
                    be->ops->describe(be), skipped->str);
+            if (skipped->len > 0)
+                g_snprintf(be->note, sizeof be->note, "auto: %s",
+                           skipped->str + strlen("; "));
             return be;
         }
         if (!g_error_matches(e, PE_ERROR, PE_ERROR_DEVICE)) {

@@ -29,6 +29,7 @@ typedef struct PeBackendOps PeBackendOps;
 typedef struct {
     const PeBackendOps *ops;
     char name[16];         // "cpu", "cuda:0"; set by who opens it
+    char note[400];        // why "auto" is this one; "": nothing to say
     PePrecision precision; // resolved, never AUTO
     PeDtype act;           // activations between operations
     int k_align;           // D and the inputs of linears are multiples of it

@@ -37,19 +37,52 @@ get_slot(PeEngine *e, GError **error)
     return slot;
 }
 
-PeJob *
-pe_client_submit(PeClient *client, const PeFrame *frame, GError **error)
+// Preprocesses every region into a slot of its own; all or none.
+static bool
+ingest(PeEngine *e, const PeSubmit *submit, PeSlot **slots, int n,
+       GError **error)
 {
-    g_return_val_if_fail(client && frame, NULL);
-    PeEngine *e = client->engine;
-    PeSlot *slot = get_slot(e, error);
-    if (!slot)
-        return NULL;
-    if (!e->ops->ingest(e->runner, slot, frame, error)) {
-        pe_queue_put_slot(e->queue, slot);
-        return NULL;
+    PeFrame frame = *submit->frame;
+    for (int i = 0; i < n; i++) {
+        if (submit->regions)
+            frame.crop = submit->regions[i];
+        slots[i] = get_slot(e, error);
+        if (slots[i] && e->ops->ingest(e->runner, slots[i], &frame, error))
+            continue;
+        for (int j = 0; j <= i; j++) {
+            if (slots[j])
+                pe_queue_put_slot(e->queue, slots[j]);
+        }
+        return false;
     }
-    return pe_queue_push(client, slot, g_get_monotonic_time(), error);
+    return true;
+}
+
+static int64_t
+time_or_never(int64_t time)
+{
+    return time > 0 ? time : INT64_MAX;
+}
+
+bool
+pe_client_submit(PeClient *client, const PeSubmit *submit, PeJob **jobs,
+                 GError **error)
+{
+    g_return_val_if_fail(client && submit && submit->frame && jobs, false);
+    g_return_val_if_fail(!submit->regions || submit->n_regions > 0, false);
+    PeEngine *e = client->engine;
+    int n = submit->regions ? submit->n_regions : 1;
+    PeSlot *slot;
+    g_autofree PeSlot **many = n > 1 ? g_new(PeSlot *, (size_t)n) : NULL;
+    PeSlot **slots = many ? many : &slot;
+    PeJobTimes times = {
+        .deadline = time_or_never(submit->deadline),
+        .expire = time_or_never(submit->expire),
+    };
+    if (!ingest(e, submit, slots, n, error))
+        return false;
+    times.submitted = g_get_monotonic_time();
+    return pe_queue_push(client, slots, n, &times, jobs, error);
 }
 
 // ---- Calls that wait -------------------------------------------------------
@@ -80,13 +113,13 @@ pe_engine_embed_frames(PeEngine *engine, const PeFrame *frames, int n,
     int n_submitted = 0, n_collected = 0;
     while (ok && n_collected < n) {
         while (ok && n_submitted < n && n_submitted - n_collected < window) {
-            PeJob *job = pe_client_submit(client, &frames[n_submitted], error);
-            jobs[n_submitted % window] = job;
-            n_submitted += job != NULL;
-            ok = job != NULL;
+            PeSubmit submit = {.frame = &frames[n_submitted]};
+            ok = pe_client_submit(client, &submit, &jobs[n_submitted % window],
+                                  error);
+            n_submitted += ok;
         }
         if (n_submitted == n)
-            pe_client_hurry(client);
+            pe_client_run_now(client);
         if (ok) {
             ok = collect(engine, jobs[n_collected % window],
                          out + (size_t)n_collected * dim, error);

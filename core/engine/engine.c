@@ -16,8 +16,9 @@
 // goes to the back. So a client that queues hundreds of frames cannot delay
 // another by more than one batch, and the frames of one client leave in order.
 //
-// A batch closes as soon as it is full, or a client has hurried (a serialized
-// event or the end of its stream is behind these frames), or its oldest job has
+// A batch closes as soon as it is full, or a client has asked for it with
+// pe_client_run_now() (a serialized event or the end of its stream is behind
+// these frames), or its oldest job has
 // waited batch_timeout. With a timeout of 0 the worker takes what is there:
 // while it computes, the next batch collects by itself.
 //
@@ -376,6 +377,15 @@ pe_engine_get_description(const PeEngine *engine)
 {
     g_return_val_if_fail(engine, NULL);
     return engine->runner->description;
+}
+
+const char *const *
+pe_engine_get_notes(const PeEngine *engine)
+{
+    static const char *const none[] = {NULL};
+    g_return_val_if_fail(engine, none);
+    char **notes = engine->runner->notes;
+    return notes ? (const char *const *)notes : none;
 }
 
 bool

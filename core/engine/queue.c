@@ -17,8 +17,8 @@ struct PeJob {
     PeQueue *queue;
     PeClient *client; // until the job has ended
     PeSlot *slot;     // until the job has ended
-    int64_t submitted;
-    bool hurry;
+    PeJobTimes times;
+    bool run_now;
     GList link; // in client->jobs
     GError *error;
     float embedding[]; // [dim]
@@ -34,8 +34,9 @@ struct PeQueue {
     GCond work;    // for the worker: something to do
     GCond changed; // for everybody else: a job, task or callback has ended
     GQueue turns;  // PeClient with queued jobs, whose turn is next first
+    GQueue ended;  // PeJob that never ran, whose clients are to be called
     int n_queued;
-    int n_hurried; // of those
+    int n_run_now; // of those
     PeTask *tasks; // oldest first
     bool task_turn;
     bool stopped;
@@ -56,6 +57,7 @@ pe_queue_new(int dim, int batch_size, int64_t timeout_us)
     g_cond_init(&q->work);
     g_cond_init(&q->changed);
     g_queue_init(&q->turns);
+    g_queue_init(&q->ended);
     q->slots = g_ptr_array_new();
     return q;
 }
@@ -147,7 +149,7 @@ pe_job_get_slot(const PeJob *job)
 int64_t
 pe_job_get_submit_time(const PeJob *job)
 {
-    return job->submitted;
+    return job->times.submitted;
 }
 
 static void
@@ -166,7 +168,7 @@ unqueue_locked(PeQueue *q, PeJob *job)
     if (g_queue_is_empty(&client->jobs))
         g_queue_unlink(&q->turns, &client->turn);
     q->n_queued--;
-    q->n_hurried -= job->hurry;
+    q->n_run_now -= job->run_now;
 }
 
 // The slot is free again; the job keeps its client for the callback.
@@ -241,47 +243,103 @@ pe_queue_remove_client(PeClient *client)
     pe_queue_unref(q);
 }
 
-PeJob *
-pe_queue_push(PeClient *client, PeSlot *slot, int64_t now_us, GError **error)
+static PeJob *
+job_new(PeQueue *q, PeSlot *slot, const PeJobTimes *times)
 {
-    PeQueue *q = client->queue;
     PeJob *job = g_malloc0(sizeof *job + sizeof(float) * (size_t)q->dim);
     job->ref_count = 2; // the caller and the queue
     job->queue = pe_queue_ref(q);
     job->slot = slot;
-    job->submitted = now_us;
+    job->times = *times;
     job->link.data = job;
+    return job;
+}
 
-    g_mutex_lock(&q->lock);
-    if (q->failure) {
-        g_propagate_error(error, g_error_copy(q->failure));
-        g_ptr_array_add(q->slots, slot);
-        g_mutex_unlock(&q->lock);
-        pe_queue_unref(q);
-        g_free(job);
-        return NULL;
-    }
+// Makes room for another job.
+static void
+replace_oldest_locked(PeQueue *q, PeClient *client)
+{
+    if (client->max_queued == 0 ||
+        client->jobs.length < (guint)client->max_queued)
+        return;
+    PeJob *job = g_queue_peek_head(&client->jobs);
+    unqueue_locked(q, job);
+    g_set_error_literal(&job->error, PE_ERROR, PE_ERROR_CANCELLED,
+                        "a newer frame took the job's place in the queue");
+    end_locked(q, job, JOB_CANCELLED);
+    g_queue_push_tail_link(&q->ended, &job->link);
+}
+
+static void
+add_job_locked(PeClient *client, PeJob *job)
+{
+    PeQueue *q = client->queue;
+    replace_oldest_locked(q, client);
     job->client = client;
     client->ref_count++;
     if (g_queue_is_empty(&client->jobs))
         g_queue_push_tail_link(&q->turns, &client->turn);
     g_queue_push_tail_link(&client->jobs, &job->link);
     q->n_queued++;
-    g_cond_signal(&q->work);
+}
+
+bool
+pe_queue_push(PeClient *client, PeSlot *const *slots, int n,
+              const PeJobTimes *times, PeJob **jobs, GError **error)
+{
+    PeQueue *q = client->queue;
+    for (int i = 0; i < n; i++)
+        jobs[i] = job_new(q, slots[i], times);
+
+    g_mutex_lock(&q->lock);
+    bool ok = !q->failure;
+    if (ok) {
+        for (int i = 0; i < n; i++)
+            add_job_locked(client, jobs[i]);
+        g_cond_broadcast(&q->changed);
+        g_cond_signal(&q->work);
+    } else {
+        g_propagate_error(error, g_error_copy(q->failure));
+        for (int i = 0; i < n; i++)
+            g_ptr_array_add(q->slots, slots[i]);
+    }
     g_mutex_unlock(&q->lock);
-    return job;
+    for (int i = 0; !ok && i < n; i++) {
+        jobs[i]->ref_count = 1;
+        g_clear_pointer(&jobs[i], pe_job_unref);
+    }
+    return ok;
 }
 
 void
-pe_client_hurry(PeClient *client)
+pe_client_set_max_queued(PeClient *client, int n)
+{
+    g_return_if_fail(client && n >= 0);
+    g_mutex_lock(&client->queue->lock);
+    client->max_queued = n;
+    g_mutex_unlock(&client->queue->lock);
+}
+
+int
+pe_client_count_queued(PeClient *client)
+{
+    g_return_val_if_fail(client, 0);
+    g_mutex_lock(&client->queue->lock);
+    int n = (int)client->jobs.length;
+    g_mutex_unlock(&client->queue->lock);
+    return n;
+}
+
+void
+pe_client_run_now(PeClient *client)
 {
     g_return_if_fail(client);
     PeQueue *q = client->queue;
     g_mutex_lock(&q->lock);
     for (GList *l = client->jobs.head; l; l = l->next) {
         PeJob *job = l->data;
-        q->n_hurried += !job->hurry;
-        job->hurry = true;
+        q->n_run_now += !job->run_now;
+        job->run_now = true;
     }
     g_cond_signal(&q->work);
     g_mutex_unlock(&q->lock);
@@ -324,7 +382,7 @@ oldest_submit_locked(const PeQueue *q)
     for (const GList *l = q->turns.head; l; l = l->next) {
         PeClient *client = l->data;
         const PeJob *job = client->jobs.head->data;
-        oldest = MIN(oldest, job->submitted);
+        oldest = MIN(oldest, job->times.submitted);
     }
     return oldest;
 }
@@ -335,7 +393,7 @@ deadline_locked(const PeQueue *q)
 {
     if (q->n_queued == 0)
         return INT64_MAX;
-    if (q->n_queued >= q->batch_size || q->n_hurried > 0 ||
+    if (q->n_queued >= q->batch_size || q->n_run_now > 0 ||
         q->timeout_us == 0 || q->failure || q->stopped)
         return INT64_MIN;
     return oldest_submit_locked(q) + q->timeout_us;
@@ -359,10 +417,43 @@ take_locked(PeQueue *q, PeJob **jobs)
     return n;
 }
 
+// Call the job's client unless it has gone, and let go of it.
+static void
+call_client(PeQueue *q, PeJob *job)
+{
+    PeClient *client = job->client;
+    g_mutex_lock(&q->lock);
+    if (client->done && !client->closed) {
+        client->calling = true;
+        g_mutex_unlock(&q->lock);
+        client->done(job, client->user_data);
+        g_mutex_lock(&q->lock);
+        client->calling = false;
+        g_cond_broadcast(&q->changed);
+    }
+    job->client = NULL;
+    client_unref_locked(client);
+    g_mutex_unlock(&q->lock);
+}
+
+// Jobs that ended without having run: those before them have been called.
+static void
+call_ended_locked(PeQueue *q)
+{
+    while (!g_queue_is_empty(&q->ended)) {
+        PeJob *job = g_queue_pop_head_link(&q->ended)->data;
+        g_mutex_unlock(&q->lock);
+        call_client(q, job);
+        pe_job_unref(job);
+        g_mutex_lock(&q->lock);
+    }
+}
+
 int
 pe_queue_take(PeQueue *q, int64_t now_us, PeJob **jobs, int64_t *deadline)
 {
     g_mutex_lock(&q->lock);
+    call_ended_locked(q);
     *deadline = deadline_locked(q);
     int n = *deadline <= now_us ? take_locked(q, jobs) : 0;
     g_mutex_unlock(&q->lock);
@@ -377,6 +468,7 @@ pe_queue_wait(PeQueue *q, PeJob **jobs, PeTask **task)
     g_mutex_lock(&q->lock);
     q->worker = g_thread_self();
     for (;;) {
+        call_ended_locked(q);
         int64_t deadline = deadline_locked(q);
         bool due = deadline <= g_get_monotonic_time();
         if (q->tasks && (q->task_turn || !due)) {
@@ -399,25 +491,6 @@ pe_queue_wait(PeQueue *q, PeJob **jobs, PeTask **task)
     }
     g_mutex_unlock(&q->lock);
     return n;
-}
-
-// Call the job's client unless it has gone, and let go of it.
-static void
-call_client(PeQueue *q, PeJob *job)
-{
-    PeClient *client = job->client;
-    g_mutex_lock(&q->lock);
-    if (client->done && !client->closed) {
-        client->calling = true;
-        g_mutex_unlock(&q->lock);
-        client->done(job, client->user_data);
-        g_mutex_lock(&q->lock);
-        client->calling = false;
-        g_cond_broadcast(&q->changed);
-    }
-    job->client = NULL;
-    client_unref_locked(client);
-    g_mutex_unlock(&q->lock);
 }
 
 void

@@ -28,11 +28,12 @@ struct PeClient {
     PeDoneFunc done;
     void *user_data;
     // Under the queue's lock:
-    int ref_count; // the owner, and every job that has not ended
-    bool closed;   // by its owner: no callbacks any more
-    bool calling;  // `done` runs
-    GQueue jobs;   // PeJob, oldest first
-    GList turn;    // in the queue's `turns` while `jobs` is not empty
+    int ref_count;  // the owner, and every job that has not ended
+    bool closed;    // by its owner: no callbacks any more
+    bool calling;   // `done` runs
+    int max_queued; // 0: no limit
+    GQueue jobs;    // PeJob, oldest first
+    GList turn;     // in the queue's `turns` while `jobs` is not empty
 };
 
 //   dim          floats of a result
@@ -48,9 +49,17 @@ PeClient *pe_queue_add_client(PeQueue *q, PeDoneFunc done, void *user_data);
 // Everything of pe_client_free() but the engine's reference.
 void pe_queue_remove_client(PeClient *client);
 
-// Takes the slot, also on failure. Returns a reference.
-PeJob *pe_queue_push(PeClient *client, PeSlot *slot, int64_t now_us,
-                     GError **error);
+// Monotonic us.
+typedef struct {
+    int64_t submitted;
+    int64_t deadline; // INT64_MAX: none
+    int64_t expire;   // INT64_MAX: never
+} PeJobTimes;
+
+// Queues n jobs, all or none. Takes the slots, also on failure.
+//   slots  [n]    jobs  [n], gets references
+bool pe_queue_push(PeClient *client, PeSlot *const *slots, int n,
+                   const PeJobTimes *times, PeJob **jobs, GError **error);
 void pe_queue_wait_job(PeJob *job);
 
 // Runs the task on the worker and waits for it. False with its error.

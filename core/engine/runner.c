@@ -49,6 +49,10 @@ runner_open(const PeEngineParams *params, GError **error)
     r->base.ops = &pe_runner_ops;
     r->base.name = g_strdup(be->name);
     r->base.description = g_strdup(be->ops->describe(be));
+    if (be->note[0]) {
+        r->base.notes = g_new0(char *, 2);
+        r->base.notes[0] = g_strdup(be->note);
+    }
     r->base.context = pe_device_get_context(r->base.name, NULL);
     r->base.precision = be->precision;
     r->base.batch_size = params->batch_size;
@@ -68,6 +72,7 @@ runner_close(PeRunner *runner)
     pe_model_unref(r->model);
     g_free(r->base.name);
     g_free(r->base.description);
+    g_strfreev(r->base.notes);
     g_free(r);
 }
 

@@ -37,6 +37,7 @@ struct PeRunner {
     const PeRunnerOps *ops;
     char *name; // "cpu", "cuda:0"
     char *description;
+    char **notes;          // pe_engine_get_notes(); NULL: none
     void *context;         // pe_engine_get_device_context()
     PePrecision precision; // never AUTO
     int batch_size;        // final after load()

@@ -7,20 +7,16 @@
 
 #include <string.h>
 
-#include "core/base/json.h"
 #include "core/base/read_file.h"
 
-#define MAX_FILE_SIZE ((size_t)16 << 20)
 #define PLACE "{}" // where a template takes the label
-
-static const char default_template[] = "a video of {}.";
 
 // ---- Parts ----------------------------------------------------------------
 
 PeLabelSpec *
 pe_label_spec_new(void)
 {
-    PeLabelSpec *spec = g_new(PeLabelSpec, 1);
+    PeLabelSpec *spec = g_new0(PeLabelSpec, 1);
     GDestroyNotify free_label = (GDestroyNotify)pe_label_free;
     spec->labels = g_ptr_array_new_with_free_func(free_label);
     spec->negatives = g_ptr_array_new_with_free_func(free_label);
@@ -36,6 +32,7 @@ pe_label_spec_free(PeLabelSpec *spec)
     g_ptr_array_unref(spec->labels);
     g_ptr_array_unref(spec->negatives);
     g_ptr_array_unref(spec->templates);
+    g_free(spec->name);
     g_free(spec);
 }
 
@@ -100,7 +97,7 @@ pe_template_list_add(GPtrArray *templates, const char *text, const char *where,
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
                     "%s: expected a template such as \"%s\" with {} in the "
                     "label's place, found %s",
-                    where, default_template, quoted);
+                    where, PE_DEFAULT_TEMPLATE, quoted);
         return false;
     }
     g_ptr_array_add(templates, g_steal_pointer(&stripped));
@@ -135,7 +132,7 @@ pe_label_spec_complete(PeLabelSpec *spec, const char *where, GError **error)
     if (spec->labels->len == 0)
         return fail(error, where, "no labels");
     if (spec->templates->len == 0)
-        g_ptr_array_add(spec->templates, g_strdup(default_template));
+        g_ptr_array_add(spec->templates, g_strdup(PE_DEFAULT_TEMPLATE));
     return check_names(spec, where, error);
 }
 
@@ -175,9 +172,9 @@ split_bars(const char *text)
     return parts;
 }
 
-// Add every part of `text` to a list of labels.
-static bool
-add_bars(GPtrArray *list, const char *text, const char *what, GError **error)
+bool
+pe_label_list_add_bars(GPtrArray *list, const char *text, const char *what,
+                       GError **error)
 {
     g_autoptr(GPtrArray) parts = split_bars(text);
     for (guint i = 0; i < parts->len; i++) {
@@ -188,19 +185,6 @@ add_bars(GPtrArray *list, const char *text, const char *what, GError **error)
             return false;
     }
     return true;
-}
-
-PeLabelSpec *
-pe_label_spec_parse(const char *text, GError **error)
-{
-    g_return_val_if_fail(text, NULL);
-    PeLabelSpec *spec = pe_label_spec_new();
-    bool blank = !text[strspn(text, " \t\r\n")];
-    bool ok = (blank || add_bars(spec->labels, text, "label", error)) &&
-              pe_label_spec_complete(spec, "labels", error);
-    if (!ok)
-        g_clear_pointer(&spec, pe_label_spec_free);
-    return spec;
 }
 
 bool
@@ -227,66 +211,10 @@ pe_label_spec_add_negatives(PeLabelSpec *spec, const char *text, GError **error)
     if (!text || !*text)
         return true;
     guint old = spec->negatives->len;
-    if (add_bars(spec->negatives, text, "negative label", error) &&
+    if (pe_label_list_add_bars(spec->negatives, text, "negative label",
+                               error) &&
         check_names(spec, "negative labels", error))
         return true;
     g_ptr_array_set_size(spec->negatives, (int)old);
     return false;
-}
-
-// ---- Files ----------------------------------------------------------------
-
-static bool
-read_lines(GPtrArray *labels, const char *path, const char *text,
-           GError **error)
-{
-    const char *end;
-    for (int number = 1; *text; number++, text = *end ? end + 1 : end) {
-        end = strchrnul(text, '\n');
-        g_autofree char *line = g_strndup(text, (gsize)(end - text));
-        g_strstrip(line);
-        if (!*line || *line == '#')
-            continue;
-        g_autofree char *where = g_strdup_printf("%s:%d", path, number);
-        if (!pe_label_list_add(labels, pe_label_new(line), where, error))
-            return false;
-    }
-    return true;
-}
-
-static bool
-read_file(PeLabelSpec *spec, const char *path, GError **error)
-{
-    size_t size;
-    g_autofree char *content = pe_read_file(path, MAX_FILE_SIZE, &size, error);
-    if (!content)
-        return false;
-    const char *text = content;
-    if (g_str_has_prefix(text, "\xef\xbb\xbf")) // a byte order mark
-        text += 3;
-    const char *invalid;
-    size -= (size_t)(text - content);
-    if (!g_utf8_validate_len(text, size, &invalid)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: not UTF-8 text at offset %zu", path,
-                    (size_t)(invalid - content));
-        return false;
-    }
-
-    char first = text[strspn(text, " \t\r\n")];
-    if (first != '[' && first != '{')
-        return read_lines(spec->labels, path, text, error);
-    g_autoptr(JsonNode) root = pe_json_parse(text, size, path, error);
-    return root && pe_label_spec_read_json(spec, path, root, error);
-}
-
-PeLabelSpec *
-pe_label_spec_load(const char *path, GError **error)
-{
-    g_return_val_if_fail(path, NULL);
-    PeLabelSpec *spec = pe_label_spec_new();
-    if (!read_file(spec, path, error) ||
-        !pe_label_spec_complete(spec, path, error))
-        g_clear_pointer(&spec, pe_label_spec_free);
-    return spec;
 }

@@ -5,8 +5,6 @@
 
 #pragma once
 
-#include <json-glib/json-glib.h>
-
 #include "label_spec.h"
 
 PeLabelSpec *pe_label_spec_new(void);
@@ -22,6 +20,10 @@ bool pe_label_check_text(const char *text, const char *where, GError **error);
 bool pe_label_list_add(GPtrArray *list, PeLabel *label, const char *where,
                        GError **error);
 
+// Add a label for each part of "a dog|a cat"; `what` they are is for messages.
+bool pe_label_list_add_bars(GPtrArray *list, const char *text, const char *what,
+                            GError **error);
+
 // Add a template to a list of them. Fails when there is no "{}" in it.
 bool pe_template_list_add(GPtrArray *templates, const char *text,
                           const char *where, GError **error);
@@ -30,7 +32,3 @@ bool pe_template_list_add(GPtrArray *templates, const char *text,
 // message.
 bool pe_label_spec_complete(PeLabelSpec *spec, const char *where,
                             GError **error);
-
-// Fill an empty specification from the root of a label file in JSON.
-bool pe_label_spec_read_json(PeLabelSpec *spec, const char *path,
-                             JsonNode *root, GError **error);

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/failure.h"
 #include "core/base/json.h"
 #include "model_private.h"
 
@@ -172,12 +173,12 @@ pe_layout_find(const PeCheckpoint *ckpt, GError **error)
             g_strescape(pe_checkpoint_get_name(ckpt, i), NULL);
         g_string_append_printf(seen, "%s'%.80s'", i ? ", " : "", name);
     }
-    g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                "%s: is not a Perception Encoder: there is no "
-                "'visual.conv1.weight' or 'conv1.weight' (Meta's names), no "
-                "'patch_embed.proj.weight' (timm), no "
-                "'visual.trunk.patch_embed.proj.weight' (open_clip); %s%s",
-                pe_checkpoint_get_path(ckpt), seen->str, n > 3 ? ", ..." : "");
+    pe_fail(error, PE_ERROR_SHAPE, pe_checkpoint_get_path(ckpt),
+            "is not a Perception Encoder: there is no "
+            "'visual.conv1.weight' or 'conv1.weight' (Meta's names), no "
+            "'patch_embed.proj.weight' (timm), no "
+            "'visual.trunk.patch_embed.proj.weight' (open_clip); %s%s",
+            seen->str, n > 3 ? ", ..." : "");
     g_string_free(seen, TRUE);
     return NULL;
 }
@@ -232,19 +233,17 @@ read_grid(PeModel *model, const PeLayout *layout, GError **error)
         get_vision(model->ckpt, layout, "positional_embedding", "pos_embed");
     int rows = get_axis(pos, 2, 0);
     if (rows < 1)
-        return pe_model_fail(
-            model, error,
-            "the position embedding below '%s' is missing or not "
-            "[positions, width]",
-            layout->vision);
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "the position embedding below '%s' is missing or not "
+                       "[positions, width]",
+                       layout->vision);
     int cells = rows - (c->cls_token ? 1 : 0);
     int grid = (int)lround(sqrt(cells));
     if (grid < 1 || grid * grid != cells)
-        return pe_model_fail(
-            model, error,
-            "the position embedding has %d rows, which is no square "
-            "grid%s",
-            rows, c->cls_token ? " and a class token" : "");
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "the position embedding has %d rows, which is no square "
+                       "grid%s",
+                       rows, c->cls_token ? " and a class token" : "");
     c->image_size = grid * c->patch_size;
     return true;
 }
@@ -273,16 +272,17 @@ read_head(PeModel *model, const PeLayout *layout, GError **error)
                                ? (timm ? "attn_pool.latent" : "attn_pool.probe")
                            : !post ? (timm ? "norm.weight" : "ln_post.weight")
                                    : (timm ? "head.weight" : "proj");
-        return pe_model_fail(model, error,
-                             "'%s%s' is missing: without the %s this is not a "
-                             "Perception Encoder (another CLIP?)",
-                             layout->vision, name, missing);
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "'%s%s' is missing: without the %s this is not a "
+                       "Perception Encoder (another CLIP?)",
+                       layout->vision, name, missing);
     }
     c->pool_heads = POOL_HEADS;
     c->ln_post = true;
     c->output_dim = get_axis(proj, 2, timm ? 0 : 1);
     if (c->output_dim < 1)
-        return pe_model_fail(model, error, "the projection is not a matrix");
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "the projection is not a matrix");
     return true;
 }
 
@@ -299,19 +299,17 @@ read_vision(PeModel *model, const PeLayout *layout, GError **error)
     c->width = get_axis(conv, 4, 0);
     c->patch_size = get_axis(conv, 4, 3);
     if (c->width < 1 || c->patch_size < 1)
-        return pe_model_fail(
-            model, error,
-            "the patch embedding is not [width, 3, patch, patch]");
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "the patch embedding is not [width, 3, patch, patch]");
     c->layers = count_blocks(
         model, layout->vision,
         layout->names == PE_NAMES_META ? "transformer.resblocks" : "blocks",
         layout->names == PE_NAMES_META ? "ln_1.weight" : "norm1.weight");
     c->mlp_width = get_axis(fc, 2, 0);
     if (c->layers < 1 || c->mlp_width < 1)
-        return pe_model_fail(
-            model, error,
-            "the vision tower has no transformer blocks below '%s'",
-            layout->vision);
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "the vision tower has no transformer blocks below '%s'",
+                       layout->vision);
     c->cls_token = get_vision(ckpt, layout, "class_embedding", "cls_token");
     c->layer_scale = get_vision(
         ckpt, layout, "transformer.resblocks.0.ls_1.gamma", "blocks.0.gamma_1");
@@ -330,10 +328,10 @@ read_text(PeModel *model, const PeLayout *layout, GError **error)
     if (!embedding)
         return true;
     if (model->vision.output_dim == 0)
-        return pe_model_fail(
-            model, error, "has a text tower, but a vision tower without '%s%s'",
-            layout->vision,
-            layout->names == PE_NAMES_META ? "proj" : "head.weight");
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "has a text tower, but a vision tower without '%s%s'",
+                       layout->vision,
+                       layout->names == PE_NAMES_META ? "proj" : "head.weight");
     c->vocab_size = get_axis(embedding, 2, 0);
     c->width = get_axis(embedding, 2, 1);
     c->context_length =
@@ -347,13 +345,12 @@ read_text(PeModel *model, const PeLayout *layout, GError **error)
     c->heads = c->width % 64 == 0 ? c->width / 64 : 0;
     if (c->vocab_size < 1 || c->width < 1 || c->context_length < 1 ||
         c->layers < 1 || c->mlp_width < 1)
-        return pe_model_fail(model, error,
-                             "the text tower below '%s' is incomplete",
-                             layout->text);
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "the text tower below '%s' is incomplete", layout->text);
     if (c->output_dim != model->vision.output_dim)
-        return pe_model_fail(
-            model, error, "text embeddings have %d values, image embeddings %d",
-            c->output_dim, model->vision.output_dim);
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "text embeddings have %d values, image embeddings %d",
+                       c->output_dim, model->vision.output_dim);
     return true;
 }
 
@@ -378,8 +375,8 @@ read_metadata_field(const PeModel *model, const char *key, const char *field,
         return true;
     if (json_node_get_value_type(node) != G_TYPE_INT64 ||
         json_node_get_int(node) < 1 || json_node_get_int(node) > MAX_AXIS)
-        return pe_model_fail(model, error, "the metadata '%s' has no usable %s",
-                             key, field);
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "the metadata '%s' has no usable %s", key, field);
     *value = (int)json_node_get_int(node);
     return true;
 }
@@ -389,15 +386,15 @@ check_heads(const PeModel *model, const char *tower, int width, int heads,
             int multiple, GError **error)
 {
     if (heads < 1)
-        return pe_model_fail(
-            model, error,
+        return pe_fail(
+            error, PE_ERROR_SHAPE, model->path,
             "the %s tower is %d wide: the number of heads can only be "
             "told from a configuration in the metadata",
             tower, width);
     if (width % heads != 0 || width / heads % multiple != 0)
-        return pe_model_fail(
-            model, error, "%d heads do not fit the %s tower, which is %d wide",
-            heads, tower, width);
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "%d heads do not fit the %s tower, which is %d wide",
+                       heads, tower, width);
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/failure.h"
 #include "core/base/installed_file.h"
 #include "model_private.h"
 
@@ -52,18 +53,6 @@ pe_model_unref(PeModel *model)
     g_free(model);
 }
 
-bool
-pe_model_fail(const PeModel *model, GError **error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    g_autofree char *message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, PE_ERROR, PE_ERROR_SHAPE, "%s: %s", model->path,
-                message);
-    return false;
-}
-
 // ---- Binding --------------------------------------------------------------
 
 static bool
@@ -95,7 +84,8 @@ find_weight(const PeModel *model, const char *name, const int64_t *shape,
 {
     const PeTensor *found = pe_checkpoint_get(model->ckpt, name);
     if (!found)
-        return pe_model_fail(model, error, "'%s' is missing", name);
+        return pe_fail(error, PE_ERROR_SHAPE, model->path, "'%s' is missing",
+                       name);
     *view = drop_leading_ones(found, n_dims);
     bool fits = view->n_dims == n_dims;
     for (int i = 0; fits && i < n_dims; i++)
@@ -103,18 +93,18 @@ find_weight(const PeModel *model, const char *name, const int64_t *shape,
     if (!fits) {
         g_autofree char *is = pe_shape_to_string(found->shape, found->n_dims);
         g_autofree char *wants = pe_shape_to_string(shape, n_dims);
-        return pe_model_fail(model, error, "'%s' is %s, expected %s", name, is,
-                             wants);
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "'%s' is %s, expected %s", name, is, wants);
     }
     if (!is_float(view->dtype))
-        return pe_model_fail(model, error,
-                             "'%s' holds %s numbers, expected floats", name,
-                             pe_dtype_name(view->dtype));
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "'%s' holds %s numbers, expected floats", name,
+                       pe_dtype_name(view->dtype));
     for (int i = 0; i < n_dims; i++) {
         if (view->strides[i] == 0 && view->shape[i] > 1)
-            return pe_model_fail(model, error,
-                                 "'%s' repeats its values (an expanded tensor)",
-                                 name);
+            return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                           "'%s' repeats its values (an expanded tensor)",
+                           name);
     }
     return true;
 }
@@ -196,9 +186,9 @@ bind_logit_scale(PeModel *model, const PeLayout *layout, GError **error)
     pe_tensor_to_f32(&model->log_scale, &value);
     model->logit_scale = expf(value);
     if (!isfinite(model->logit_scale))
-        return pe_model_fail(model, error,
-                             "'%s' is %g, whose exponential is no number", name,
-                             value);
+        return pe_fail(error, PE_ERROR_SHAPE, model->path,
+                       "'%s' is %g, whose exponential is no number", name,
+                       value);
     return true;
 }
 
@@ -212,9 +202,8 @@ straighten_conv(PeModel *model, GError **error)
         return true;
     float *copy = g_try_malloc_n((size_t)pe_tensor_size(conv), sizeof *copy);
     if (!copy) {
-        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
-                    "%s: no memory for the patch embedding", model->path);
-        return false;
+        return pe_fail(error, PE_ERROR_NOMEM, model->path,
+                       "no memory for the patch embedding");
     }
     pe_tensor_to_f32(conv, copy);
     *conv = pe_tensor_new(PE_DTYPE_F32, 4, conv->shape, copy);
@@ -291,8 +280,7 @@ find_in_folder(const char *folder, GError **error)
     g_autoptr(GError) cause = NULL;
     g_autoptr(GDir) dir = g_dir_open(folder, 0, &cause);
     if (!dir) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: %s", folder,
-                    cause->message);
+        pe_fail(error, PE_ERROR_FILE, folder, "%s", cause->message);
         return NULL;
     }
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
@@ -304,17 +292,15 @@ find_in_folder(const char *folder, GError **error)
     if (names->len == 1)
         return g_build_filename(folder, g_ptr_array_index(names, 0), NULL);
     if (names->len == 0) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE,
-                    "%s: no checkpoint (.safetensors, .pt) in this folder",
-                    folder);
+        pe_fail(error, PE_ERROR_FILE, folder,
+                "no checkpoint (.safetensors, .pt) in this folder");
         return NULL;
     }
     g_ptr_array_sort(names, compare_names);
     g_ptr_array_add(names, NULL);
     g_autofree char *list = g_strjoinv(", ", (char **)names->pdata);
-    g_set_error(error, PE_ERROR, PE_ERROR_FILE,
-                "%s: name one of the checkpoints in this folder: %s", folder,
-                list);
+    pe_fail(error, PE_ERROR_FILE, folder,
+            "name one of the checkpoints in this folder: %s", list);
     return NULL;
 }
 

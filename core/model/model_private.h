@@ -82,10 +82,6 @@ struct PeModel {
 // An empty model; release with pe_model_unref().
 PeModel *pe_model_new(void);
 
-// Set PE_ERROR_SHAPE with the model's path before the message. Returns false.
-bool pe_model_fail(const PeModel *model, GError **error, const char *format,
-                   ...) G_GNUC_PRINTF(3, 4);
-
 // Make the blocks and the weights of the model's configuration.
 void pe_model_make_weights(PeModel *model);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/failure.h"
 #include "core/base/json.h"
 #include "model_private.h"
 
@@ -149,9 +150,8 @@ write_bytes(Writer *w, const void *data, size_t n, GError **error)
             w->progress(w->n_done, w->n_total, w->user_data);
         return true;
     }
-    g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot write: %s", w->path,
-                g_strerror(errno));
-    return false;
+    return pe_fail(error, PE_ERROR_FILE, w->path, "cannot write: %s",
+                   g_strerror(errno));
 }
 
 static bool
@@ -166,12 +166,10 @@ write_values(Writer *w, const char *name, size_t n, GError **error)
         float back =
             bf16 ? pe_bf16_to_f32(w->halves[i]) : pe_f16_to_f32(w->halves[i]);
         if (isinf(back) && !isinf(w->values[i])) {
-            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                        "%s: '%s' has the value %g, too large for %s; take "
-                        "bf16 or fp32",
-                        w->model->path, name, w->values[i],
-                        pe_dtype_name(w->dtype));
-            return false;
+            return pe_fail(error, PE_ERROR_FORMAT, w->model->path,
+                           "'%s' has the value %g, too large for %s; take "
+                           "bf16 or fp32",
+                           name, w->values[i], pe_dtype_name(w->dtype));
         }
     }
     return write_bytes(w, w->halves, n * sizeof(uint16_t), error);
@@ -184,10 +182,9 @@ write_tensor(Writer *w, const char *name, const PeTensor *t, GError **error)
     int64_t row = pe_tensor_size(t) / t->shape[0];
     int64_t rows = MAX(PIECE_VALUES / row, 1);
     if (row > PIECE_VALUES) {
-        g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                    "%s: '%s' has rows of %" G_GINT64_FORMAT " values",
-                    w->model->path, name, row);
-        return false;
+        return pe_fail(error, PE_ERROR_SHAPE, w->model->path,
+                       "'%s' has rows of %" G_GINT64_FORMAT " values", name,
+                       row);
     }
     for (int64_t first = 0; first < t->shape[0]; first += rows) {
         PeTensor piece =
@@ -235,9 +232,8 @@ write_all(Writer *w, GError **error)
     }
     if (fflush(w->file) == 0 && fsync(fileno(w->file)) == 0)
         return true;
-    g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot write: %s", w->path,
-                g_strerror(errno));
-    return false;
+    return pe_fail(error, PE_ERROR_FILE, w->path, "cannot write: %s",
+                   g_strerror(errno));
 }
 
 // ---- File -----------------------------------------------------------------
@@ -250,19 +246,18 @@ write_file(Writer *w, GError **error)
     int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0666);
     w->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
     if (!w->file) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot create: %s",
-                    w->path, g_strerror(errno));
-        return false;
+        return pe_fail(error, PE_ERROR_FILE, w->path, "cannot create: %s",
+                       g_strerror(errno));
     }
     bool ok = write_all(w, error);
     if (fclose(w->file) != 0 && ok) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot write: %s",
-                    w->path, g_strerror(errno));
+        pe_fail(error, PE_ERROR_FILE, w->path, "cannot write: %s",
+                g_strerror(errno));
         ok = false;
     }
     if (ok && g_rename(temporary, w->path) != 0) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot replace: %s",
-                    w->path, g_strerror(errno));
+        pe_fail(error, PE_ERROR_FILE, w->path, "cannot replace: %s",
+                g_strerror(errno));
         ok = false;
     }
     if (!ok)

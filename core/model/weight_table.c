@@ -147,8 +147,8 @@ is_present(const Tower *t, PeWhen when)
 }
 
 static void
-add_places(const Tower *t, const PeWeightSpec *specs, size_t n, int block,
-           void *weights)
+add_weights(const Tower *t, const PeWeightSpec *specs, size_t n, int block,
+            void *weights)
 {
     for (size_t i = 0; i < n; i++) {
         if (!is_present(t, specs[i].when))
@@ -167,7 +167,7 @@ add_blocks(const Tower *t, int layers)
 {
     PeBlockWeights *blocks = g_new0(PeBlockWeights, layers);
     for (int i = 0; i < layers; i++)
-        add_places(t, block_specs, G_N_ELEMENTS(block_specs), i, &blocks[i]);
+        add_weights(t, block_specs, G_N_ELEMENTS(block_specs), i, &blocks[i]);
     return blocks;
 }
 
@@ -183,9 +183,9 @@ add_text(PeModel *model)
                c->output_dim,
                c->context_length,
                .vocab = c->vocab_size};
-    add_places(&t, text_stem_specs, G_N_ELEMENTS(text_stem_specs), -1, w);
+    add_weights(&t, text_stem_specs, G_N_ELEMENTS(text_stem_specs), -1, w);
     w->blocks = add_blocks(&t, c->layers);
-    add_places(&t, text_head_specs, G_N_ELEMENTS(text_head_specs), -1, w);
+    add_weights(&t, text_head_specs, G_N_ELEMENTS(text_head_specs), -1, w);
 }
 
 void
@@ -201,9 +201,9 @@ pe_model_make_weights(PeModel *model)
                c->output_dim,
                grid * grid + (c->cls_token ? 1 : 0),
                .patch = c->patch_size};
-    add_places(&t, vision_stem_specs, G_N_ELEMENTS(vision_stem_specs), -1, w);
+    add_weights(&t, vision_stem_specs, G_N_ELEMENTS(vision_stem_specs), -1, w);
     w->blocks = add_blocks(&t, c->layers);
-    add_places(&t, vision_head_specs, G_N_ELEMENTS(vision_head_specs), -1, w);
+    add_weights(&t, vision_head_specs, G_N_ELEMENTS(vision_head_specs), -1, w);
     if (model->has_text)
         add_text(model);
 }

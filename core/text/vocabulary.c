@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "core/base/failure.h"
 #include "core/base/json.h"
 #include "core/base/read_file.h"
 #include "core/pe.h"
@@ -68,11 +69,10 @@ add_merge(Builder *b, const char *text, int index, GError **error)
     const char *blank = strchr(text, ' ');
     if (!blank || blank == text || !blank[1] || strchr(blank + 1, ' ')) {
         g_autofree char *quoted = pe_quote(text);
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: merge %d: expected two symbols, found %s; is this a "
-                    "CLIP vocabulary?",
-                    b->path, index, quoted);
-        return false;
+        return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                       "merge %d: expected two symbols, found %s; is this a "
+                       "CLIP vocabulary?",
+                       index, quoted);
     }
     g_ptr_array_add(b->symbols, g_strndup(text, (gsize)(blank - text)));
     g_ptr_array_add(b->symbols, g_strdup(blank + 1));
@@ -111,11 +111,9 @@ read_text(Builder *b, const char *text, GError **error)
     const char *end = strchrnul(text, '\n');
     const char *version = strstr(text, "#version");
     if (!version || version > end) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: not a CLIP vocabulary: expected \"#version\" in its "
-                    "first line",
-                    b->path);
-        return false;
+        return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                       "not a CLIP vocabulary: expected \"#version\" in its "
+                       "first line");
     }
     for (int i = 0; i < MAX_MERGES && *end; i++) {
         const char *start = end + 1;
@@ -152,11 +150,10 @@ read_json_ids(Builder *b, JsonObject *vocab, GError **error)
             g_autofree char *found =
                 is_int ? g_strdup_printf("%" G_GINT64_FORMAT, id)
                        : g_strdup(pe_json_describe(node));
-            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                        "%s: model.vocab: the id of %s must be an unused "
-                        "integer from 0 to %d, found %s",
-                        b->path, quoted, size - 1, found);
-            return false;
+            return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                           "model.vocab: the id of %s must be an unused "
+                           "integer from 0 to %d, found %s",
+                           quoted, size - 1, found);
         }
         seen[id] = true;
         g_hash_table_replace(b->ids, g_strdup(symbol),
@@ -189,11 +186,10 @@ find_special(Builder *b, const char *name, const char *alias, int *id,
 {
     if (find_id(b, name, id) || find_id(b, alias, id))
         return true;
-    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                "%s: model.vocab has no \"%s\", so this is not a CLIP "
-                "tokenizer",
-                b->path, name);
-    return false;
+    return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                   "model.vocab has no \"%s\", so this is not a CLIP "
+                   "tokenizer",
+                   name);
 }
 
 static bool
@@ -214,11 +210,10 @@ read_json(Builder *b, const char *text, size_t size, GError **error)
     }
     if (!vocab || !JSON_NODE_HOLDS_OBJECT(vocab) || !merges ||
         !JSON_NODE_HOLDS_ARRAY(merges)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: not a BPE tokenizer: expected an object model.vocab "
-                    "and a list model.merges, found %s and %s",
-                    b->path, pe_json_describe(vocab), pe_json_describe(merges));
-        return false;
+        return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                       "not a BPE tokenizer: expected an object model.vocab "
+                       "and a list model.merges, found %s and %s",
+                       pe_json_describe(vocab), pe_json_describe(merges));
     }
 
     if (!read_json_ids(b, json_node_get_object(vocab), error))
@@ -237,10 +232,9 @@ read_json(Builder *b, const char *text, size_t size, GError **error)
         return false;
     // The text tower finds the end of the text as the largest id.
     if (v->end != v->size - 1) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: the end token has id %d, expected the largest, %d",
-                    b->path, v->end, v->size - 1);
-        return false;
+        return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                       "the end token has id %d, expected the largest, %d",
+                       v->end, v->size - 1);
     }
     return true;
 }
@@ -288,19 +282,17 @@ resolve_merge(Builder *b, int index, GError **error)
         missing = joined;
     if (missing) {
         g_autofree char *quoted = pe_quote(missing);
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: merge %d: %s is neither a byte nor the result of a "
-                    "merge",
-                    b->path, index, quoted);
-        return false;
+        return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                       "merge %d: %s is neither a byte nor the result of a "
+                       "merge",
+                       index, quoted);
     }
     PeMerge *slot = find_slot(b->vocabulary, merge.left, merge.right);
     if (slot->merged >= 0) {
         g_autofree char *quoted = pe_quote(joined);
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: merge %d repeats merge %d (%s)", b->path, index,
-                    slot->rank, quoted);
-        return false;
+        return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                       "merge %d repeats merge %d (%s)", index, slot->rank,
+                       quoted);
     }
     *slot = merge;
     return true;
@@ -318,11 +310,10 @@ resolve_bytes(Builder *b, GError **error)
         g_autofree char *final = byte_symbol(characters[i], FINAL);
         if (!find_id(b, inner, &b->vocabulary->bytes[byte]) ||
             !find_id(b, final, &b->vocabulary->finals[byte])) {
-            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                        "%s: no symbols \"%s\" and \"%s\" for byte 0x%02x, so "
-                        "this is not a byte-level CLIP vocabulary",
-                        b->path, inner, final, (unsigned)byte);
-            return false;
+            return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                           "no symbols \"%s\" and \"%s\" for byte 0x%02x, so "
+                           "this is not a byte-level CLIP vocabulary",
+                           inner, final, (unsigned)byte);
         }
     }
     return true;
@@ -348,14 +339,11 @@ resolve(Builder *b, GError **error)
 {
     int n = (int)b->symbols->len / 2;
     if (n == 0) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: no merges", b->path);
-        return false;
+        return pe_fail(error, PE_ERROR_FORMAT, b->path, "no merges");
     }
     if (n > b->vocabulary->size) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: %d merges for %d symbols", b->path, n,
-                    b->vocabulary->size);
-        return false;
+        return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                       "%d merges for %d symbols", n, b->vocabulary->size);
     }
     uint32_t slots = 16;
     while (slots < 2 * (uint32_t)n)
@@ -386,9 +374,9 @@ pe_vocabulary_open(const char *path, GError **error)
         return NULL;
     const char *invalid;
     if (!g_utf8_validate_len(text, size, &invalid)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: not a CLIP vocabulary: not UTF-8 text at offset %zu",
-                    path, (size_t)(invalid - text));
+        pe_fail(error, PE_ERROR_FORMAT, path,
+                "not a CLIP vocabulary: not UTF-8 text at offset %zu",
+                (size_t)(invalid - text));
         return NULL;
     }
 

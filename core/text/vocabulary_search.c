@@ -3,6 +3,7 @@
 // vocabulary_search.c - which vocabulary belongs to a model when the user named
 // none.
 
+#include "core/base/failure.h"
 #include "core/pe.h"
 
 #include <string.h>
@@ -117,9 +118,8 @@ pe_tokenizer_open_for_model(const char *vocab, const PeModel *model,
     g_return_val_if_fail(model, NULL);
     Search s = {model, pe_model_get_text(model)};
     if (!s.text) {
-        g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                    "%s: this model has no text tower, so no vocabulary",
-                    pe_model_get_name(model));
+        pe_fail(error, PE_ERROR_SHAPE, pe_model_get_name(model),
+                "this model has no text tower, so no vocabulary");
         return NULL;
     }
     if (vocab && *vocab)

@@ -7,6 +7,7 @@
 
 #include "vision.h"
 
+#include "core/base/failure.h"
 #include "grid.h"
 #include "tower.h"
 #include "vision_pool.h"
@@ -159,9 +160,8 @@ new_grid(PeVision *v, int gh, int gw, GError **error)
     grid->pos = be->ops->alloc(be, pos_size);
     grid->cos_sin = be->ops->alloc(be, rope_size);
     if (!grid->pos || !grid->cos_sin) {
-        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
-                    "%s: no memory left for a grid of %dx%d patches",
-                    be->ops->describe(be), gw, gh);
+        pe_fail(error, PE_ERROR_NOMEM, be->ops->describe(be),
+                "no memory left for a grid of %dx%d patches", gw, gh);
         free_grid(v, grid);
         return NULL;
     }
@@ -356,10 +356,9 @@ upload_pixels(PeVision *v, const float *pixels, size_t size, GError **error)
         v->pixels_size = v->pixels ? size : 0;
     }
     if (!v->pixels) {
-        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
-                    "%s: no memory left for %zu MiB of pixels",
-                    be->ops->describe(be), (size >> 20) + 1);
-        return false;
+        return pe_fail(error, PE_ERROR_NOMEM, be->ops->describe(be),
+                       "no memory left for %zu MiB of pixels",
+                       (size >> 20) + 1);
     }
     be->ops->upload(be, v->pixels, pixels, size);
     return true;

@@ -11,8 +11,10 @@ static PeJob *
 submit(PeClient *client, int width)
 {
     PeFrame frame = {.width = width};
+    PeSubmit what = {.frame = &frame};
+    PeJob *job;
     GError *error = NULL;
-    PeJob *job = pe_client_submit(client, &frame, &error);
+    g_assert_true(pe_client_submit(client, &what, &job, &error));
     g_assert_no_error(error);
     return job;
 }
@@ -143,7 +145,7 @@ runs_a_partial_batch_after_the_timeout(void)
 }
 
 static void
-hurries_on_demand(void)
+runs_now_on_demand(void)
 {
     PeEngine *e = fake_engine_get("cpu", PE_PRECISION_FP32, 8, 600000);
     Listener l = {0};
@@ -151,7 +153,7 @@ hurries_on_demand(void)
     pe_job_unref(submit(client, 1));
     g_usleep(20000);
     g_assert_cmpint(l.n_called, ==, 0);
-    pe_client_hurry(client);
+    pe_client_run_now(client);
     wait_for_calls(&l, 1);
     pe_client_free(client);
     pe_engine_unref(e);
@@ -164,8 +166,36 @@ rejects_a_bad_frame_at_submission(void)
     PeClient *client = pe_client_new(e, NULL, NULL);
     g_autoptr(GError) error = NULL;
     PeFrame frame = {.width = 0};
-    g_assert_null(pe_client_submit(client, &frame, &error));
+    PeJob *job;
+    g_assert_false(
+        pe_client_submit(client, &(PeSubmit){.frame = &frame}, &job, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
+    pe_client_free(client);
+    pe_engine_unref(e);
+}
+
+static void
+embeds_every_region_of_a_frame(void)
+{
+    PeEngine *e = fake_engine_get_default();
+    PeClient *client = pe_client_new(e, NULL, NULL);
+    const PeRect regions[] = {{0, 0, 3, 2}, {1, 1, 5, 2}, {7, 0, 1, 1}};
+    PeFrame frame = {.width = 8, .height = 2};
+    PeSubmit submit = {&frame, regions, 3, INT64_MAX, INT64_MAX};
+    PeJob *jobs[3];
+    g_assert_true(pe_client_submit(client, &submit, jobs, NULL));
+    // The first float of a result is the width of what was embedded.
+    for (int i = 0; i < 3; i++) {
+        pe_queue_wait_job(jobs[i]);
+        g_assert_cmpfloat(pe_job_get_embedding(jobs[i], NULL)[0], ==,
+                          (float)regions[i].width);
+        pe_job_unref(jobs[i]);
+    }
+    g_autoptr(GError) error = NULL;
+    frame.width = 0;
+    g_assert_false(pe_client_submit(client, &submit, jobs, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
+    g_assert_cmpint(pe_client_count_queued(client), ==, 0);
     pe_client_free(client);
     pe_engine_unref(e);
 }
@@ -201,7 +231,9 @@ reports_a_dead_device_for_ever(void)
     g_assert_false(pe_engine_embed_frames(e, &frame, 1, out, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
     g_clear_error(&error);
-    g_assert_null(pe_client_submit(client, &frame, &error));
+    PeJob *job;
+    g_assert_false(
+        pe_client_submit(client, &(PeSubmit){.frame = &frame}, &job, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
     g_clear_error(&error);
     const char *text = "a dog";
@@ -364,8 +396,9 @@ main(int argc, char **argv)
         {"/engine/order", answers_each_client_in_order},
         {"/engine/fair", does_not_starve_a_quiet_client},
         {"/engine/timeout", runs_a_partial_batch_after_the_timeout},
-        {"/engine/hurry", hurries_on_demand},
+        {"/engine/run-now", runs_now_on_demand},
         {"/engine/bad-frame", rejects_a_bad_frame_at_submission},
+        {"/engine/regions", embeds_every_region_of_a_frame},
         {"/engine/failed-batch", goes_on_after_a_failed_batch},
         {"/engine/dead", reports_a_dead_device_for_ever},
         {"/engine/cancel", cancels_what_has_not_started},

@@ -66,11 +66,18 @@ join(User *u)
 }
 
 static PeJob *
+push_slot(User *u, PeSlot *s, int64_t now)
+{
+    PeJobTimes times = {now, INT64_MAX, INT64_MAX};
+    PeJob *job;
+    g_assert_true(pe_queue_push(u->client, &s, 1, &times, &job, NULL));
+    return job;
+}
+
+static PeJob *
 push(User *u, int64_t now)
 {
-    PeJob *job = pe_queue_push(u->client, slot(), now, NULL);
-    g_assert_nonnull(job);
-    return job;
+    return push_slot(u, slot(), now);
 }
 
 static void
@@ -155,21 +162,21 @@ closes_a_batch_when_full_or_due(Fixture *f, const void *unused)
 }
 
 static void
-hurries_for_one_client(Fixture *f, const void *unused)
+runs_now_for_one_client(Fixture *f, const void *unused)
 {
     User a = user(f, 'a'), b = user(f, 'b');
     join(&a);
     join(&b);
     push_many(&a, 1, 0);
     push_many(&b, 1, 0);
-    pe_client_hurry(a.client);
+    pe_client_run_now(a.client);
     g_assert_cmpint(run(f, 1, NULL), ==, 2);
-    // Only what was queued then hurries.
+    // Only what was queued then does not wait.
     push_many(&a, 1, 2);
     g_assert_cmpint(run(f, 3, NULL), ==, 0);
-    // Nor does a job that was cancelled after hurrying.
+    // Nor does a job that was cancelled after that.
     PeJob *job = push(&b, 4);
-    pe_client_hurry(b.client);
+    pe_client_run_now(b.client);
     pe_job_cancel(job);
     g_assert_cmpint(run(f, 5, NULL), ==, 0);
     pe_job_unref(job);
@@ -195,6 +202,40 @@ never_runs_cancelled_jobs(Fixture *f, const void *unused)
     g_assert_cmpstr(f->called->str, ==, "aa");
     pe_job_unref(job);
     pe_queue_remove_client(a.client);
+}
+
+static void
+replaces_the_oldest_queued_job(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a'), b = user(f, 'b');
+    join(&a);
+    join(&b);
+    pe_client_set_max_queued(a.client, 2);
+    PeJob *running = push(&a, 0);
+    PeJob *batch[BATCH];
+    int64_t deadline;
+    g_assert_cmpint(pe_queue_take(f->queue, 0, batch, &deadline), ==, 1);
+    PeJob *jobs[4];
+    for (int i = 0; i < 4; i++)
+        jobs[i] = push(&a, 0);
+    push_many(&b, 1, 0);
+    g_assert_cmpint(pe_client_count_queued(a.client), ==, 2);
+    for (int i = 0; i < 4; i++)
+        g_assert_cmpint(pe_job_is_done(jobs[i]), ==, i < 2);
+    g_autoptr(GError) error = NULL;
+    g_assert_null(pe_job_get_embedding(jobs[0], &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_CANCELLED);
+    // The client hears of them after what was submitted before them.
+    g_assert_cmpstr(f->called->str, ==, "");
+    pe_queue_finish(f->queue, batch, 1, (float[]){7}, NULL);
+    g_assert_cmpstr(f->called->str, ==, "a");
+    g_assert_cmpint(run(f, 0, NULL), ==, 3);
+    g_assert_cmpstr(f->called->str, ==, "aaaaba");
+    pe_job_unref(running);
+    for (int i = 0; i < 4; i++)
+        pe_job_unref(jobs[i]);
+    pe_queue_remove_client(a.client);
+    pe_queue_remove_client(b.client);
 }
 
 static void
@@ -271,7 +312,10 @@ refuses_everything_once_the_device_is_dead(Fixture *f, const void *unused)
     pe_queue_fail(f->queue, fault);
     g_assert_cmpint(run(f, 1, fault), ==, 1); // in spite of the timeout
     g_autoptr(GError) error = NULL;
-    g_assert_null(pe_queue_push(a.client, slot(), 0, &error));
+    PeSlot *s = slot();
+    PeJob *job;
+    g_assert_false(
+        pe_queue_push(a.client, &s, 1, &(PeJobTimes){0}, &job, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
     g_assert_cmpstr(error->message, ==, "fell off the bus");
     pe_queue_remove_client(a.client);
@@ -283,9 +327,9 @@ reuses_slots(Fixture *f, const void *unused)
     User a = user(f, 'a');
     join(&a);
     PeSlot *first = slot(), *second = slot();
-    PeJob *ran = pe_queue_push(a.client, first, 0, NULL);
+    PeJob *ran = push_slot(&a, first, 0);
     g_assert_cmpint(run(f, 0, NULL), ==, 1);
-    PeJob *cancelled = pe_queue_push(a.client, second, 0, NULL);
+    PeJob *cancelled = push_slot(&a, second, 0);
     pe_job_cancel(cancelled);
     g_assert_true(pe_queue_get_slot(f->queue) == second);
     g_assert_true(pe_queue_get_slot(f->queue) == first);
@@ -308,8 +352,9 @@ main(int argc, char **argv)
     ADD("order", 0, keeps_the_order_of_a_client);
     ADD("fair", 0, serves_clients_in_turn);
     ADD("close", TIMEOUT, closes_a_batch_when_full_or_due);
-    ADD("hurry", TIMEOUT, hurries_for_one_client);
+    ADD("run-now", TIMEOUT, runs_now_for_one_client);
     ADD("cancel", 0, never_runs_cancelled_jobs);
+    ADD("replace", 0, replaces_the_oldest_queued_job);
     ADD("cancel-started", 0, finishes_a_started_job_in_spite_of_cancel);
     ADD("leave", 0, forgets_a_client_that_left);
     ADD("batch-error", 0, gives_a_failed_batch_its_error_and_goes_on);

@@ -17,6 +17,8 @@ SUFFIXES = {".c", ".h", ".cu", ".cuh"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 # The format puts the name of a function that is defined in column 0.
 FUNCTION = re.compile(r"^(?:PE_ISA_NAME\()?(\w+)\)?\(", re.MULTILINE)
+# INLINE of simd.h is static, too.
+STATIC = re.compile(r"\b(static|INLINE)\b")
 TABLE = re.compile(r"^const \w+ (\w+) = \{", re.MULTILINE)
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
@@ -29,7 +31,7 @@ def definitions(text):
         head = text[:match.start()].rsplit("\n", 2)[-2]
         body = text.find("{", match.start())
         end = text.find(";", match.start())
-        if "static" not in head and 0 <= body and not 0 <= end < body:
+        if not STATIC.search(head) and 0 <= body and not 0 <= end < body:
             names.add(match.group(1))
     return names
 

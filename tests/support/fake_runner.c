@@ -106,7 +106,8 @@ fake_ingest(PeRunner *runner, PeSlot *slot, const PeFrame *frame,
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "an empty frame");
         return false;
     }
-    *(float *)slot = (float)frame->width;
+    *(float *)slot =
+        (float)(frame->crop.width > 0 ? frame->crop.width : frame->width);
     return true;
 }
 

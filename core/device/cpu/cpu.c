@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // cpu.c - the CPU backend: its table, which starts as the plain C definitions
-// and is overwritten by the best variants that the machine has, its memory and
-// its threads. Knows no operation from the inside.
+// and is overwritten by the best variants that the machine has, and its
+// threads. Knows no operation from the inside.
 
 #include "onednn.h"
 #include "ops.h"
 
+#include "core/base/cores.h"
+
 #include <errno.h>
 #include <glib.h>
-#include <sched.h>
 #include <stdlib.h>
 
 static const char *const rung_names[] = {
@@ -94,16 +95,6 @@ resolve_precision(PePrecision *precision, PeRung rung, GError **error)
     }
 }
 
-// Cores that this process may use, which may be fewer than the machine has.
-static int
-count_cores(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-    return (int)g_get_num_processors();
-}
-
 static int
 cpu_count(void)
 {
@@ -179,7 +170,8 @@ cpu_open(const PeBackendParams *params, GError **error)
     if (!choose_rung(&rung, &limited, error) ||
         !resolve_precision(&precision, rung, error))
         return NULL;
-    int n_threads = params->n_threads > 0 ? params->n_threads : count_cores();
+    int n_threads =
+        params->n_threads > 0 ? params->n_threads : pe_cores_count();
     PeCpu *cpu = cpu_new(rung, precision, n_threads);
     use_rung(cpu);
 #ifdef PE_HAVE_ONEDNN
@@ -217,15 +209,6 @@ cpu_describe(PeBackend *be)
     return ((PeCpu *)be)->description;
 }
 
-void *
-pe_cpu_alloc(size_t size)
-{
-    void *p = NULL;
-    if (posix_memalign(&p, 64, MAX(size, 64)) != 0)
-        return NULL;
-    return p;
-}
-
 static void *
 cpu_alloc(PeBackend *be, size_t size)
 {
@@ -248,28 +231,6 @@ static const char *
 cpu_sync(PeBackend *be)
 {
     return ((PeCpu *)be)->error;
-}
-
-void
-pe_cpu_fail(PeCpu *cpu, const char *error)
-{
-    if (!cpu->error)
-        cpu->error = error;
-}
-
-char *
-pe_cpu_scratch(PeCpu *cpu, size_t size, size_t *stride)
-{
-    *stride = (size + 63) & ~(size_t)63;
-    size_t total = *stride * (size_t)cpu->n_threads;
-    if (total > cpu->scratch_size) {
-        free(cpu->scratch);
-        cpu->scratch = pe_cpu_alloc(total);
-        cpu->scratch_size = cpu->scratch ? total : 0;
-        if (!cpu->scratch)
-            pe_cpu_fail(cpu, "out of memory for scratch space");
-    }
-    return cpu->scratch;
 }
 
 const PeBackendOps pe_backend_cpu = {

@@ -70,7 +70,7 @@ pe_cpu_threads(const PeBackend *be, double n)
     return n < 32768 ? 1 : ((const PeCpu *)be)->n_threads;
 }
 
-// cpu.c
+// memory.c
 //
 // `size` bytes for each thread, 64-byte aligned, `stride` apart; grows when
 // asked for more and keeps no contents. NULL when there is no memory left: then

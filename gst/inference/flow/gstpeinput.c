@@ -176,10 +176,12 @@ submit(GstPeInput *self, GstBuffer *buffer)
                           ("%s", error->message), (NULL));
         return NULL;
     }
-    PeJob *job = pe_client_submit(self->client, &frame, &error);
+    PeJob *job = NULL;
+    bool ok = pe_client_submit(self->client, &(PeSubmit){.frame = &frame}, &job,
+                               &error);
     gst_video_frame_unmap(&map);
     gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_PREPROCESS, start);
-    if (job)
+    if (ok)
         count_memory(self, &frame, buffer);
     else
         gst_pe_shared_post_error(self->shared, error);

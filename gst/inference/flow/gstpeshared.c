@@ -26,6 +26,7 @@ gst_pe_shared_clear(GstPeShared *shared)
     gst_pe_stats_clear(&shared->stats);
     g_free(shared->model_path);
     g_free(shared->device);
+    g_free(shared->source_id);
     g_mutex_clear(&shared->lock);
 }
 
@@ -84,7 +85,7 @@ gst_pe_shared_run_now(GstPeShared *shared)
 {
     g_mutex_lock(&shared->lock);
     if (shared->client)
-        pe_client_hurry(shared->client);
+        pe_client_run_now(shared->client);
     g_mutex_unlock(&shared->lock);
 }
 

@@ -33,6 +33,7 @@ typedef struct {
     char *device;
     PePrecision precision;
     guint batch_timeout; // ms
+    char *source_id;     // what the user calls the source; may be NULL
     PeEngine *engine;    // NULL: not started
     PeClient *client;    // NULL: not started
     int max_held;        // frames that may wait in the queue

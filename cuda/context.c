@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// context.c - what all of the host code asks for: the log, a place for
+// failures, the devices there are and the context of one. Any thread.
+
+#include "cuda/cuda.h"
+
+#include <stdarg.h>
+
+// ---- Log and failures -------------------------------------------------------
+
+static PeLogFunc log_func;
+static void *log_data;
+
+void
+pe_cuda_set_log(PeLogFunc func, void *data)
+{
+    log_func = func;
+    log_data = data;
+}
+
+// For what this module compiles in of core.
+void
+pe_log(PeLogLevel level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *message = g_strdup_vprintf(format, args);
+    va_end(args);
+    log_func(level, message, log_data);
+}
+
+void
+pe_cuda_fail(PeCuda *cuda, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *message = g_strdup_vprintf(format, args);
+    va_end(args);
+    if (g_atomic_pointer_compare_and_exchange(&cuda->error, NULL,
+                                              g_intern_string(message)))
+        pe_log(PE_LOG_DEBUG, "%s: %s", cuda->description, message);
+}
+
+bool
+pe_cuda_check(PeCuda *cuda, cudaError_t status, const char *what)
+{
+    if (status == cudaSuccess)
+        return true;
+    pe_cuda_fail(cuda, "%s failed: %s (%s)", what, cudaGetErrorString(status),
+                 cudaGetErrorName(status));
+    return false;
+}
+
+bool
+pe_cuda_expect(PeCuda *cuda, cudaError_t status, const char *what,
+               GError **error)
+{
+    if (status == cudaSuccess)
+        return true;
+    if (status == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
+                    "%s: no memory left for %s", cuda->description, what);
+        return false;
+    }
+    pe_cuda_check(cuda, status, what);
+    g_set_error(error, PE_ERROR, PE_ERROR_BACKEND, "%s: %s failed: %s",
+                cuda->description, what, cudaGetErrorString(status));
+    return false;
+}
+
+void
+pe_cuda_use(PeCuda *cuda)
+{
+    pe_cuda_check(cuda, cudaSetDevice(cuda->device), "choosing the device");
+}
+
+// ---- Devices ----------------------------------------------------------------
+
+int
+pe_cuda_count(void)
+{
+    int count = 0;
+    if (cudaGetDeviceCount(&count) != cudaSuccess) {
+        cudaGetLastError();
+        return 0;
+    }
+    return count;
+}
+
+void *
+pe_cuda_get_context(int device)
+{
+    g_autoptr(GError) error = NULL;
+    void *context =
+        pe_cuda_count() > device ? pe_driver_get_context(device, &error) : NULL;
+    if (error)
+        pe_log(PE_LOG_DEBUG, "cuda:%d: %s", device, error->message);
+    return context;
+}

@@ -31,6 +31,28 @@
 
 G_BEGIN_DECLS
 
+// The library is compiled with hidden symbols: it exports what is declared
+// here, and nothing else. core/pe-core.abi lists it.
+#pragma GCC visibility push(default)
+
+// ---- Version --------------------------------------------------------------
+
+// Of this header.
+#define PE_VERSION_MAJOR 0
+#define PE_VERSION_MINOR 1
+#define PE_VERSION_MICRO 0
+#define PE_VERSION "0.1.0"
+
+// Is this header of that version or a later one?
+#define PE_CHECK_VERSION(major, minor, micro) \
+    (PE_VERSION_MAJOR > (major) || \
+     (PE_VERSION_MAJOR == (major) && PE_VERSION_MINOR > (minor)) || \
+     (PE_VERSION_MAJOR == (major) && PE_VERSION_MINOR == (minor) && \
+      PE_VERSION_MICRO >= (micro)))
+
+// The PE_VERSION of the library that runs.
+const char *pe_get_version(void);
+
 // ---- Errors ---------------------------------------------------------------
 
 #define PE_ERROR (pe_error_quark())
@@ -526,5 +548,7 @@ void pe_sampler_reset(PeSampler *sampler);
 // New parameters from the next frame on; a running clip is restarted only when
 // clip_length or clip_stride changed.
 void pe_sampler_set(PeSampler *sampler, const PeSamplerParams *params);
+
+#pragma GCC visibility pop
 
 G_END_DECLS

@@ -12,12 +12,13 @@
 #include "tower.h"
 #include "vision_pool.h"
 
-// Grids other than the native one that are kept, least recently used out first.
+// Grids that are kept, the native one among them; the least recently used is
+// dropped first.
 #define MAX_GRIDS 8
 
-// What depends on the number of patches only; backend memory.
+// What depends only on the number of patches, in backend memory.
 typedef struct {
-    uint32_t id; // of no other grid of this process, of whatever tower
+    uint32_t id; // unique among the grids of all towers
     int gh, gw;
     float *pos;     // f32 [N, D]
     float *cos_sin; // f32 [N, head_dim / 2, 2]
@@ -35,12 +36,14 @@ struct PeVision {
     PeLinear *conv;
     float *cls; // f32 [D]
     float *ln_pre_weight, *ln_pre_bias;
-    // With a pool only the trace needs them: they are in its weights, too.
+    // A model with a pool needs them for the trace only: they are folded into
+    // the pool's weights.
     float *ln_post_weight, *ln_post_bias;
     PeVisionPool pool;
     PeLinear *head; // D -> E
     float *out;     // f32 [max_batch, E]
 
+    float *pos;    // f32 [c + g * g, D] on the host, of the native grid
     GQueue grids;  // of Grid, most recently used first
     float *pixels; // f32, for pe_vision_embed_pixels() only
     size_t pixels_size;
@@ -70,6 +73,7 @@ load_weights(PeVision *v, int n_blocks)
     const PeVisionWeights *w = v->weights;
 
     load_conv(v);
+    v->pos = pe_tower_read(t, &w->pos);
     v->cls = pe_tower_load_vector(t, &w->cls);
     v->ln_pre_weight = pe_tower_load_vector(t, &w->ln_pre_weight);
     v->ln_pre_bias = pe_tower_load_vector(t, &w->ln_pre_bias);
@@ -85,10 +89,10 @@ load_weights(PeVision *v, int n_blocks)
                                                   .k_padded = t->width});
 }
 
-// Patches act [max_batch * Np, k_padded] and their embedding f32
-// [max_batch * Np, D] share `wide`, which nothing else needs by then. Behind
-// the blocks it has room for the pool's scores f32 [max_batch, heads, N], and
-// for a trace of f32 [max_batch * N, D].
+// Patches act [max_batch * Np, k_padded] and their embedding f32 [max_batch *
+// Np, D] share `wide`, which is free before the blocks. After the blocks, the
+// same memory holds the pool's scores f32 [max_batch, heads, N], and a trace of
+// f32 [max_batch * N, D].
 static size_t
 patches_size(const PeVision *v)
 {
@@ -118,19 +122,16 @@ new_arena(PeVision *v)
 static void
 fill_positions(const PeVision *v, int gh, int gw, float *out)
 {
-    const PeTensor *pos = &v->weights->pos;
     int g = v->config->image_size / v->config->patch_size;
     int c = v->cls_rows;
     int d = v->tower.width;
     if (gh == g && gw == g) {
-        pe_tensor_to_f32(pos, out);
+        memcpy(out, v->pos, (size_t)(c + g * g) * (size_t)d * sizeof *out);
         return;
     }
     // The class token's row is not part of the picture and stays as it is.
-    g_autofree float *native = g_new(float, pe_tensor_size(pos));
-    pe_tensor_to_f32(pos, native);
-    memcpy(out, native, (size_t)(c * d) * sizeof *out);
-    pe_positions_resize(native + c * d, g, d, gh, gw, out + c * d);
+    memcpy(out, v->pos, (size_t)(c * d) * sizeof *out);
+    pe_positions_resize(v->pos + c * d, g, d, gh, gw, out + c * d);
 }
 
 static void
@@ -244,6 +245,7 @@ pe_vision_free(PeVision *v)
         free_grid(v, grid);
     be->ops->free(be, v->pixels);
     pe_tower_clear(&v->tower);
+    g_free(v->pos);
     g_free(v);
 }
 
@@ -256,8 +258,8 @@ pe_vision_set_trace(PeVision *v, PeTraceFunc func, void *user_data)
 
 // ---- The forward pass -----------------------------------------------------
 
-// Everything behind the patches act [b * Np, k_padded] at the start of `wide`,
-// whose embedding goes behind them.
+// The tower from the patches on, which are act [b * Np, k_padded] at the start
+// of `wide`. Their embedding is written after them.
 static void
 run_tower(PeVision *v, const Grid *grid, int b)
 {

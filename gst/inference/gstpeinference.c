@@ -9,70 +9,85 @@
  * @title: peinference
  * @short_description: embeds clips of video and labels them with any text
  *
- * Takes decoded frames, samples clips from them, computes the Perception
- * Encoder embedding of each clip, compares it with the labels that the user
- * wrote as plain text, and attaches the result to the frames as #GstPeMeta (and
- * as GstAnalyticsClsMtd where that exists). Pixels pass through untouched.
- * All elements of a process with the same model, device and precision share one
- * copy of the weights, and their frames are computed in common batches.
+ * Takes decoded frames, samples clips from them and computes the Perception
+ * Encoder embedding of each clip. Compares the embedding with the labels that
+ * the user wrote as plain text, and attaches the result to the frames as
+ * #GstPeMeta (and as GstAnalyticsClsMtd where that exists). Pixels pass through
+ * untouched. All elements of a process with the same model, device and
+ * precision share one copy of the weights, and their frames are computed in
+ * common batches.
  *
  * ## Which frame carries the result
  *
- * In exact mode the last frame of a clip; it waits for the result, frames
- * between clips do not. In latest mode no frame ever waits, and every frame
- * carries the most recent result together with its age. In auto mode the
- * element chooses latest behind a live source and exact otherwise.
+ * In exact mode, the last frame of a clip waits for the result and carries it;
+ * frames between clips do not wait. In latest mode, no frame ever waits, and
+ * every frame carries the most recent result together with its age. In auto
+ * mode, the element chooses latest behind a live source and in front of a sink
+ * that keeps time (sync=true), and exact otherwise. With
+ * #GstPeInference:hold=none, frames carry no results and pass at once.
  *
- * A clip that is cut short by the end of the stream, a new segment or a
- * timestamp that runs backwards has frames that are already gone; its result,
- * flagged as partial, is posted as a message and travels downstream as a
- * serialized event, see gst_event_get_pe_result(). New caps, gaps and the
- * DISCONT flag do not end a clip: frames of any size and format can be part of
- * one. Frames without a timestamp are sampled by counting. A flush discards
- * what is not finished. Video decoders behind the element may drop the event at
- * the end of a stream, so #pemetaconvert belongs in front of them.
+ * When the end of the stream, a new segment or a timestamp that runs backwards
+ * cuts a clip short, its frames have already left. Its result is marked as
+ * partial. It is posted as a message and travels downstream as a serialized
+ * event, see gst_event_get_pe_result(). New caps, gaps and the DISCONT flag do
+ * not end a clip: frames of any size and format can be part of one. Frames
+ * without a timestamp are sampled by counting. A flush discards what is not
+ * finished. Video decoders after this element may drop the event at the end of
+ * a stream, so #pemetaconvert belongs before them.
  *
  * ## Latency
  *
- * Non-live, a bounded number of frames (16, or twice
- * #GstPeInference:batch-size) waits in the element and then upstream waits; the
- * number is announced in the ALLOCATION query. Live, exact mode adds
- * #GstPeInference:latency to the pipeline's latency and latest mode adds
+ * In exact mode behind a source that is not live, a bounded number of frames
+ * (16, or twice #GstPeInference:batch-size) waits in the element; after that,
+ * upstream waits. The element announces how many frames it holds in the
+ * ALLOCATION query. Behind a live source, exact mode adds
+ * #GstPeInference:latency to the latency of the pipeline, and latest mode adds
  * nothing. QoS events go upstream untouched; no frame is ever dropped.
  *
  * ## CUDA memory
  *
- * In a build with GstCuda, frames may be in `memory:CUDAMemory`, as from
- * nvh264dec or cudaupload. An engine on a CUDA device reads them where they
- * lie, on the stream that writes them, when they are in the device's primary
- * context; on its way to READY the element therefore offers this context to the
- * pipeline, unless the application, a neighbour or a bin already has one for
- * the device. Frames of any other context are copied once, on the device. The
- * CPU takes frames in CUDA memory too, but GStreamer copies them to the host,
- * so there they stand behind system memory in the caps.
- * #GstPeInference:stats counts which way the frames went.
+ * In a build with GstCuda, frames may be in `memory:CUDAMemory`, as they come
+ * from nvh264dec or cudaupload. When the engine works on a CUDA device and a
+ * frame is in the primary context of that device, the engine reads the frame in
+ * place, on the stream that writes it. The element therefore offers this
+ * context to the pipeline on its way to READY, unless the application, a
+ * neighbour or a bin already has one for the device. A frame of another context
+ * is copied once, on the device. The CPU also takes frames in CUDA memory, but
+ * GStreamer has to copy them to the host; the caps therefore list system memory
+ * first. #GstPeInference:stats counts which way the frames went.
  *
- * The same memory goes downstream: an element that cannot take it wants
- * cudadownload in front. Buffers in system memory whose caps say CUDA memory
- * are an error; CUDA memory under plain caps is not.
+ * Frames leave in the memory in which they came. Put cudadownload before an
+ * element that cannot take CUDA memory. Buffers in system memory under caps
+ * that announce CUDA memory are an error; CUDA memory under plain caps is not.
  *
  * ## Messages
  *
  * An element message named `peinference` is posted for every result when
  * #GstPeInference:post-messages is set, with these fields:
  *
- * * #GstClockTime `timestamp`, `stream-time`, `running-time`, `duration`: of
- *   the clip's last frame
- * * #GstClockTime `clip-start`, `clip-end`: running time of the clip
- * * #guint64 `sequence`: number of the result, from 0
- * * #guint `n-frames`: how many frames were embedded
- * * #gboolean `partial`: the clip has fewer frames than
- * #GstPeInference:clip-length
- * * #gchararray `model`, `model-fingerprint`, `device`
- * * #guint64 `labels-version`: different for every label set, 0 without labels
+ * * #guint64 `timestamp`, `stream-time`, `running-time`, `duration`,
+ *   `wall-clock` (since 1970): of the clip's last frame
+ * * #gchararray `source`, `element`, #guint64 `sequence`: whose result it is
+ * * #gchararray `stream-id`
+ * * #guint64 `clip-start`, `clip-end` in running time, `clip-stream-start`,
+ *   `clip-stream-end` in stream time, `clip-wall-start`, `clip-wall-end` since
+ *   1970
+ * * #guint `clip-frames`: how many frames were embedded
+ * * #gboolean `clip-partial`: fewer than #GstPeInference:clip-length
+ * * #gchararray `clip-reason`: why, when it is partial: `eos`, `jump`,
+ *   `overload` or `reconfigured`
+ * * #gint `region-id`, `region-x`, `region-y`, `region-width`, `region-height`,
+ *   #gchararray `region-name`, #guint64 `region-track-id`: of the part of the
+ *   picture, when it is not all of it
+ * * #gchararray `window`: name of the window over time, when there are several
+ * * #gchararray `model`, `model-fingerprint`, `device`, `precision`
+ * * #gchararray `label-set`, `label-set-fingerprint`: which labels were scored
  * * #GstValueArray of #gchararray `labels`: best first
  * * #GstValueArray of #gdouble `scores`: probabilities, 0 to 1
  * * #GstValueArray of #gdouble `similarities`: cosines, -1 to 1
+ *
+ * Fields that are not known are left out; times are in nanoseconds. The words
+ * are those of #pemetaconvert.
  *
  * ## Example launch line
  * |[
@@ -98,13 +113,13 @@
 GST_DEBUG_CATEGORY(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug
 
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
-    "sink", GST_PAD_SINK, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_PE_CAPS));
 
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
-    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+static GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_PE_CAPS));
 
 G_DEFINE_TYPE(GstPeInference, gst_pe_inference, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE(peinference, "peinference", GST_RANK_NONE,
@@ -170,6 +185,7 @@ start(GstPeInference *self)
     }
     gst_pe_cuda_start(&shared->cuda, pe_engine_get_device(engine));
     gst_pe_stats_reset(&shared->stats);
+    gst_pe_shared_forget_failure(shared);
     PeClient *client = pe_client_new(engine, job_done, &shared->queue);
     gst_pe_input_start(self->input, engine, client);
     gst_pe_output_start(self->output, engine);

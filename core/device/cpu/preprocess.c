@@ -130,7 +130,7 @@ pe_cpu_resizes_new(void)
 PeSlot *
 pe_slot_new_c(PeBackend *be, int width, int height)
 {
-    uint8_t *rgb = pe_cpu_alloc((size_t)width * (size_t)height * 3);
+    uint8_t *rgb = pe_block_alloc((size_t)width * (size_t)height * 3);
     if (!rgb)
         return NULL;
     PeSlot *slot = g_new0(PeSlot, 1);
@@ -145,7 +145,7 @@ pe_slot_free_c(PeBackend *be, PeSlot *slot)
 {
     if (!slot)
         return;
-    free(slot->rgb);
+    pe_block_free(slot->rgb);
     g_free(slot);
 }
 
@@ -156,7 +156,8 @@ squash(const PeCpu *cpu, PeSlot *slot, const PeFrame *frame,
 {
     PePixels p = {.rgb = slot->rgb};
     size_t size = pe_pixels_layout(&p, frame, x, y, NULL);
-    uint8_t *scratch = pe_cpu_alloc(size);
+    // Of the heap, which keeps it for the next frame.
+    uint8_t *scratch = aligned_alloc(64, (size + 63) & ~(size_t)63);
     if (!scratch) {
         g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
                     "no memory left to resize %dx%d pixels (%zu KiB)",

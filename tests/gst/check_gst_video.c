@@ -23,7 +23,7 @@ embed(const char *caps, GstBuffer *buffer)
     GstBuffer *out = pull(h);
     GstPeMeta *meta = gst_buffer_get_pe_meta(out);
     g_assert_nonnull(meta);
-    GBytes *embedding = g_bytes_ref(gst_pe_result_get_embedding(meta->result));
+    GBytes *embedding = g_bytes_ref(get_embedding(meta->result));
     gst_buffer_unref(out);
     stop(h);
     return embedding;

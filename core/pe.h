@@ -494,14 +494,14 @@ const char *pe_labels_get_fingerprint(const PeLabels *labels);
 const char *const *pe_labels_get_warnings(const PeLabels *labels);
 
 typedef struct {
-    int index;         // of the label
-    const char *name;  // borrowed from the labels
-    float probability; // softmax over labels and negatives, [0, 1]
-    float similarity;  // cosine, [-1, 1]
+    int index;        // of the label
+    const char *name; // borrowed from the labels
+    float score;      // softmax over labels and negatives, [0, 1]
+    float similarity; // cosine, [-1, 1]
 } PeScore;
 
 // Score a unit embedding [dim] against every label and negative.
-// `scores` gets at most top_k labels with probability >= max(threshold, the
+// `scores` gets at most top_k labels with score >= max(threshold, the
 // label's own), best first; negatives take part but are never reported.
 // Returns how many.
 int pe_labels_score(const PeLabels *labels, const float *embedding, int top_k,

@@ -31,6 +31,28 @@
 
 G_BEGIN_DECLS
 
+// The library is compiled with hidden symbols: it exports what is declared
+// here, and nothing else. core/pe-core.abi lists it.
+#pragma GCC visibility push(default)
+
+// ---- Version --------------------------------------------------------------
+
+// Of this header.
+#define PE_VERSION_MAJOR 0
+#define PE_VERSION_MINOR 1
+#define PE_VERSION_MICRO 0
+#define PE_VERSION "0.1.0"
+
+// Is this header of that version or a later one?
+#define PE_CHECK_VERSION(major, minor, micro) \
+    (PE_VERSION_MAJOR > (major) || \
+     (PE_VERSION_MAJOR == (major) && PE_VERSION_MINOR > (minor)) || \
+     (PE_VERSION_MAJOR == (major) && PE_VERSION_MINOR == (minor) && \
+      PE_VERSION_MICRO >= (micro)))
+
+// The PE_VERSION of the library that runs.
+const char *pe_get_version(void);
+
 // ---- Errors ---------------------------------------------------------------
 
 #define PE_ERROR (pe_error_quark())
@@ -427,12 +449,17 @@ void pe_embedding_normalize(float *x, int dim);
 // What the user asked for, before any model is involved.
 typedef struct PeLabelSpec PeLabelSpec;
 
+// What prompts are made with unless the user says otherwise; "{}" alone is the
+// label as it is.
+#define PE_DEFAULT_TEMPLATE "a video of {}."
+
 // `text` is "a dog|a cat"; blanks around a label are dropped; `\|` is a bar.
+// Or it is the JSON of a labels file: text that begins with [ or {.
 PeLabelSpec *pe_label_spec_parse(const char *text,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 // One label a line ('#' starts a comment line), or JSON: a list of labels or an
-// object {"labels": [...], "negatives": [...], "templates": [...]}; a label is
-// a string or {"name", "prompts": [...], "threshold"}.
+// object {"name": "...", "labels": [...], "negatives": [...], "templates":
+// [...]}; a label is a string or {"name", "prompts": [...], "threshold"}.
 PeLabelSpec *pe_label_spec_load(const char *path,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void pe_label_spec_free(PeLabelSpec *spec);
@@ -450,7 +477,7 @@ typedef struct PeLabels PeLabels;
 // Embed every prompt (templates averaged, then unit length) on the engine, or
 // take the vectors from the cache under $XDG_CACHE_HOME/gst-pe (not with
 // GST_PE_CACHE=off in the environment). Blocks.
-// Warns about labels that hardly differ (cosine > 0.95). Returns a reference.
+// Returns a reference.
 PeLabels *pe_labels_new(PeEngine *engine, const PeTokenizer *tokenizer,
                         const PeLabelSpec *spec,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -462,6 +489,16 @@ const char *pe_labels_get_name(const PeLabels *labels, int index);
 const float *pe_labels_get_vector(const PeLabels *labels, int index);
 // Distinct for every PeLabels made by this process.
 uint64_t pe_labels_get_version(const PeLabels *labels);
+// What the user calls the set, the "name" of its JSON; "" without.
+const char *pe_labels_get_set_name(const PeLabels *labels);
+// 16 hexadecimal digits over names, prompts, thresholds, negatives, vocabulary
+// and model, the same in every process and on every machine: results with equal
+// fingerprints have comparable scores. In which order labels and prompts are
+// written does not count, nor does the set's name.
+const char *pe_labels_get_fingerprint(const PeLabels *labels);
+// What the user should know: texts that are too long for the model, labels that
+// hardly differ (cosine > 0.95). NULL-terminated, borrowed; also in the log.
+const char *const *pe_labels_get_warnings(const PeLabels *labels);
 
 typedef struct {
     int index;         // of the label
@@ -518,5 +555,7 @@ void pe_sampler_reset(PeSampler *sampler);
 // New parameters from the next frame on; a running clip is restarted only when
 // clip_length or clip_stride changed.
 void pe_sampler_set(PeSampler *sampler, const PeSamplerParams *params);
+
+#pragma GCC visibility pop
 
 G_END_DECLS

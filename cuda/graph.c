@@ -11,8 +11,9 @@
 // More are run without recording.
 #define MAX_GRAPHS 256
 
-// Another part of the program that waits for the whole context spoils what is
-// being recorded; it is bad luck once, and how things are after a few times.
+// A recording is spoiled when another part of the program waits for the whole
+// context. Once may be a coincidence; after this many times the key is run
+// without a recording.
 #define MAX_FAILURES 3
 
 typedef struct {

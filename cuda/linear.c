@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// linear.c - the linear layer: its weights on their way to the device, and what
-// follows the matrix product. The product is the library's; another
-// implementation would be chosen here.
+// linear.c - the linear layer: uploads its weights and does what follows the
+// matrix product. cuBLASLt computes the product; another implementation of it
+// would be chosen here.
 
 #include "cuda/kernels.h"
 #include "cuda/matmul.h"

@@ -6,8 +6,8 @@
 #pragma once
 
 // The first of the places that is a file. `beside` are paths relative to the
-// folder of the plugin or program that this library is linked into; `installed`
-// is the whole path that it was configured to be installed under. Returns a
-// path, g_free(), or NULL.
+// folder of this library (of the program, when it is linked into one); so an
+// installation may be moved as a whole. `installed` is the whole path that it
+// was configured to be installed under. Returns a path, g_free(), or NULL.
 //   beside  ends with NULL
 char *pe_installed_file_find(const char *const *beside, const char *installed);

@@ -14,8 +14,9 @@ typedef struct {
     char *duplicate;
 } Duplicates;
 
-// Outside of strings nothing but the characters of JSON: then json-glib sees
-// strings begin and end where this does, and the depth counted is its depth.
+// Outside of strings, only the characters of JSON are allowed. Then strings
+// begin and end for json-glib where they do here, and the depth that is counted
+// here is the depth of its recursion.
 static const char *
 find_fault(const char *text, size_t size)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// json.h - JSON from files that nobody vouches for.
+// json.h - reads JSON from files that cannot be trusted.
 
 #pragma once
 

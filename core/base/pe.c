@@ -9,6 +9,12 @@
 
 G_DEFINE_QUARK(pe-error-quark, pe_error);
 
+const char *
+pe_get_version(void)
+{
+    return PE_VERSION;
+}
+
 static const char *const precision_nicks[] = {
     [PE_PRECISION_AUTO] = "auto", [PE_PRECISION_FP32] = "fp32",
     [PE_PRECISION_BF16] = "bf16", [PE_PRECISION_FP16] = "fp16",

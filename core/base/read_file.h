@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// read_file.h - small files that users wrote or downloaded (vocabularies, label
-// files), read whole and distrusted. Private to core.
+// read_file.h - reads small files that users wrote or downloaded (vocabularies,
+// label files) as a whole, and trusts nothing in them. Private to core.
 
 #pragma once
 

@@ -6,8 +6,8 @@
 // CUDA is a module of its own, so that this library runs where there is no
 // driver. It is looked for once, in this order:
 //   $GST_PE_CUDA_MODULE, a file
-//   DIR/../gst-perception-encoder/ and DIR/../cuda/, where DIR has the plugin
-//     or the program that this is linked into: installed, and in a build tree
+//   gst-perception-encoder/ and ../cuda/ beside this library: installed, and in
+//     a build tree
 //   the folder that it was configured to be installed in
 
 #include "backend.h"
@@ -36,8 +36,8 @@ find_cuda_module(void)
     const char *file = g_getenv("GST_PE_CUDA_MODULE");
     if (file && *file)
         return g_strdup(file);
-    static const char *const beside[] = {
-        "../gst-perception-encoder/" CUDA_MODULE, "../cuda/" CUDA_MODULE, NULL};
+    static const char *const beside[] = {"gst-perception-encoder/" CUDA_MODULE,
+                                         "../cuda/" CUDA_MODULE, NULL};
     return pe_installed_file_find(beside, PE_CUDA_MODULE_DIR "/" CUDA_MODULE);
 }
 
@@ -46,10 +46,9 @@ open_cuda_module(void)
 {
     g_autofree char *path = find_cuda_module();
     if (!path) {
-        cuda_missing =
-            g_strdup("the module " CUDA_MODULE " was not found in "
-                     "the plugin's folders nor in " PE_CUDA_MODULE_DIR
-                     "; GST_PE_CUDA_MODULE may name it");
+        cuda_missing = g_strdup("the module " CUDA_MODULE " was not found "
+                                "beside the library nor in " PE_CUDA_MODULE_DIR
+                                "; GST_PE_CUDA_MODULE may name it");
         return;
     }
     GModule *module =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// label_file.c - label files: a label a line, or JSON.
+// label_file.c - label sets as the user writes them: labels between bars, or a
+// file with a label a line, or JSON in either.
 
 #include <string.h>
 
@@ -9,6 +10,45 @@
 #include "label_json.h"
 
 #define MAX_FILE_SIZE ((size_t)16 << 20)
+
+static bool
+is_json(const char *text)
+{
+    char first = text[strspn(text, " \t\r\n")];
+    return first == '[' || first == '{';
+}
+
+static bool
+read_json(PeLabelSpec *spec, const char *where, const char *text, size_t size,
+          GError **error)
+{
+    g_autoptr(JsonNode) root = pe_json_parse(text, size, where, error);
+    return root && pe_label_spec_read_json(spec, where, root, error);
+}
+
+// ---- Text -----------------------------------------------------------------
+
+static bool
+read_text(PeLabelSpec *spec, const char *text, GError **error)
+{
+    if (is_json(text))
+        return read_json(spec, "labels", text, strlen(text), error);
+    bool blank = !text[strspn(text, " \t\r\n")];
+    return blank || pe_label_list_add_bars(spec->labels, text, "label", error);
+}
+
+PeLabelSpec *
+pe_label_spec_parse(const char *text, GError **error)
+{
+    g_return_val_if_fail(text, NULL);
+    PeLabelSpec *spec = pe_label_spec_new();
+    if (!read_text(spec, text, error) ||
+        !pe_label_spec_complete(spec, "labels", error))
+        g_clear_pointer(&spec, pe_label_spec_free);
+    return spec;
+}
+
+// ---- Files ----------------------------------------------------------------
 
 static bool
 read_lines(GPtrArray *labels, const char *path, const char *text,
@@ -47,11 +87,8 @@ read_file(PeLabelSpec *spec, const char *path, GError **error)
         return false;
     }
 
-    char first = text[strspn(text, " \t\r\n")];
-    if (first != '[' && first != '{')
-        return read_lines(spec->labels, path, text, error);
-    g_autoptr(JsonNode) root = pe_json_parse(text, size, path, error);
-    return root && pe_label_spec_read_json(spec, path, root, error);
+    return is_json(text) ? read_json(spec, path, text, size, error)
+                         : read_lines(spec->labels, path, text, error);
 }
 
 PeLabelSpec *

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// label_json.c - a label file in JSON:
+// label_json.c - a label set in JSON:
 //
 //     ["a dog", "a cat"]
-//     {"labels": ["a dog", {"name": "cat", "prompts": ["a photo of a cat"],
+//     {"name": "pets",
+//      "labels": ["a dog", {"name": "cat", "prompts": ["a photo of a cat"],
 //                           "threshold": 0.3}],
 //      "negatives": ["a wall"], "templates": ["a video of {}."]}
 //
@@ -164,12 +165,24 @@ read_template(void *templates, JsonNode *node, const char *where,
                 : fail_type(error, where, "a template", node);
 }
 
+static bool
+read_set_name(PeLabelSpec *spec, JsonNode *node, const char *where,
+              GError **error)
+{
+    const char *text = pe_json_get_string(node);
+    if (!text)
+        return fail_type(error, where, "a string", node);
+    spec->name = g_strstrip(g_strdup(text));
+    return pe_label_check_text(spec->name, where, error);
+}
+
 bool
 pe_label_spec_read_json(PeLabelSpec *spec, const char *path, JsonNode *root,
                         GError **error)
 {
-    static const char *const keys[] = {"labels", "negatives", "templates",
-                                       NULL};
+    static const char *const keys[] = {"name", "labels", "negatives",
+                                       "templates", NULL};
+    g_autofree char *in_name = g_strdup_printf("%s: name", path);
     g_autofree char *in_labels = g_strdup_printf("%s: labels", path);
     g_autofree char *in_negatives = g_strdup_printf("%s: negatives", path);
     g_autofree char *in_templates = g_strdup_printf("%s: templates", path);
@@ -181,9 +194,12 @@ pe_label_spec_read_json(PeLabelSpec *spec, const char *path, JsonNode *root,
     JsonObject *object = json_node_get_object(root);
     if (!check_keys(object, keys, path, error))
         return false;
+    JsonNode *name = json_object_get_member(object, "name");
     JsonNode *labels = json_object_get_member(object, "labels");
     JsonNode *negatives = json_object_get_member(object, "negatives");
     JsonNode *templates = json_object_get_member(object, "templates");
+    if (name && !read_set_name(spec, name, in_name, error))
+        return false;
     if (!labels)
         return fail_type(error, in_labels, "a list", NULL);
     if (!read_list(labels, in_labels, read_positive, spec->labels, error))

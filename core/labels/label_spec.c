@@ -11,14 +11,12 @@
 
 #define PLACE "{}" // where a template takes the label
 
-static const char default_template[] = "a video of {}.";
-
 // ---- Parts ----------------------------------------------------------------
 
 PeLabelSpec *
 pe_label_spec_new(void)
 {
-    PeLabelSpec *spec = g_new(PeLabelSpec, 1);
+    PeLabelSpec *spec = g_new0(PeLabelSpec, 1);
     GDestroyNotify free_label = (GDestroyNotify)pe_label_free;
     spec->labels = g_ptr_array_new_with_free_func(free_label);
     spec->negatives = g_ptr_array_new_with_free_func(free_label);
@@ -34,6 +32,7 @@ pe_label_spec_free(PeLabelSpec *spec)
     g_ptr_array_unref(spec->labels);
     g_ptr_array_unref(spec->negatives);
     g_ptr_array_unref(spec->templates);
+    g_free(spec->name);
     g_free(spec);
 }
 
@@ -98,7 +97,7 @@ pe_template_list_add(GPtrArray *templates, const char *text, const char *where,
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
                     "%s: expected a template such as \"%s\" with {} in the "
                     "label's place, found %s",
-                    where, default_template, quoted);
+                    where, PE_DEFAULT_TEMPLATE, quoted);
         return false;
     }
     g_ptr_array_add(templates, g_steal_pointer(&stripped));
@@ -133,7 +132,7 @@ pe_label_spec_complete(PeLabelSpec *spec, const char *where, GError **error)
     if (spec->labels->len == 0)
         return fail(error, where, "no labels");
     if (spec->templates->len == 0)
-        g_ptr_array_add(spec->templates, g_strdup(default_template));
+        g_ptr_array_add(spec->templates, g_strdup(PE_DEFAULT_TEMPLATE));
     return check_names(spec, where, error);
 }
 
@@ -173,9 +172,9 @@ split_bars(const char *text)
     return parts;
 }
 
-// Add every part of `text` to a list of labels.
-static bool
-add_bars(GPtrArray *list, const char *text, const char *what, GError **error)
+bool
+pe_label_list_add_bars(GPtrArray *list, const char *text, const char *what,
+                       GError **error)
 {
     g_autoptr(GPtrArray) parts = split_bars(text);
     for (guint i = 0; i < parts->len; i++) {
@@ -186,19 +185,6 @@ add_bars(GPtrArray *list, const char *text, const char *what, GError **error)
             return false;
     }
     return true;
-}
-
-PeLabelSpec *
-pe_label_spec_parse(const char *text, GError **error)
-{
-    g_return_val_if_fail(text, NULL);
-    PeLabelSpec *spec = pe_label_spec_new();
-    bool blank = !text[strspn(text, " \t\r\n")];
-    bool ok = (blank || add_bars(spec->labels, text, "label", error)) &&
-              pe_label_spec_complete(spec, "labels", error);
-    if (!ok)
-        g_clear_pointer(&spec, pe_label_spec_free);
-    return spec;
 }
 
 bool
@@ -225,7 +211,8 @@ pe_label_spec_add_negatives(PeLabelSpec *spec, const char *text, GError **error)
     if (!text || !*text)
         return true;
     guint old = spec->negatives->len;
-    if (add_bars(spec->negatives, text, "negative label", error) &&
+    if (pe_label_list_add_bars(spec->negatives, text, "negative label",
+                               error) &&
         check_names(spec, "negative labels", error))
         return true;
     g_ptr_array_set_size(spec->negatives, (int)old);

@@ -14,6 +14,7 @@ typedef struct {
 } PeLabel;
 
 struct PeLabelSpec {
+    char *name;           // of the set; NULL: none was given
     GPtrArray *labels;    // of PeLabel *
     GPtrArray *negatives; // of PeLabel *
     GPtrArray *templates; // of char *, each with a "{}"

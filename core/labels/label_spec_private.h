@@ -20,6 +20,10 @@ bool pe_label_check_text(const char *text, const char *where, GError **error);
 bool pe_label_list_add(GPtrArray *list, PeLabel *label, const char *where,
                        GError **error);
 
+// Add a label for each part of "a dog|a cat"; `what` they are is for messages.
+bool pe_label_list_add_bars(GPtrArray *list, const char *text, const char *what,
+                            GError **error);
+
 // Add a template to a list of them. Fails when there is no "{}" in it.
 bool pe_template_list_add(GPtrArray *templates, const char *text,
                           const char *where, GError **error);

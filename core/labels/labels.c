@@ -9,11 +9,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "label_fingerprint.h"
 #include "label_spec.h"
-#include "text_cache.h"
+#include "label_vectors.h"
 
-#define BLOCK 256     // texts embedded at a time: bounds the memory for vectors
-#define SIMILAR 0.95f // cosine of two labels that hardly differ
+#define SIMILAR 0.95f      // cosine of two labels that hardly differ
 #define MAX_SIMILAR_TOLD 8 // warnings of one label set
 #define MAX_COMPARED 2000  // labels; more would take seconds to compare
 
@@ -27,6 +27,9 @@ struct PeLabels {
     char **names;      // [n_labels]
     float *thresholds; // [n_labels]
     float *vectors;    // [n, dim], unit
+    char *set_name;    // "": the user gave it none
+    char *fingerprint;
+    char **warnings; // NULL-terminated
 };
 
 static float
@@ -48,151 +51,11 @@ dot(const float *a, const float *b, int n)
     return sum;
 }
 
-// ---- Texts to vectors -----------------------------------------------------
-
-typedef struct {
-    PeEngine *engine;
-    const PeTokenizer *tokenizer;
-    PeTextCache *cache;
-    int dim;
-    int context_length;
-} Embedder;
-
-static void
-make_key(const char *text, uint8_t key[PE_TEXT_KEY_SIZE])
-{
-    g_autofree char *clean = pe_tokenizer_clean(text);
-    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-    g_checksum_update(sum, (const guchar *)clean, (gssize)strlen(clean));
-    gsize size = PE_TEXT_KEY_SIZE;
-    g_checksum_get_digest(sum, key, &size);
-}
-
-// The engine warns about the texts that it embeds; the user should hear of the
-// others too.
-static void
-warn_if_cut(const Embedder *e, const char *text)
-{
-    g_autofree int *ids = g_new(int, e->context_length);
-    g_autofree char *cut = NULL;
-    pe_tokenizer_encode(e->tokenizer, text, e->context_length, ids, &cut);
-    if (cut)
-        pe_log(PE_LOG_WARNING,
-               "text is longer than the model's %d tokens: \"%s\" is not used "
-               "in \"%s\"",
-               e->context_length, cut, text);
-}
-
-static bool
-are_finite(const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i]))
-            return false;
-    }
-    return true;
-}
-
-// Embed the texts that the cache does not have.
-//   missing  [n]       their positions among `texts` and `out`
-//   keys     [n, PE_TEXT_KEY_SIZE]
-static bool
-embed_missing(const Embedder *e, const char *const *texts, const int *missing,
-              const uint8_t *keys, int n, float *out, GError **error)
-{
-    if (n == 0)
-        return true;
-    size_t dim = (size_t)e->dim;
-    g_autofree const char **asked = g_new(const char *, n);
-    g_autofree float *vectors = g_new(float, (size_t)n *dim);
-    for (int i = 0; i < n; i++)
-        asked[i] = texts[missing[i]];
-    if (!pe_engine_embed_texts(e->engine, e->tokenizer, asked, n, vectors,
-                               error))
-        return false;
-    if (!are_finite(vectors, (size_t)n * dim)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_BACKEND,
-                    "%s: a text vector is not finite",
-                    pe_engine_get_description(e->engine));
-        return false;
-    }
-    pe_text_cache_append(e->cache, keys, vectors, n);
-    for (int i = 0; i < n; i++)
-        memcpy(out + (size_t)missing[i] * dim, vectors + (size_t)i * dim,
-               sizeof *out * dim);
-    return true;
-}
-
-//   texts  [n], n <= BLOCK    out  [n, dim], not unit
-static bool
-embed_block(const Embedder *e, const char *const *texts, int n, float *out,
-            GError **error)
-{
-    int missing[BLOCK], n_missing = 0;
-    uint8_t keys[BLOCK * PE_TEXT_KEY_SIZE];
-    for (int i = 0; i < n; i++) {
-        uint8_t *key = keys + n_missing * PE_TEXT_KEY_SIZE;
-        make_key(texts[i], key);
-        if (pe_text_cache_find(e->cache, key, out + (size_t)i * e->dim))
-            warn_if_cut(e, texts[i]);
-        else
-            missing[n_missing++] = i;
-    }
-    return embed_missing(e, texts, missing, keys, n_missing, out, error);
-}
-
-// Fill l->vectors: for every label the mean of its prompts' unit vectors, made
-// unit again.
-//   texts  [n]   owners  [n] the label of each
-// Source: perception_models clip_benchmark, zero_shot_classifier.
-static bool
-embed_labels(PeLabels *l, const Embedder *e, const GPtrArray *texts,
-             const GArray *owners, GError **error)
-{
-    g_autofree float *block = g_new(float, (size_t)BLOCK *(size_t)l->dim);
-    int total = (int)texts->len;
-    for (int first = 0; first < total; first += BLOCK) {
-        int n = MIN(BLOCK, total - first);
-        if (!embed_block(e, (const char *const *)texts->pdata + first, n, block,
-                         error))
-            return false;
-        for (int i = 0; i < n; i++) {
-            float *x = block + (size_t)i * (size_t)l->dim;
-            float *sum =
-                l->vectors +
-                (size_t)g_array_index(owners, int, first + i) * (size_t)l->dim;
-            pe_embedding_normalize(x, l->dim);
-            for (int k = 0; k < l->dim; k++)
-                sum[k] += x[k];
-        }
-    }
-    // The direction of a sum is that of the mean.
-    for (int i = 0; i < l->n; i++)
-        pe_embedding_normalize(l->vectors + (size_t)i * (size_t)l->dim, l->dim);
-    return true;
-}
-
 // ---- Make -----------------------------------------------------------------
 
+// Adds to `warnings`, an array of char *.
 static void
-list_texts(const PeLabelSpec *spec, GPtrArray *texts, GArray *owners)
-{
-    const GPtrArray *lists[] = {spec->labels, spec->negatives};
-    int owner = 0;
-    for (size_t l = 0; l < G_N_ELEMENTS(lists); l++) {
-        for (guint i = 0; i < lists[l]->len; i++, owner++) {
-            g_autoptr(GPtrArray) prompts =
-                pe_label_spec_list_prompts(spec, lists[l]->pdata[i]);
-            for (guint p = 0; p < prompts->len; p++) {
-                g_ptr_array_add(texts, g_strdup(prompts->pdata[p]));
-                g_array_append_val(owners, owner);
-            }
-        }
-    }
-}
-
-static void
-warn_about_similar(const PeLabels *l)
+warn_about_similar(const PeLabels *l, GPtrArray *warnings)
 {
     int told = 0;
     for (int i = 0; i < l->n_labels && l->n_labels <= MAX_COMPARED; i++) {
@@ -203,10 +66,12 @@ warn_about_similar(const PeLabels *l)
                 continue;
             if (told++ == MAX_SIMILAR_TOLD)
                 return;
-            pe_log(PE_LOG_WARNING,
-                   "labels \"%s\" and \"%s\" hardly differ for this model "
-                   "(cosine %.3f): they will share their probability",
-                   l->names[i], l->names[j], (double)cosine);
+            char *warning = g_strdup_printf(
+                "labels \"%s\" and \"%s\" hardly differ for this model "
+                "(cosine %.3f): they will share their probability",
+                l->names[i], l->names[j], (double)cosine);
+            pe_log(PE_LOG_WARNING, "%s", warning);
+            g_ptr_array_add(warnings, warning);
         }
     }
 }
@@ -230,6 +95,7 @@ labels_alloc(const PeLabelSpec *spec, int dim, float logit_scale)
         l->names[i] = g_strdup(label->name);
         l->thresholds[i] = label->threshold;
     }
+    l->set_name = g_strdup(spec->name ? spec->name : "");
     return l;
 }
 
@@ -247,25 +113,20 @@ pe_labels_new(PeEngine *engine, const PeTokenizer *tokenizer,
                     pe_model_get_name(model));
         return NULL;
     }
-    g_autofree char *name =
-        g_strdup_printf("%s-%s-%s", pe_model_get_fingerprint(model),
-                        pe_tokenizer_get_fingerprint(tokenizer),
-                        pe_precision_nick(pe_engine_get_precision(engine)));
     int dim = pe_engine_get_dim(engine);
-    Embedder e = {engine, tokenizer, pe_text_cache_open(name, dim), dim,
-                  text->context_length};
-
-    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GArray) owners = g_array_new(FALSE, FALSE, sizeof(int));
-    list_texts(spec, texts, owners);
     PeLabels *l = labels_alloc(spec, dim, pe_model_get_logit_scale(model));
-    bool ok = embed_labels(l, &e, texts, owners, error);
-    pe_text_cache_close(e.cache);
-    if (!ok) {
+    l->fingerprint =
+        pe_label_fingerprint(spec, pe_model_get_fingerprint(model),
+                             pe_tokenizer_get_fingerprint(tokenizer));
+    g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+    if (!pe_label_vectors_make(engine, tokenizer, spec, l->vectors, warnings,
+                               error)) {
         pe_labels_unref(l);
         return NULL;
     }
-    warn_about_similar(l);
+    warn_about_similar(l, warnings);
+    g_ptr_array_add(warnings, NULL);
+    l->warnings = g_strdupv((char **)warnings->pdata);
     return l;
 }
 
@@ -284,6 +145,9 @@ pe_labels_unref(PeLabels *labels)
     g_strfreev(labels->names);
     g_free(labels->thresholds);
     g_free(labels->vectors);
+    g_free(labels->set_name);
+    g_free(labels->fingerprint);
+    g_strfreev(labels->warnings);
     g_free(labels);
 }
 
@@ -311,6 +175,24 @@ uint64_t
 pe_labels_get_version(const PeLabels *labels)
 {
     return labels->version;
+}
+
+const char *
+pe_labels_get_set_name(const PeLabels *labels)
+{
+    return labels->set_name;
+}
+
+const char *
+pe_labels_get_fingerprint(const PeLabels *labels)
+{
+    return labels->fingerprint;
+}
+
+const char *const *
+pe_labels_get_warnings(const PeLabels *labels)
+{
+    return (const char *const *)labels->warnings;
 }
 
 // ---- Score ----------------------------------------------------------------

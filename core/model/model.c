@@ -400,7 +400,9 @@ PeModel *
 pe_model_open_default(GError **error)
 {
     static const char file[] = "gst-perception-encoder/pe-demo.safetensors";
-    static const char *const beside[] = {"../models/pe-demo.safetensors", NULL};
+    static const char *const beside[] = {
+        PE_DATADIR_FROM_LIBDIR "/gst-perception-encoder/pe-demo.safetensors",
+        "../models/pe-demo.safetensors", NULL};
     static const char *const nowhere[] = {NULL};
     // Whoever names a folder wants no other.
     const char *data = g_getenv("GST_PE_DATA_PATH");

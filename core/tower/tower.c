@@ -4,7 +4,9 @@
 
 #include "tower.h"
 
+#include "core/base/cores.h"
 #include "core/base/failure.h"
+#include "core/base/threads.h"
 
 #include <math.h>
 
@@ -133,20 +135,36 @@ dot(const float *a, const float *b, int k)
     return sums[0];
 }
 
+typedef struct {
+    float *y;
+    const PeTensor *w;
+    const float *x;
+} Product;
+
+// Rows of one task.
+#define PRODUCT_ROWS 64
+
+static void
+add_rows(void *data, int task, int lane)
+{
+    const Product *p = data;
+    int n = (int)p->w->shape[0], k = (int)p->w->shape[1];
+    int first = task * PRODUCT_ROWS, end = MIN(first + PRODUCT_ROWS, n);
+    g_autofree float *row = g_new(float, k);
+    for (int i = first; i < end; i++) {
+        PeTensor line = pe_tensor_rows(p->w, i, 1);
+        pe_tensor_to_f32(&line, row);
+        p->y[i] = (float)(p->y[i] + dot(row, p->x, k));
+    }
+}
+
 void
 pe_tower_add_product(float *y, const PeTensor *w, const float *x)
 {
-    int n = (int)w->shape[0], k = (int)w->shape[1];
-#pragma omp parallel
-    {
-        g_autofree float *row = g_new(float, k);
-#pragma omp for
-        for (int i = 0; i < n; i++) {
-            PeTensor line = pe_tensor_rows(w, i, 1);
-            pe_tensor_to_f32(&line, row);
-            y[i] = (float)(y[i] + dot(row, x, k));
-        }
-    }
+    Product p = {y, w, x};
+    int n = (int)w->shape[0];
+    pe_threads_run(pe_cores_count(), (n + PRODUCT_ROWS - 1) / PRODUCT_ROWS,
+                   add_rows, &p);
 }
 
 // scale o (b + W in_shift), f32 [n]; NULL when it is nothing. g_free().

@@ -7,6 +7,9 @@
 
 #include "vision_pool.h"
 
+#include "core/base/cores.h"
+#include "core/base/threads.h"
+
 // Columns that are composed at once.
 #define PANEL 16
 
@@ -47,19 +50,35 @@ compose_panel(float *out, const float *wo, const float *wv, int d, int heads,
     }
 }
 
+typedef struct {
+    float *out;
+    const float *wo, *wv;
+    int d, heads;
+} Composition;
+
+static int
+count_panels(int d)
+{
+    return (d + PANEL - 1) / PANEL;
+}
+
+// A task is a panel of a head.
+static void
+run_panel(void *data, int task, int lane)
+{
+    const Composition *c = data;
+    int panels = count_panels(c->d);
+    g_autofree float *panel = g_new(float, PANEL *(c->d / c->heads));
+    compose_panel(c->out, c->wo, c->wv, c->d, c->heads, task / panels,
+                  task % panels * PANEL, panel);
+}
+
 // Block h of out [d, heads * d] = Wo's columns of head h times Wv's rows of it.
 static void
 compose(float *out, const float *wo, const float *wv, int d, int heads)
 {
-    int panels = (d + PANEL - 1) / PANEL;
-#pragma omp parallel
-    {
-        g_autofree float *panel = g_new(float, PANEL *(d / heads));
-#pragma omp for
-        for (int task = 0; task < heads * panels; task++)
-            compose_panel(out, wo, wv, d, heads, task / panels,
-                          task % panels * PANEL, panel);
-    }
+    Composition c = {out, wo, wv, d, heads};
+    pe_threads_run(pe_cores_count(), heads * count_panels(d), run_panel, &c);
 }
 
 // ---- Loading ----------------------------------------------------------------

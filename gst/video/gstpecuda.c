@@ -13,8 +13,8 @@
 // is not overruled: one context in the pipeline, and a copy on the device here,
 // is less work than two contexts in the pipeline.
 //
-// What is found or offered serves the others only. Where a frame really is,
-// says its own memory.
+// The context that is found or offered matters to the other elements only. In
+// which context a frame really is, its own memory tells.
 
 #include "gst/video/gstpecuda.h"
 
@@ -37,8 +37,8 @@ gst_pe_cuda_init(GstPeCuda *cuda, GstElement *element)
     *cuda = (GstPeCuda){.element = element, .device = -1};
 }
 
-// Another device, or none: the old context is of no use. Returns whether one
-// has still to be found.
+// When the device has changed, the old context is dropped. Returns whether a
+// context is still to be found.
 static bool
 set_device(GstPeCuda *cuda, int device)
 {
@@ -90,8 +90,8 @@ gst_pe_cuda_take(GstPeCuda *cuda, GstContext *context)
     gst_clear_object(&found);
 }
 
-// What somebody set before there was a device to compare it with, or the
-// element itself the last time.
+// Take the context that the element was given before its device was known, or
+// that it had the last time.
 static void
 recall_context(GstPeCuda *cuda)
 {

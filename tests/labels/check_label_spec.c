@@ -170,6 +170,44 @@ reads_everything_in_a_json_object(void)
 }
 
 static void
+reads_json_in_a_text_as_in_a_file(void)
+{
+    PeLabelSpec *spec = pe_label_spec_parse(
+        " {\"name\": \" pets \", \"labels\": [\"a|b\"], \"negatives\":"
+        "[\"x\"], \"templates\": [\"{}!\"]}",
+        NULL);
+    g_assert_nonnull(spec);
+    g_assert_cmpstr(spec->name, ==, "pets");
+    assert_labels(spec->labels, "[a|b]");
+    assert_labels(spec->negatives, "[x]");
+    assert_prompts(spec, 0, "[a|b!]");
+    pe_label_spec_free(spec);
+
+    spec = pe_label_spec_parse("[\"a\", \"b\"]", NULL);
+    g_assert_nonnull(spec);
+    assert_labels(spec->labels, "[a] [b]");
+    g_assert_null(spec->name);
+    pe_label_spec_free(spec);
+
+    g_autoptr(GError) error = NULL;
+    g_assert_null(pe_label_spec_parse("{\"label\": []}", &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
+    g_assert_true(g_str_has_prefix(error->message, "labels: unknown key"));
+}
+
+static void
+takes_braces_alone_for_the_bare_label(void)
+{
+    PeLabelSpec *spec = pe_label_spec_parse("a dog", NULL);
+    assert_prompts(spec, 0, "[a video of a dog.]");
+    g_assert_true(pe_label_spec_set_templates(spec, "{}", NULL));
+    assert_prompts(spec, 0, "[a dog]");
+    g_assert_true(pe_label_spec_set_templates(spec, PE_DEFAULT_TEMPLATE, NULL));
+    assert_prompts(spec, 0, "[a video of a dog.]");
+    pe_label_spec_free(spec);
+}
+
+static void
 names_the_fault_in_a_file(void)
 {
     static const struct {
@@ -186,7 +224,8 @@ names_the_fault_in_a_file(void)
          "labels[0]: expected a string or an object, found a list"},
         {"{}", "labels: expected a list, found nothing"},
         {"{\"labels\": \"a|b\"}", "labels: expected a list, found a string"},
-        {"{\"label\": []}", "unknown key \"label\", expected one of: labels"},
+        {"{\"label\": []}",
+         "unknown key \"label\", expected one of: name, labels"},
         {"[{\"name\": \"a\", \"treshold\": 1}]", "unknown key \"treshold\""},
         {"[{\"prompts\": [\"a\"]}]", "\"name\" to be a string, found nothing"},
         {"[{\"name\": null}]", "\"name\" to be a string, found null"},
@@ -206,6 +245,9 @@ names_the_fault_in_a_file(void)
          "templates[0]: expected a template"},
         {"{\"labels\": [\"a\"], \"templates\": {}}",
          "templates: expected a list, found an object"},
+        {"{\"name\": 1, \"labels\": [\"a\"]}",
+         "name: expected a string, found a"},
+        {"{\"name\": \" \", \"labels\": [\"a\"]}", "name: empty"},
         {"[\"a\"", "ends too early"},
         {"[\"a\",]", "not JSON"},
         {"[\"a\" /* b */]", "not JSON"},
@@ -245,6 +287,8 @@ main(int argc, char **argv)
     g_test_add_func("/label-spec/lines", reads_a_label_a_line);
     g_test_add_func("/label-spec/list", reads_a_json_list);
     g_test_add_func("/label-spec/object", reads_everything_in_a_json_object);
+    g_test_add_func("/label-spec/json-text", reads_json_in_a_text_as_in_a_file);
+    g_test_add_func("/label-spec/bare", takes_braces_alone_for_the_bare_label);
     g_test_add_func("/label-spec/file-faults", names_the_fault_in_a_file);
     g_test_add_func("/label-spec/missing", names_a_missing_file);
     int status = g_test_run();

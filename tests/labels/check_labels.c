@@ -96,6 +96,9 @@ warns_about_labels_that_hardly_differ(void)
     g_assert_cmpuint(stand_in.warnings->len, ==, 1); // 0.995; the next is 0.939
     g_assert_nonnull(
         strstr(stand_in.warnings->pdata[0], "\"1 0\" and \"1 0.1\""));
+    const char *const *warnings = pe_labels_get_warnings(labels);
+    g_assert_cmpstr(warnings[0], ==, stand_in.warnings->pdata[0]);
+    g_assert_null(warnings[1]);
     pe_labels_unref(labels);
 }
 
@@ -104,12 +107,107 @@ warns_about_cut_texts_also_when_cached(void)
 {
     stand_in_use("cut", 2);
     static const char text[] = "a b c d e f g h i j k l m n o p";
-    pe_labels_unref(make_labels(text, NULL, "{}"));
-    g_assert_cmpuint(stand_in.warnings->len, ==,
-                     0); // it is the engine that warns
-    pe_labels_unref(make_labels(text, NULL, "{}"));
-    g_assert_cmpuint(stand_in.warnings->len, ==, 1);
+    for (int i = 0; i < 2; i++) {
+        PeLabels *labels = make_labels(text, NULL, "{}");
+        const char *const *warnings = pe_labels_get_warnings(labels);
+        g_assert_nonnull(warnings[0]);
+        g_assert_nonnull(strstr(warnings[0], "\"o p\""));
+        g_assert_null(warnings[1]);
+        // In the log, about what it embeds, it is the engine that warns.
+        g_assert_cmpuint(stand_in.warnings->len, ==, i);
+        pe_labels_unref(labels);
+    }
     g_assert_nonnull(strstr(stand_in.warnings->pdata[0], "\"o p\""));
+}
+
+static void
+counts_the_cut_texts_that_it_does_not_tell(void)
+{
+    stand_in_use("many-cut", MAX_DIM); // noise: no two are alike
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (int i = 0; i < 20; i++)
+        g_string_append_printf(text, "%s%c b c d e f g h i j k l m n o p",
+                               i ? "|" : "", 'a' + i);
+    PeLabels *labels = make_labels(text->str, NULL, "{}");
+    const char *const *warnings = pe_labels_get_warnings(labels);
+    g_assert_cmpuint(g_strv_length((char **)warnings), ==, 9);
+    g_assert_true(g_str_has_prefix(warnings[8], "12 more texts"));
+    pe_labels_unref(labels);
+}
+
+// ---- Identity -------------------------------------------------------------
+
+static char *
+make_fingerprint(const char *labels, const char *negatives,
+                 const char *templates)
+{
+    PeLabels *set = make_labels(labels, negatives, templates);
+    char *fingerprint = g_strdup(pe_labels_get_fingerprint(set));
+    g_assert_cmpuint(strlen(fingerprint), ==, 16);
+    pe_labels_unref(set);
+    return fingerprint;
+}
+
+static void
+keeps_its_fingerprint_whatever_the_order(void)
+{
+    static const struct {
+        const char *labels, *negatives, *templates;
+    } same[] = {
+        {"0 1|1 0", "1 1|-1 0", "{}|{} 2"},
+        {"1 0|0 1", "-1 0|1 1", "{} 2|{}"},
+        {"[\"1 0\", {\"name\": \"0 1\", \"prompts\": [\"0 1 2\", "
+         "\"0 1\"]}]",
+         "1 1|-1 0", "{}|{} 2"},
+        {"{\"name\": \"called\", \"labels\": [\"0 1\", \"1 0\"]}", "1 1|-1 0",
+         "{}|{} 2"},
+    };
+    stand_in_use("same", 2);
+    g_autofree char *first = make_fingerprint("0 1|1 0", "1 1|-1 0", "{}|{} 2");
+    for (size_t i = 0; i < G_N_ELEMENTS(same); i++) {
+        g_autofree char *other = make_fingerprint(
+            same[i].labels, same[i].negatives, same[i].templates);
+        g_assert_cmpstr(other, ==, first);
+    }
+}
+
+static void
+changes_its_fingerprint_with_whatever_changes_scores(void)
+{
+    static const struct {
+        const char *model, *labels, *negatives, *templates;
+    } others[] = {
+        {"a", "0 1", "1 1", "{}"},
+        {"b", "0 1", "1 1", "{}"},
+        {"a", "0 1|1 1", NULL, "{}"},
+        {"a", "0 1", NULL, "{}"},
+        {"a", "0 2", "1 1", "{}"},
+        {"a", "0 1", "1 1", "{}|{}"},
+        {"a", "0 1", "1 1", "{} 1"},
+        {"a", "[{\"name\": \"0 1\", \"threshold\": 0.1}]", "1 1", "{}"},
+        {"a", "[{\"name\": \"x\", \"prompts\": [\"0 1\"]}]", "1 1", "{}"},
+    };
+    g_autoptr(GHashTable) seen =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+        stand_in_use(others[i].model, 2);
+        g_assert_true(g_hash_table_add(
+            seen, make_fingerprint(others[i].labels, others[i].negatives,
+                                   others[i].templates)));
+    }
+}
+
+static void
+is_called_what_its_json_says(void)
+{
+    stand_in_use("named", 2);
+    PeLabels *labels =
+        make_labels("{\"name\": \"pets\", \"labels\": [\"0 1\"]}", NULL, NULL);
+    g_assert_cmpstr(pe_labels_get_set_name(labels), ==, "pets");
+    pe_labels_unref(labels);
+    labels = make_labels("0 1", NULL, NULL);
+    g_assert_cmpstr(pe_labels_get_set_name(labels), ==, "");
+    pe_labels_unref(labels);
 }
 
 // ---- Scores ---------------------------------------------------------------
@@ -201,6 +299,13 @@ add_tests(void)
     g_test_add_func("/labels/no-text", needs_a_text_tower);
     g_test_add_func("/labels/similar", warns_about_labels_that_hardly_differ);
     g_test_add_func("/labels/cut", warns_about_cut_texts_also_when_cached);
+    g_test_add_func("/labels/many-cut",
+                    counts_the_cut_texts_that_it_does_not_tell);
+    g_test_add_func("/labels/same-fingerprint",
+                    keeps_its_fingerprint_whatever_the_order);
+    g_test_add_func("/labels/other-fingerprint",
+                    changes_its_fingerprint_with_whatever_changes_scores);
+    g_test_add_func("/labels/set-name", is_called_what_its_json_says);
     g_test_add_func("/score/softmax",
                     scores_by_softmax_over_labels_and_negatives);
     g_test_add_func("/score/order", reports_the_best_first_and_ties_by_index);

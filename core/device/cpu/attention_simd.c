@@ -10,8 +10,9 @@
 
 #include "product_simd.h"
 
+#include "core/base/threads.h"
+
 #include <glib.h>
-#include <omp.h>
 
 #define BLOCK (4 * TILE_ROWS)
 
@@ -165,38 +166,58 @@ count_ranges(int n_threads, int tasks, int n)
     return tasks >= 2 * n_threads ? 1 : MAX(1, MIN(wanted, most));
 }
 
+typedef struct {
+    Plan plan;
+    void *y;
+    const void *qkv;
+    const int *offsets;
+    int n, heads;
+    int ranges, length; // of queries that a head is cut into
+    char *scratch;      // `stride` bytes for each lane
+    size_t stride;
+} Attention;
+
+static void
+run_range(void *data, int task, int lane)
+{
+    const Attention *a = data;
+    char *scratch = a->scratch + a->stride * (size_t)lane;
+    const int *offsets = a->offsets;
+    int s = task / a->ranges / a->heads, head = task / a->ranges % a->heads;
+    size_t start = offsets ? (size_t)offsets[s] : (size_t)s * (size_t)a->n;
+    int n = offsets ? offsets[s + 1] - offsets[s] : a->n;
+    int from = task % a->ranges * a->length, to = MIN(n, from + a->length);
+    if (from >= to)
+        return;
+    // The type is a constant in each, so that no inner loop asks for it.
+    Plan p = a->plan;
+    if (p.act == PE_DTYPE_BF16) {
+        p.act = PE_DTYPE_BF16;
+        attend(&p, scratch, a->y, a->qkv, start, n, head, from, to);
+    } else {
+        p.act = PE_DTYPE_F32;
+        attend(&p, scratch, a->y, a->qkv, start, n, head, from, to);
+    }
+}
+
 static void
 attention(PeBackend *be, void *y, const void *qkv, const int *offsets, int b,
           int n, int heads, int head_dim, bool causal)
 {
     PeCpu *cpu = (PeCpu *)be;
-    Plan plan = plan_new(be->act, n, heads, head_dim, causal);
-    size_t stride;
-    char *scratch = pe_cpu_scratch(cpu, plan.size, &stride);
-    if (!scratch)
+    Attention a = {plan_new(be->act, n, heads, head_dim, causal),
+                   y,
+                   qkv,
+                   offsets,
+                   n,
+                   heads};
+    a.scratch = pe_cpu_scratch(cpu, a.plan.size, &a.stride);
+    if (!a.scratch)
         return;
-    int ranges = count_ranges(cpu->n_threads, b * heads, n);
-    int length = round_up((n + ranges - 1) / ranges, BLOCK);
-    int n_threads = pe_cpu_threads(be, 2.0 * b * n * n * heads * head_dim / VF);
-#pragma omp parallel for num_threads(n_threads) schedule(dynamic)
-    for (int task = 0; task < b * heads * ranges; task++) {
-        char *mine = scratch + stride * (size_t)omp_get_thread_num();
-        int s = task / ranges / heads, head = task / ranges % heads;
-        size_t start = offsets ? (size_t)offsets[s] : (size_t)s * (size_t)n;
-        int len = offsets ? offsets[s + 1] - offsets[s] : n;
-        int from = task % ranges * length, to = MIN(len, from + length);
-        if (from >= to)
-            continue;
-        // The type is a constant in each, so that no inner loop asks for it.
-        Plan p = plan;
-        if (p.act == PE_DTYPE_BF16) {
-            p.act = PE_DTYPE_BF16;
-            attend(&p, mine, y, qkv, start, len, head, from, to);
-        } else {
-            p.act = PE_DTYPE_F32;
-            attend(&p, mine, y, qkv, start, len, head, from, to);
-        }
-    }
+    a.ranges = count_ranges(cpu->n_threads, b * heads, n);
+    a.length = round_up((n + a.ranges - 1) / a.ranges, BLOCK);
+    pe_threads_run(pe_cpu_threads(be, 2.0 * b * n * n * heads * head_dim / VF),
+                   b * heads * a.ranges, run_range, &a);
 }
 
 void

@@ -7,9 +7,10 @@
 #include "onednn.h"
 #include "ops.h"
 
+#include "core/base/cores.h"
+
 #include <errno.h>
 #include <glib.h>
-#include <sched.h>
 #include <stdlib.h>
 
 static const char *const rung_names[] = {
@@ -94,16 +95,6 @@ resolve_precision(PePrecision *precision, PeRung rung, GError **error)
     }
 }
 
-// Cores that this process may use, which may be fewer than the machine has.
-static int
-count_cores(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-    return (int)g_get_num_processors();
-}
-
 static int
 cpu_count(void)
 {
@@ -178,7 +169,8 @@ cpu_open(const PeBackendParams *params, GError **error)
     if (!choose_rung(&rung, &limited, error) ||
         !resolve_precision(&precision, rung, error))
         return NULL;
-    int n_threads = params->n_threads > 0 ? params->n_threads : count_cores();
+    int n_threads =
+        params->n_threads > 0 ? params->n_threads : pe_cores_count();
     PeCpu *cpu = cpu_new(rung, precision, n_threads);
     use_rung(cpu);
 #ifdef PE_HAVE_ONEDNN

@@ -5,10 +5,15 @@
 
 #include "product_simd.h"
 
+#include "core/base/threads.h"
+
 #include <glib.h>
 
 // Rows that share a panel while it is in the cache.
 #define BLOCK_ROWS (4 * TILE_ROWS)
+
+// Rows of one task of the rotation.
+#define ROPE_ROWS 16
 
 // Weights become panels [n / TILE_COLS][words][TILE_COLS], padded with zeros.
 static void
@@ -103,24 +108,45 @@ align_rows(const uint16_t *x, int rows, int k, char *copy, size_t stride)
     return copy;
 }
 
+typedef struct {
+    const PeLinear *l;
+    PeDtype act;
+    PeEpilogue epilogue;
+    void *y;
+    const char *x;
+    size_t x_stride; // bytes
+    int rows;
+} Product;
+
 static void
-run_block(PeDtype act, const PeLinear *l, PeEpilogue epilogue, void *y,
-          const char *x, size_t x_stride, int first, int rows, int panel)
+run_block(const Product *p, int first, int rows, int panel)
 {
     float c[BLOCK_ROWS * TILE_COLS];
+    const PeLinear *l = p->l;
+    PeDtype act = p->act;
+    const char *x = p->x + (size_t)first * p->x_stride;
     int n_words = words_of(act, l->k), col = panel * TILE_COLS;
     const uint32_t *weight =
         (const uint32_t *)l->weight + (size_t)panel * n_words * TILE_COLS;
     int n = MIN(TILE_COLS, l->n - col);
     if (act == PE_DTYPE_BF16)
-        multiply_panel(PE_DTYPE_BF16, rows, c, TILE_COLS, x, x_stride, weight,
-                       n_words);
+        multiply_panel(PE_DTYPE_BF16, rows, c, TILE_COLS, x, p->x_stride,
+                       weight, n_words);
     else
-        multiply_panel(PE_DTYPE_F32, rows, c, TILE_COLS, x, x_stride, weight,
+        multiply_panel(PE_DTYPE_F32, rows, c, TILE_COLS, x, p->x_stride, weight,
                        n_words);
     for (int r = 0; r < rows; r++)
-        finish(act, epilogue, y, (size_t)(first + r) * l->n + col,
+        finish(act, p->epilogue, p->y, (size_t)(first + r) * l->n + col,
                c + r * TILE_COLS, l->bias ? l->bias + col : NULL, n);
+}
+
+// A task is a panel.
+static void
+run_panel(void *data, int panel, int lane)
+{
+    const Product *p = data;
+    for (int first = 0; first < p->rows; first += BLOCK_ROWS)
+        run_block(p, first, MIN(BLOCK_ROWS, p->rows - first), panel);
 }
 
 static void
@@ -139,14 +165,9 @@ linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
             return;
         x = align_rows(x, rows, l->k, copies, x_stride);
     }
+    Product p = {l, act, epilogue, y, x, x_stride, rows};
     int n_threads = pe_cpu_threads(be, (double)rows * l->n * l->k / VF);
-#pragma omp parallel for num_threads(n_threads) schedule(dynamic)
-    for (int panel = 0; panel < n_panels; panel++) {
-        for (int first = 0; first < rows; first += BLOCK_ROWS)
-            run_block(act, l, epilogue, y,
-                      (const char *)x + (size_t)first * x_stride, x_stride,
-                      first, MIN(BLOCK_ROWS, rows - first), panel);
-    }
+    pe_threads_run(n_threads, n_panels, run_panel, &p);
     if (epilogue == PE_EPILOGUE_ROPE)
         cpu->rope(be, y, rope, rows, l->n / 3);
 }
@@ -181,29 +202,50 @@ rotate_any(PeDtype act, void *y, size_t at, const float *c, const float *s,
     }
 }
 
+#define MAX_PAIRS 256
+
+typedef struct {
+    PeDtype act;
+    void *y;
+    const PeRope *rope;
+    int rows, d;
+} Rotation;
+
+static void
+rotate_row(const Rotation *p, int r)
+{
+    float c[MAX_PAIRS], s[MAX_PAIRS];
+    int pairs = p->rope->head_dim / 2;
+    const float *cs =
+        p->rope->cos_sin + (size_t)(r % p->rope->n_tokens) * p->rope->head_dim;
+    for (int i = 0; i < pairs; i++) {
+        c[i] = cs[2 * i];
+        s[i] = cs[2 * i + 1];
+    }
+    size_t at = (size_t)r * 3 * (size_t)p->d;
+    // q and k are 2 * d elements: d pairs.
+    if (p->act == PE_DTYPE_BF16 && pairs % VF == 0)
+        rotate_bf16((uint16_t *)p->y + at, c, s, p->d, pairs);
+    else
+        rotate_any(p->act, p->y, at, c, s, p->d, pairs);
+}
+
+static void
+rotate_rows(void *data, int task, int lane)
+{
+    const Rotation *p = data;
+    int first = task * ROPE_ROWS, end = MIN(first + ROPE_ROWS, p->rows);
+    for (int r = first; r < end; r++)
+        rotate_row(p, r);
+}
+
 static void
 rope_rows(PeBackend *be, void *y, const PeRope *rope, int rows, int d)
 {
-    enum { MAX_PAIRS = 256 };
-    int pairs = rope->head_dim / 2;
-    g_assert(pairs <= MAX_PAIRS);
-    int n_threads = pe_cpu_threads(be, 2.0 * rows * d);
-#pragma omp parallel for num_threads(n_threads)
-    for (int r = 0; r < rows; r++) {
-        float c[MAX_PAIRS], s[MAX_PAIRS];
-        const float *cs =
-            rope->cos_sin + (size_t)(r % rope->n_tokens) * rope->head_dim;
-        for (int p = 0; p < pairs; p++) {
-            c[p] = cs[2 * p];
-            s[p] = cs[2 * p + 1];
-        }
-        size_t at = (size_t)r * 3 * (size_t)d;
-        // q and k are 2 * d elements: d pairs.
-        if (be->act == PE_DTYPE_BF16 && pairs % VF == 0)
-            rotate_bf16((uint16_t *)y + at, c, s, d, pairs);
-        else
-            rotate_any(be->act, y, at, c, s, d, pairs);
-    }
+    g_assert(rope->head_dim / 2 <= MAX_PAIRS);
+    Rotation p = {be->act, y, rope, rows, d};
+    pe_threads_run(pe_cpu_threads(be, 2.0 * rows * d),
+                   (rows + ROPE_ROWS - 1) / ROPE_ROWS, rotate_rows, &p);
 }
 
 void

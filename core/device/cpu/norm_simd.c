@@ -6,7 +6,11 @@
 
 #include "simd.h"
 
+#include "core/base/threads.h"
+
 #include <glib.h>
+
+#define TASK_ROWS 16
 
 INLINE Vec
 load_n(const float *p, int n)
@@ -41,19 +45,36 @@ layernorm_row(PeDtype type, void *y, size_t at, const float *x, const float *w,
     }
 }
 
+typedef struct {
+    void *y;
+    PeDtype type;
+    const float *x, *w, *b;
+    int rows, d;
+    float eps;
+} Norm;
+
+static void
+layernorm_rows(void *data, int task, int lane)
+{
+    const Norm *n = data;
+    int first = task * TASK_ROWS, end = MIN(first + TASK_ROWS, n->rows);
+    for (int r = first; r < end; r++) {
+        size_t at = (size_t)r * (size_t)n->d;
+        const float *x = n->x + at;
+        if (n->type == PE_DTYPE_BF16)
+            layernorm_row(PE_DTYPE_BF16, n->y, at, x, n->w, n->b, n->d, n->eps);
+        else
+            layernorm_row(PE_DTYPE_F32, n->y, at, x, n->w, n->b, n->d, n->eps);
+    }
+}
+
 static void
 layernorm(PeBackend *be, void *y, PeDtype type, const float *x, const float *w,
           const float *b, int rows, int d, float eps)
 {
-    int n_threads = pe_cpu_threads(be, (double)rows * d);
-#pragma omp parallel for num_threads(n_threads)
-    for (int r = 0; r < rows; r++) {
-        size_t at = (size_t)r * (size_t)d;
-        if (type == PE_DTYPE_BF16)
-            layernorm_row(PE_DTYPE_BF16, y, at, x + at, w, b, d, eps);
-        else
-            layernorm_row(PE_DTYPE_F32, y, at, x + at, w, b, d, eps);
-    }
+    Norm n = {y, type, x, w, b, rows, d, eps};
+    pe_threads_run(pe_cpu_threads(be, (double)rows * d),
+                   (rows + TASK_ROWS - 1) / TASK_ROWS, layernorm_rows, &n);
 }
 
 static void

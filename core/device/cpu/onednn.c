@@ -2,212 +2,93 @@
 //
 // onednn.c - the linear layer by oneDNN's matmul, for oneDNN 2 and 3.
 //
+// oneDNN works on one thread here, and the product is cut into tasks for the
+// threads of the process: blocks of columns, whose weights are packed apart,
+// and of rows. Its own threads are OpenMP's, which spin at every barrier while
+// a neighbour has their core.
+//
 // Weights are packed once, in the layout that oneDNN asks for, and the original
-// is not kept; the layout does not depend on the rows. A primitive does belong
-// to one number of rows, but making one takes about a millisecond, so ragged
-// text batches simply make theirs, and a bounded table keeps those used last.
+// is not kept; the layout does not depend on the rows.
 
 #include "onednn.h"
+
+#include "core/base/threads.h"
 
 #include <glib.h>
 #include <omp.h>
 #include <stdlib.h>
 
-#include "onednn_versions.h"
+#include "onednn_matmul.h"
 
-#define MAX_PRIMITIVES 64
-// Rows for which the weight layout is chosen.
-#define TYPICAL_ROWS 256
+// Rows for which the weight layout is chosen, and most rows of a task.
+#define TASK_ROWS 256
+// Fewer rows or columns do not keep a core's units busy.
+#define MIN_ROWS 48
+#define MIN_COLS 128
+// Tasks for every thread: a late one leaves the others something to take.
+#define TASKS_PER_THREAD 3
 
+// Columns of a product, with their own packed weight.
 typedef struct {
-    int rows, n, k;
-    PeEpilogue epilogue;
-    bool bias;
-    dnnl_primitive_t primitive; // NULL: a free place
-    dnnl_memory_t src, dst;     // their data is set for every run
-    uint64_t last_used;
-} Entry;
+    int first, n;
+    Md packed;
+    dnnl_memory_t weight, bias; // bias NULL: none
+} Block;
+
+typedef struct PeOnednnLinear PeOnednnLinear;
+struct PeOnednnLinear {
+    Block *blocks; // all but the last of the same n
+    int n_blocks;
+};
 
 struct PeOnednn {
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
-    dnnl_data_type_t act;
+    PeMatmulTable table;
+    dnnl_stream_t *streams; // [n_threads]
     PeBackendOps own; // the table before oneDNN, for what it does not do well
-    Entry entries[MAX_PRIMITIVES];
-    uint64_t clock;
 };
-
-struct PeOnednnLinear {
-    Md packed;
-    dnnl_memory_t weight, bias;
-};
-
-// ---- Primitives -----------------------------------------------------------
-
-static dnnl_primitive_attr_t
-attr_new(PeEpilogue epilogue)
-{
-    dnnl_primitive_attr_t attr;
-    dnnl_post_ops_t ops;
-    dnnl_primitive_attr_create(&attr);
-    dnnl_post_ops_create(&ops);
-    if (epilogue == PE_EPILOGUE_GELU)
-        append_gelu(ops);
-    else if (epilogue == PE_EPILOGUE_RESIDUAL)
-        append_sum(ops);
-    dnnl_primitive_attr_set_post_ops(attr, ops);
-    dnnl_post_ops_destroy(ops);
-    // DNNL_DEFAULT_FPMATH_MODE must not turn f32 products into bf16 ones.
-    dnnl_primitive_attr_set_fpmath_mode(attr, dnnl_fpmath_mode_strict);
-    return attr;
-}
-
-// [rows, k] x [k, n]; `packed` NULL: oneDNN chooses the layout of the weight.
-// NULL when oneDNN has nothing but its reference code for it.
-static dnnl_primitive_desc_t
-matmul_new(PeOnednn *o, int rows, int n, int k, PeEpilogue epilogue, bool bias,
-           ConstMd packed)
-{
-    bool f32_out =
-        epilogue == PE_EPILOGUE_RESIDUAL || epilogue == PE_EPILOGUE_F32;
-    Md src = md_new(o->act, rows, k, k, 1);
-    Md dst = md_new(f32_out ? dnnl_f32 : o->act, rows, n, n, 1);
-    Md bias_md = md_new(dnnl_f32, 1, n, n, 1);
-    Md any = md_new_any(o->act, k, n);
-    dnnl_primitive_attr_t attr = attr_new(epilogue);
-    dnnl_primitive_desc_t pd = NULL;
-    const char *info = "";
-    dnnl_status_t status =
-        matmul_create(&pd, o->engine, src, packed ? packed : any,
-                      bias ? bias_md : NULL, dst, attr);
-    if (status != dnnl_success)
-        pd = NULL;
-    else
-        dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &info);
-    if (pd && g_str_has_prefix(info, "ref")) {
-        dnnl_primitive_desc_destroy(pd);
-        pd = NULL;
-    }
-    dnnl_primitive_attr_destroy(attr);
-    md_free(any);
-    md_free(bias_md);
-    md_free(dst);
-    md_free(src);
-    return pd;
-}
-
-static dnnl_memory_t
-memory_new(PeOnednn *o, dnnl_primitive_desc_t pd, dnnl_query_t what, void *data)
-{
-    dnnl_memory_t memory = NULL;
-    dnnl_memory_create(&memory, dnnl_primitive_desc_query_md(pd, what, 0),
-                       o->engine, data);
-    return memory;
-}
-
-static void
-entry_clear(Entry *e)
-{
-    if (!e->primitive)
-        return;
-    dnnl_primitive_destroy(e->primitive);
-    dnnl_memory_destroy(e->src);
-    dnnl_memory_destroy(e->dst);
-    e->primitive = NULL;
-}
-
-static bool
-entry_matches(const Entry *e, const PeLinear *l, PeEpilogue epilogue, int rows)
-{
-    return e->primitive && e->rows == rows && e->n == l->n && e->k == l->k &&
-           e->epilogue == epilogue && e->bias == (l->bias != NULL);
-}
-
-static bool
-entry_init(PeOnednn *o, Entry *e, const PeLinear *l, PeEpilogue epilogue,
-           int rows)
-{
-    entry_clear(e);
-    bool bias = l->bias != NULL;
-    dnnl_primitive_desc_t pd =
-        matmul_new(o, rows, l->n, l->k, epilogue, bias, l->onednn->packed);
-    if (!pd)
-        return false;
-    *e = (Entry){
-        .rows = rows, .n = l->n, .k = l->k, .epilogue = epilogue, .bias = bias};
-    e->src = memory_new(o, pd, dnnl_query_src_md, DNNL_MEMORY_NONE);
-    e->dst = memory_new(o, pd, dnnl_query_dst_md, DNNL_MEMORY_NONE);
-    if (dnnl_primitive_create(&e->primitive, pd) != dnnl_success) {
-        e->primitive = NULL;
-        dnnl_memory_destroy(e->src);
-        dnnl_memory_destroy(e->dst);
-    }
-    dnnl_primitive_desc_destroy(pd);
-    return e->primitive != NULL;
-}
-
-// NULL when it cannot be made.
-static Entry *
-entry_get(PeOnednn *o, const PeLinear *l, PeEpilogue epilogue, int rows)
-{
-    Entry *oldest = &o->entries[0];
-    for (int i = 0; i < MAX_PRIMITIVES; i++) {
-        Entry *e = &o->entries[i];
-        if (entry_matches(e, l, epilogue, rows)) {
-            e->last_used = ++o->clock;
-            return e;
-        }
-        if (oldest->primitive &&
-            (!e->primitive || e->last_used < oldest->last_used))
-            oldest = e;
-    }
-    if (!entry_init(o, oldest, l, epilogue, rows))
-        return NULL;
-    oldest->last_used = ++o->clock;
-    return oldest;
-}
 
 // ---- Linears --------------------------------------------------------------
 
-// The weight as [n, k] act. Made of a few rows at a time, so that no f32 copy
-// of a big matrix ever exists.
+// Rows first..first+n-1 of the weight as [n, k] act. Made of a few rows at a
+// time, so that no f32 copy of a big matrix ever exists.
 static void *
-plain_weight(PeBackend *be, const PeLinearParams *params, int n, int k)
+plain_rows(PeBackend *be, const PeLinearParams *params, int first, int n)
 {
     enum { CHUNK = 32 };
-    size_t element = pe_dtype_size(be->act);
-    char *plain = pe_cpu_alloc((size_t)n * (size_t)k * element);
+    size_t k = (size_t)params->k_padded, element = pe_dtype_size(be->act);
+    char *plain = pe_cpu_alloc((size_t)n * k * element);
     if (!plain)
         return NULL;
-    g_autofree float *rows = g_new(float, (size_t)CHUNK *(size_t)k);
-    for (int first = 0; first < n; first += CHUNK) {
-        int n_rows = MIN(CHUNK, n - first);
-        pe_linear_weight_rows(params, first, n_rows, rows);
-        be->ops->convert(be, plain + (size_t)first * (size_t)k * element, rows,
-                         (size_t)n_rows * (size_t)k);
+    g_autofree float *rows = g_new(float, CHUNK *k);
+    for (int i = 0; i < n; i += CHUNK) {
+        int n_rows = MIN(CHUNK, n - i);
+        pe_linear_weight_rows(params, first + i, n_rows, rows);
+        be->ops->convert(be, plain + (size_t)i * k * element, rows,
+                         (size_t)n_rows * k);
     }
     return plain;
 }
 
-// plain [n, k], which is the column-major [k, n], into `weight`.
+// plain [n, k], which is the column-major [k, n], into the block's weight.
 static bool
-pack(PeOnednn *o, const PeLinear *l, void *plain)
+pack(PeOnednn *o, const Block *block, int k, void *plain)
 {
-    Md md = md_new(o->act, l->k, l->n, 1, l->k);
+    Md md = md_new(o->table.act, k, block->n, 1, k);
     dnnl_memory_t from = NULL;
     dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_t reorder = NULL;
-    bool ok = dnnl_memory_create(&from, md, o->engine, plain) == dnnl_success &&
-              dnnl_reorder_primitive_desc_create(&pd, md, o->engine,
-                                                 l->onednn->packed, o->engine,
-                                                 NULL) == dnnl_success &&
-              dnnl_primitive_create(&reorder, pd) == dnnl_success;
+    bool ok =
+        dnnl_memory_create(&from, md, o->table.engine, plain) == dnnl_success &&
+        dnnl_reorder_primitive_desc_create(&pd, md, o->table.engine,
+                                           block->packed, o->table.engine,
+                                           NULL) == dnnl_success &&
+        dnnl_primitive_create(&reorder, pd) == dnnl_success;
     if (ok) {
         dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from},
-                                  {DNNL_ARG_TO, l->onednn->weight}};
-        ok = dnnl_primitive_execute(reorder, o->stream, 2, args) ==
+                                  {DNNL_ARG_TO, block->weight}};
+        ok = dnnl_primitive_execute(reorder, o->streams[0], 2, args) ==
                  dnnl_success &&
-             dnnl_stream_wait(o->stream) == dnnl_success;
+             dnnl_stream_wait(o->streams[0]) == dnnl_success;
     }
     dnnl_primitive_destroy(reorder);
     dnnl_primitive_desc_destroy(pd);
@@ -216,43 +97,86 @@ pack(PeOnednn *o, const PeLinear *l, void *plain)
     return ok;
 }
 
-static bool
-init_packed(PeOnednn *o, PeLinear *l, dnnl_primitive_desc_t pd)
+// Columns of a block: what gives every thread some, in whole vectors.
+static int
+block_columns(const PeOnednn *o, int n)
 {
-    ConstMd packed = dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
-    l->weight = pe_cpu_alloc(dnnl_memory_desc_get_size(packed));
-    if (!l->weight)
-        return false;
-    l->onednn = g_new0(struct PeOnednnLinear, 1);
-    l->onednn->packed = md_copy(packed);
-    l->onednn->weight = memory_new(o, pd, dnnl_query_weights_md, l->weight);
-    if (l->bias) {
-        Md md = md_new(dnnl_f32, 1, l->n, l->n, 1);
-        dnnl_memory_create(&l->onednn->bias, md, o->engine, l->bias);
-        md_free(md);
+    if (o->table.n_threads == 1)
+        return n;
+    int share = n / (TASKS_PER_THREAD * o->table.n_threads);
+    return MIN(n, MAX(MIN_COLS, (share + 63) / 64 * 64));
+}
+
+// The blocks with their layouts, and room for all their weights. False when
+// oneDNN has nothing for them or there is no memory.
+static bool
+init_blocks(PeOnednn *o, PeLinear *l)
+{
+    int columns = block_columns(o, l->n);
+    PeOnednnLinear *ol = l->onednn = g_new0(PeOnednnLinear, 1);
+    ol->n_blocks = (l->n + columns - 1) / columns;
+    ol->blocks = g_new0(Block, ol->n_blocks);
+    g_autofree size_t *starts = g_new(size_t, ol->n_blocks + 1);
+    starts[0] = 0;
+    for (int i = 0; i < ol->n_blocks; i++) {
+        Block *block = &ol->blocks[i];
+        block->first = i * columns;
+        block->n = MIN(columns, l->n - block->first);
+        dnnl_primitive_desc_t pd =
+            pe_matmul_describe(&o->table,
+                               &(PeMatmul){.rows = TASK_ROWS,
+                                           .n = block->n,
+                                           .k = l->k,
+                                           .stride = l->n,
+                                           .bias = l->bias != NULL},
+                               NULL);
+        if (!pd)
+            return false;
+        block->packed =
+            md_copy(dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0));
+        dnnl_primitive_desc_destroy(pd);
+        size_t size = dnnl_memory_desc_get_size(block->packed);
+        starts[i + 1] = starts[i] + (size + 63) / 64 * 64;
     }
-    return true;
+    char *weight = l->weight = pe_cpu_alloc(starts[ol->n_blocks]);
+    for (int i = 0; weight && i < ol->n_blocks; i++) {
+        Block *block = &ol->blocks[i];
+        dnnl_memory_create(&block->weight, block->packed, o->table.engine,
+                           weight + starts[i]);
+        if (l->bias) {
+            Md md = md_new(dnnl_f32, 1, block->n, block->n, 1);
+            dnnl_memory_create(&block->bias, md, o->table.engine,
+                               l->bias + block->first);
+            md_free(md);
+        }
+    }
+    return weight != NULL;
+}
+
+static bool
+pack_blocks(PeBackend *be, const PeLinear *l, const PeLinearParams *params)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < l->onednn->n_blocks; i++) {
+        const Block *block = &l->onednn->blocks[i];
+        void *plain = plain_rows(be, params, block->first, block->n);
+        ok = plain && pack(((PeCpu *)be)->onednn, block, l->k, plain);
+        free(plain);
+    }
+    return ok;
 }
 
 static PeLinear *
 onednn_linear_new(PeBackend *be, const PeLinearParams *params)
 {
     PeOnednn *o = ((PeCpu *)be)->onednn;
-    omp_set_num_threads(((PeCpu *)be)->n_threads);
-    dnnl_primitive_desc_t pd = matmul_new(
-        o, TYPICAL_ROWS, (int)params->weight.shape[0], params->k_padded,
-        PE_EPILOGUE_NONE, params->bias != NULL, NULL);
-    if (!pd)
-        return o->own.linear_new(be, params);
+    omp_set_num_threads(1);
     PeLinear *l = pe_linear_new_unpacked(params);
-    bool ok = l && init_packed(o, l, pd);
-    dnnl_primitive_desc_destroy(pd);
-    if (ok) {
-        void *plain = plain_weight(be, params, l->n, l->k);
-        ok = plain && pack(o, l, plain);
-        free(plain);
+    if (l && !init_blocks(o, l)) {
+        be->ops->linear_free(be, l);
+        return o->own.linear_new(be, params);
     }
-    if (!ok) {
+    if (l && !pack_blocks(be, l, params)) {
         be->ops->linear_free(be, l);
         return NULL;
     }
@@ -263,12 +187,103 @@ static void
 onednn_linear_free(PeBackend *be, PeLinear *l)
 {
     if (l && l->onednn) {
-        dnnl_memory_destroy(l->onednn->weight);
-        dnnl_memory_destroy(l->onednn->bias);
-        md_free(l->onednn->packed);
+        for (int i = 0; i < l->onednn->n_blocks; i++) {
+            Block *block = &l->onednn->blocks[i];
+            dnnl_memory_destroy(block->weight);
+            dnnl_memory_destroy(block->bias);
+            if (block->packed)
+                md_free(block->packed);
+        }
+        g_free(l->onednn->blocks);
         g_free(l->onednn);
     }
     pe_linear_free_c(be, l);
+}
+
+// A product on its way through the threads: task t is rows t / n_blocks of
+// block t % n_blocks.
+typedef struct {
+    PeCpu *cpu;
+    const PeLinear *l;
+    char *y;
+    const char *x;
+    size_t y_element, x_element; // bytes
+    int rows, task_rows;
+    // By whether the rows, and the columns, are the last ones.
+    const PeMatmul *matmuls[2][2];
+    char *scratch; // `stride` bytes for each lane
+    size_t stride;
+    int failed; // atomic
+} Product;
+
+static void
+run_task(void *data, int task, int lane)
+{
+    Product *p = data;
+    const PeOnednnLinear *ol = p->l->onednn;
+    const Block *block = &ol->blocks[task % ol->n_blocks];
+    int first = task / ol->n_blocks * p->task_rows;
+    const PeMatmul *m = p->matmuls[first + p->task_rows >= p->rows]
+                                  [block == &ol->blocks[ol->n_blocks - 1]];
+    const PeMatmulLane *memory = &m->lanes[lane];
+    size_t at = (size_t)first * (size_t)p->l->n + (size_t)block->first;
+    dnnl_memory_set_data_handle(
+        memory->src,
+        (void *)(p->x + (size_t)first * (size_t)p->l->k * p->x_element));
+    dnnl_memory_set_data_handle(memory->dst, p->y + at * p->y_element);
+    dnnl_memory_set_data_handle(memory->scratch,
+                                p->scratch + p->stride * (size_t)lane);
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, memory->src},
+                              {DNNL_ARG_WEIGHTS, block->weight},
+                              {DNNL_ARG_DST, memory->dst},
+                              {DNNL_ARG_SCRATCHPAD, memory->scratch},
+                              {DNNL_ARG_BIAS, block->bias}};
+    omp_set_num_threads(1);
+    if (dnnl_primitive_execute(m->primitive, p->cpu->onednn->streams[lane],
+                               block->bias ? 5 : 4, args) != dnnl_success)
+        g_atomic_int_set(&p->failed, 1);
+}
+
+// Fills p->matmuls and the scratch space. False when something is not there.
+static bool
+prepare(Product *p, PeEpilogue epilogue)
+{
+    const PeLinear *l = p->l;
+    const PeOnednnLinear *ol = l->onednn;
+    int last_rows = (p->rows - 1) % p->task_rows + 1;
+    size_t scratch = 0;
+    for (int i = 0; i < 4; i++) {
+        const Block *block = &ol->blocks[i % 2 ? ol->n_blocks - 1 : 0];
+        PeMatmul wanted = {
+            .rows = i / 2 ? last_rows : p->task_rows,
+            .n = block->n,
+            .k = l->k,
+            .stride = l->n,
+            .epilogue = epilogue,
+            .bias = l->bias != NULL,
+        };
+        const PeMatmul *m =
+            pe_matmul_get(&p->cpu->onednn->table, &wanted, block->packed);
+        if (!m)
+            return false;
+        p->matmuls[i / 2][i % 2] = m;
+        scratch = MAX(scratch, m->scratch_size);
+    }
+    p->scratch = pe_cpu_scratch(p->cpu, MAX(scratch, 64), &p->stride);
+    return p->scratch != NULL;
+}
+
+// Rows of a task: what the columns alone do not give to all threads is cut off
+// the rows.
+static int
+task_rows(const PeOnednn *o, int rows, int n_blocks)
+{
+    if (o->table.n_threads == 1)
+        return rows;
+    int cuts =
+        (TASKS_PER_THREAD * o->table.n_threads + n_blocks - 1) / n_blocks;
+    int share = ((rows + cuts - 1) / cuts + 7) / 8 * 8;
+    return MIN(rows, MIN(TASK_ROWS, MAX(MIN_ROWS, share)));
 }
 
 // See pe_linear_c. The residual is oneDNN's sum, so y is read and written once.
@@ -282,22 +297,28 @@ onednn_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
         o->own.linear(be, l, epilogue, rope, y, x, rows);
         return;
     }
-    omp_set_num_threads(cpu->n_threads);
-    PeEpilogue done =
-        epilogue == PE_EPILOGUE_ROPE ? PE_EPILOGUE_NONE : epilogue;
-    Entry *e = entry_get(o, l, done, rows);
-    if (!e) {
+    bool f32_out =
+        epilogue == PE_EPILOGUE_RESIDUAL || epilogue == PE_EPILOGUE_F32;
+    Product p = {
+        .cpu = cpu,
+        .l = l,
+        .y = y,
+        .x = x,
+        .y_element = pe_dtype_size(f32_out ? PE_DTYPE_F32 : be->act),
+        .x_element = pe_dtype_size(be->act),
+        .rows = rows,
+        .task_rows = task_rows(o, rows, l->onednn->n_blocks),
+    };
+    omp_set_num_threads(1);
+    if (!prepare(&p,
+                 epilogue == PE_EPILOGUE_ROPE ? PE_EPILOGUE_NONE : epilogue)) {
         pe_cpu_fail(cpu, "oneDNN cannot multiply matrices of these sizes");
         return;
     }
-    dnnl_memory_set_data_handle(e->src, (void *)x);
-    dnnl_memory_set_data_handle(e->dst, y);
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, e->src},
-                              {DNNL_ARG_WEIGHTS, l->onednn->weight},
-                              {DNNL_ARG_DST, e->dst},
-                              {DNNL_ARG_BIAS, l->onednn->bias}};
-    if (dnnl_primitive_execute(e->primitive, o->stream, l->bias ? 4 : 3,
-                               args) != dnnl_success)
+    int n_tasks = (rows + p.task_rows - 1) / p.task_rows * l->onednn->n_blocks;
+    pe_threads_run(pe_cpu_threads(be, (double)rows * l->n * l->k), n_tasks,
+                   run_task, &p);
+    if (p.failed)
         pe_cpu_fail(cpu, "oneDNN failed to multiply matrices");
     if (epilogue == PE_EPILOGUE_ROPE)
         cpu->rope(be, y, rope, rows, l->n / 3);
@@ -322,8 +343,8 @@ time_primitive(PeOnednn *o, dnnl_primitive_t primitive, dnnl_exec_arg_t *args)
         gint64 start = g_get_monotonic_time();
         int n = 0;
         do {
-            dnnl_primitive_execute(primitive, o->stream, 3, args);
-            dnnl_stream_wait(o->stream);
+            dnnl_primitive_execute(primitive, o->streams[0], 4, args);
+            dnnl_stream_wait(o->streams[0]);
             n++;
         } while (g_get_monotonic_time() - start < 2000);
         if (i >= 0)
@@ -333,38 +354,41 @@ time_primitive(PeOnednn *o, dnnl_primitive_t primitive, dnnl_exec_arg_t *args)
     return times[N / 2];
 }
 
-// oneDNN's own product with every choice left to it, on numbers of common size
-// because zeros draw less power and run at higher clocks.
+// oneDNN's own product on its own threads with every choice left to it, on
+// numbers of common size because zeros draw less power and run at higher
+// clocks.
 static double
 onednn_gemm_seconds(PeBackend *be, int m, int n, int k)
 {
     PeOnednn *o = ((PeCpu *)be)->onednn;
-    omp_set_num_threads(((PeCpu *)be)->n_threads);
-    dnnl_primitive_desc_t pd =
-        matmul_new(o, m, n, k, PE_EPILOGUE_NONE, false, NULL);
+    omp_set_num_threads(o->table.n_threads);
+    dnnl_primitive_desc_t pd = pe_matmul_describe(
+        &o->table, &(PeMatmul){.rows = m, .n = n, .k = k, .stride = n}, NULL);
     static const dnnl_query_t what[] = {
-        dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md};
-    static const int arg[] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST};
-    dnnl_exec_arg_t args[3] = {0};
-    void *data[3] = {NULL};
+        dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md,
+        dnnl_query_scratchpad_md};
+    static const int arg[] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST,
+                              DNNL_ARG_SCRATCHPAD};
+    dnnl_exec_arg_t args[4] = {0};
+    void *data[4] = {NULL};
     dnnl_primitive_t primitive = NULL;
     double seconds = 0;
     bool ok = pd && dnnl_primitive_create(&primitive, pd) == dnnl_success;
-    for (int i = 0; ok && i < 3; i++) {
+    for (int i = 0; ok && i < 4; i++) {
         size_t size = dnnl_memory_desc_get_size(
             dnnl_primitive_desc_query_md(pd, what[i], 0));
         data[i] = pe_cpu_alloc(size);
         ok = data[i] != NULL;
         if (!ok)
             break;
-        for (size_t j = 0; j < size / pe_dtype_size(be->act); j++)
+        for (size_t j = 0; i < 3 && j < size / pe_dtype_size(be->act); j++)
             pe_act_set(be->act, data[i], j, (float)(j % 127) / 64 - 1);
-        args[i] =
-            (dnnl_exec_arg_t){arg[i], memory_new(o, pd, what[i], data[i])};
+        args[i] = (dnnl_exec_arg_t){
+            arg[i], pe_matmul_memory(&o->table, pd, what[i], data[i])};
     }
     if (ok)
         seconds = time_primitive(o, primitive, args);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         dnnl_memory_destroy(args[i].memory);
         free(data[i]);
     }
@@ -382,19 +406,37 @@ pe_onednn_version(void)
     return g_strdup_printf("oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }
 
+static bool
+init_streams(PeOnednn *o)
+{
+    if (dnnl_engine_create(&o->table.engine, dnnl_cpu, 0) != dnnl_success)
+        return false;
+    o->streams = g_new0(dnnl_stream_t, o->table.n_threads);
+    for (int i = 0; i < o->table.n_threads; i++) {
+        if (dnnl_stream_create(&o->streams[i], o->table.engine,
+                               dnnl_stream_default_flags) != dnnl_success)
+            return false;
+    }
+    return true;
+}
+
 bool
 pe_onednn_init(PeCpu *cpu)
 {
     PeOnednn *o = g_new0(PeOnednn, 1);
     cpu->onednn = o;
-    o->act = cpu->be.act == PE_DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
-    omp_set_num_threads(cpu->n_threads);
+    o->table.act = cpu->be.act == PE_DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
+    o->table.n_threads = cpu->n_threads;
+    omp_set_num_threads(1);
     dnnl_primitive_desc_t pd = NULL;
-    if (dnnl_engine_create(&o->engine, dnnl_cpu, 0) == dnnl_success &&
-        dnnl_stream_create(&o->stream, o->engine, dnnl_stream_default_flags) ==
-            dnnl_success)
-        pd =
-            matmul_new(o, TYPICAL_ROWS, 768, 768, PE_EPILOGUE_NONE, true, NULL);
+    if (init_streams(o))
+        pd = pe_matmul_describe(&o->table,
+                                &(PeMatmul){.rows = TASK_ROWS,
+                                            .n = 768,
+                                            .k = 768,
+                                            .stride = 768,
+                                            .bias = true},
+                                NULL);
     if (!pd) {
         pe_onednn_clear(cpu);
         return false;
@@ -414,10 +456,11 @@ pe_onednn_clear(PeCpu *cpu)
     PeOnednn *o = cpu->onednn;
     if (!o)
         return;
-    for (int i = 0; i < MAX_PRIMITIVES; i++)
-        entry_clear(&o->entries[i]);
-    dnnl_stream_destroy(o->stream);
-    dnnl_engine_destroy(o->engine);
+    pe_matmul_clear(&o->table);
+    for (int i = 0; o->streams && i < o->table.n_threads; i++)
+        dnnl_stream_destroy(o->streams[i]);
+    g_free(o->streams);
+    dnnl_engine_destroy(o->table.engine);
     g_free(o);
     cpu->onednn = NULL;
 }

@@ -5,8 +5,9 @@
 
 #include "simd.h"
 
+#include "core/base/threads.h"
+
 #include <glib.h>
-#include <omp.h>
 
 #define TOKENS 2       // that share loads of u
 #define HEADS 4        // that share loads of x; the sums fill the registers
@@ -20,6 +21,10 @@ typedef struct {
     const float *u;
     const void *x;
     int b, n, heads, d;
+    PeDtype act;
+    void *y;
+    char *scratch; // `stride` bytes for each lane
+    size_t stride;
 } Pool;
 
 INLINE Vec
@@ -153,54 +158,62 @@ mix_heads(PeDtype act, const Pool *p, void *y, int image, int c)
 // In the loops of all threads the type is a constant in each branch, so that no
 // inner loop asks for it.
 
-static void
-run_scores(PeDtype act, const Pool *p, int n_threads)
+static int
+tasks_of_image(int n, int of_task)
 {
-    int per_image = (p->n + TASK_TOKENS - 1) / TASK_TOKENS;
-#pragma omp parallel for num_threads(n_threads)
-    for (int task = 0; task < p->b * per_image; task++) {
-        int image = task / per_image, from = task % per_image * TASK_TOKENS;
-        int to = MIN(from + TASK_TOKENS, p->n);
-        if (act == PE_DTYPE_BF16)
-            score_tokens(PE_DTYPE_BF16, p, image, from, to);
-        else
-            score_tokens(PE_DTYPE_F32, p, image, from, to);
-    }
+    return (n + of_task - 1) / of_task;
 }
 
+// A task is some tokens of an image.
 static void
-run_sums(PeDtype act, const Pool *p, void *y, int n_threads)
+run_scores(void *data, int task, int lane)
 {
-    int per_image = (p->d + CHANNELS - 1) / CHANNELS;
-#pragma omp parallel for num_threads(n_threads)
-    for (int task = 0; task < p->b * per_image; task++) {
-        int image = task / per_image, c = task % per_image * CHANNELS;
-        if (act == PE_DTYPE_BF16)
-            mix_heads(PE_DTYPE_BF16, p, y, image, c);
-        else
-            mix_heads(PE_DTYPE_F32, p, y, image, c);
-    }
+    const Pool *p = data;
+    int per_image = tasks_of_image(p->n, TASK_TOKENS);
+    int image = task / per_image, from = task % per_image * TASK_TOKENS;
+    int to = MIN(from + TASK_TOKENS, p->n);
+    if (p->act == PE_DTYPE_BF16)
+        score_tokens(PE_DTYPE_BF16, p, image, from, to);
+    else
+        score_tokens(PE_DTYPE_F32, p, image, from, to);
+}
+
+// A task is a head of an image.
+static void
+run_softmax(void *data, int task, int lane)
+{
+    const Pool *p = data;
+    normalise(p->scores + (size_t)task * (size_t)p->n,
+              (float *)(p->scratch + p->stride * (size_t)lane), p->n);
+}
+
+// A task is some channels of an image.
+static void
+run_sums(void *data, int task, int lane)
+{
+    const Pool *p = data;
+    int per_image = tasks_of_image(p->d, CHANNELS);
+    int image = task / per_image, c = task % per_image * CHANNELS;
+    if (p->act == PE_DTYPE_BF16)
+        mix_heads(PE_DTYPE_BF16, p, p->y, image, c);
+    else
+        mix_heads(PE_DTYPE_F32, p, p->y, image, c);
 }
 
 static void
 pool_tokens(PeBackend *be, void *y, float *scores, const float *u,
             const void *x, int b, int n, int heads, int d)
 {
-    PeCpu *cpu = (PeCpu *)be;
-    Pool p = {scores, u, x, b, n, heads, d};
-    size_t stride;
-    char *scratch =
-        pe_cpu_scratch(cpu, (size_t)(n + VF) * sizeof(float), &stride);
-    if (!scratch)
+    Pool p = {scores, u, x, b, n, heads, d, be->act, y};
+    p.scratch = pe_cpu_scratch((PeCpu *)be, (size_t)(n + VF) * sizeof(float),
+                               &p.stride);
+    if (!p.scratch)
         return;
     int n_threads = pe_cpu_threads(be, 2.0 * b * n * heads * d / VF);
-    run_scores(be->act, &p, n_threads);
-#pragma omp parallel for num_threads(n_threads)
-    for (int row = 0; row < b * heads; row++)
-        normalise(scores + (size_t)row * (size_t)n,
-                  (float *)(scratch + stride * (size_t)omp_get_thread_num()),
-                  n);
-    run_sums(be->act, &p, y, n_threads);
+    pe_threads_run(n_threads, b * tasks_of_image(n, TASK_TOKENS), run_scores,
+                   &p);
+    pe_threads_run(n_threads, b * heads, run_softmax, &p);
+    pe_threads_run(n_threads, b * tasks_of_image(d, CHANNELS), run_sums, &p);
 }
 
 void

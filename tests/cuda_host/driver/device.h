@@ -94,7 +94,7 @@ const Allocation *find_allocation(uintptr_t p, uintptr_t *first);
 // Let operations of this context, and nobody else, touch its device memory;
 // NULL: nobody. Returns whose turn it was.
 CUcontext open_memory(CUcontext context);
-// Beside that, one allocation.
+// The same for one allocation.
 void set_access(uintptr_t first, const Allocation &a, bool allowed);
-// Of one context that is about to end.
+// Free what a context that is about to end has allocated.
 void free_allocations(CUcontext context);

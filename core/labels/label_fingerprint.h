@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// label_fingerprint.h - which label set a score comes from. Private to core.
+
+#pragma once
+
+#include "label_spec.h"
+
+// 16 hexadecimal digits over all that decides about scores. Returns, g_free().
+//   model, tokenizer  their fingerprints
+char *pe_label_fingerprint(const PeLabelSpec *spec, const char *model,
+                           const char *tokenizer);

@@ -197,8 +197,9 @@ static void *
 get_and_unref(void *unused)
 {
     for (int i = 0; i < 200; i++) {
-        PeEngine *e = fake_engine_get("cpu", PE_PRECISION_FP32,
-                                      g_random_boolean() ? 4 : 8, 0);
+        PeEngine *e = fake_engine_get(
+            "cpu", g_random_boolean() ? PE_PRECISION_FP32 : PE_PRECISION_BF16,
+            4, 0);
         if (g_random_boolean())
             embed_one(e, 0);
         pe_engine_unref(e);

@@ -27,7 +27,9 @@ fake_load(PeRunner *runner, GError **error)
 {
     g_usleep((gulong)fake.load_ms * 1000);
     g_atomic_int_inc(&fake.n_loaded);
+    g_mutex_lock(&fake.lock);
     fake.n_closed_at_load = g_atomic_int_get(&fake.n_closed);
+    g_mutex_unlock(&fake.lock);
     if (fake.fail_load)
         g_set_error(error, PE_ERROR, PE_ERROR_NOMEM, "too little of it");
     return !fake.fail_load;
@@ -45,9 +47,9 @@ fake_close(PeRunner *runner)
     g_atomic_int_inc(&fake.n_closed);
 }
 
-// What every piece of work does first.
+// What every piece of work does first; it takes `us` by the device's clock.
 static void
-begin(char letter)
+begin(char letter, int us)
 {
     g_usleep((gulong)fake.batch_ms * 1000);
     g_mutex_lock(&fake.lock);
@@ -55,13 +57,21 @@ begin(char letter)
     g_cond_broadcast(&fake.changed);
     while (fake.held)
         g_cond_wait(&fake.changed, &fake.lock);
+    if (letter == 'i' && fake.last_image > 0)
+        fake.longest_gap = MAX(fake.longest_gap, fake.clock - fake.last_image);
+    fake.clock += us;
+    if (letter == 'i')
+        fake.last_image = fake.clock;
     g_mutex_unlock(&fake.lock);
 }
 
 static int64_t
 fake_now(PeRunner *runner)
 {
-    return fake.scripted ? fake.clock : g_get_monotonic_time();
+    g_mutex_lock(&fake.lock);
+    int64_t now = fake.scripted ? fake.clock : g_get_monotonic_time();
+    g_mutex_unlock(&fake.lock);
+    return now;
 }
 
 static bool
@@ -82,11 +92,8 @@ static bool
 fake_embed_images(PeRunner *runner, PeSlot *const *slots, int n,
                   const int *abandon, float *out, GError **error)
 {
-    begin('i');
-    if (fake.last_image > 0)
-        fake.longest_gap = MAX(fake.longest_gap, fake.clock - fake.last_image);
-    fake.clock += fake.image_us;
-    fake.last_image = fake.clock;
+    begin('i', fake.image_us);
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fake.lock);
     if (!run_layers(abandon, error))
         return false;
     bool fails = fake.fail_batches > 0;
@@ -102,8 +109,7 @@ static bool
 fake_load_texts(PeRunner *runner, bool *ready, GError **error)
 {
     if (!fake.has_texts && fake.n_pieces > 0) {
-        begin('l');
-        fake.clock += fake.piece_us;
+        begin('l', fake.piece_us);
         fake.has_texts = ++fake.n_loaded_pieces % fake.n_pieces == 0;
     }
     fake.has_texts |= fake.n_pieces == 0;
@@ -114,7 +120,7 @@ fake_load_texts(PeRunner *runner, bool *ready, GError **error)
 static void
 fake_drop_texts(PeRunner *runner)
 {
-    begin('d');
+    begin('d', 0);
     fake.has_texts = false;
 }
 
@@ -124,8 +130,7 @@ fake_embed_texts(PeRunner *runner, const int *ids, int n, int context,
 {
     g_assert_cmpint(n, <=, PE_TEXT_CHUNK);
     g_assert_true(fake.has_texts);
-    begin('t');
-    fake.clock += n * fake.text_us;
+    begin('t', n * fake.text_us);
     for (int i = 0; i < n; i++)
         out[i * TINY_MODEL_DIM] = (float)ids[i * context + 1];
     return true;

@@ -259,8 +259,8 @@ stops_between_layers_when_abandoned(void)
     PeVision *v =
         pe_vision_new(be, m, &(PeTowerParams){.max_batch = 1}, &error);
     g_assert_no_error(error);
-    int size = pe_model_get_vision(m)->image_size;
-    PeSlot *slot = be->ops->slot_new(be, size, size);
+    int side = pe_model_get_vision(m)->image_size;
+    PeSlot *slot = be->ops->slot_new(be, side, side);
     Stop stop = {.last = 4};
     float out[2][2048];
     g_assert_cmpint(pe_model_get_vision(m)->output_dim, <=, 2048);

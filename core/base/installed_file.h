@@ -5,9 +5,10 @@
 
 #pragma once
 
-// The first of the places that is a file. `beside` are paths relative to the
-// folder of this library (of the program, when it is linked into one); so an
-// installation may be moved as a whole. `installed` is the whole path that it
-// was configured to be installed under. Returns a path, g_free(), or NULL.
+// Look for a file in several places and return the path of the first one that
+// is there, g_free(), or NULL. `beside` are paths relative to the folder of
+// this library (of the program, when it is linked into one), so that an
+// installation may be moved as a whole. `installed` is the whole path under
+// which the build was configured to install the file.
 //   beside  ends with NULL
 char *pe_installed_file_find(const char *const *beside, const char *installed);

@@ -5,10 +5,8 @@
 
 #include "checkpoint.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "checkpoint_private.h"
+#include "core/base/block.h"
 #include "core/base/failure.h"
 
 static void
@@ -19,16 +17,18 @@ clear_entry(void *data)
 }
 
 PeCheckpoint *
-pe_checkpoint_new(const char *path)
+pe_checkpoint_new(PeFile *file)
 {
     PeCheckpoint *ckpt = g_new0(PeCheckpoint, 1);
-    ckpt->path = g_strdup(path);
+    ckpt->file = file;
+    ckpt->path = file->path;
+    ckpt->base = file->base;
+    ckpt->size = file->size;
     ckpt->entries = g_array_new(FALSE, FALSE, sizeof(PeNamedTensor));
     g_array_set_clear_func(ckpt->entries, clear_entry);
     ckpt->index = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     ckpt->metadata =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    ckpt->copies = g_ptr_array_new_with_free_func(g_free);
     return ckpt;
 }
 
@@ -37,13 +37,10 @@ pe_checkpoint_free(PeCheckpoint *ckpt)
 {
     if (!ckpt)
         return;
-    if (ckpt->map)
-        munmap((void *)ckpt->map, ckpt->size);
     g_array_unref(ckpt->entries);
     g_hash_table_unref(ckpt->index);
     g_hash_table_unref(ckpt->metadata);
-    g_ptr_array_unref(ckpt->copies);
-    g_free(ckpt->path);
+    pe_file_close(ckpt->file);
     g_free(ckpt);
 }
 
@@ -68,30 +65,6 @@ pe_tensor_measure(const PeTensor *t, int64_t *size, int64_t *span)
     return true;
 }
 
-// The ops read numbers in place, so a tensor that a careless writer put at an
-// odd address gets a copy. Bounded by the file's own size: many views of one
-// misaligned storage would need more.
-static bool
-align_data(PeCheckpoint *ckpt, const char *name, PeTensor *tensor, size_t bytes,
-           GError **error)
-{
-    if ((uintptr_t)tensor->data % pe_dtype_size(tensor->dtype) == 0)
-        return true;
-    if (bytes > ckpt->size - ckpt->copied)
-        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
-                       "'%s' and others overlap at a misaligned address", name);
-    void *copy = g_try_malloc(bytes);
-    if (!copy) {
-        return pe_fail(error, PE_ERROR_NOMEM, ckpt->path,
-                       "no memory for %zu bytes of '%s'", bytes, name);
-    }
-    memcpy(copy, tensor->data, bytes);
-    g_ptr_array_add(ckpt->copies, copy);
-    ckpt->copied += bytes;
-    tensor->data = copy;
-    return true;
-}
-
 // Data parallel training leaves "module." anywhere in a name.
 static char *
 clean_name(const char *name)
@@ -113,12 +86,6 @@ pe_checkpoint_add(PeCheckpoint *ckpt, const char *name, const PeTensor *tensor,
         g_free(entry.name);
         return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
                        "has two tensors '%s'", name);
-    }
-    if (span > 0 &&
-        !align_data(ckpt, name, &entry.tensor,
-                    (size_t)span * pe_dtype_size(tensor->dtype), error)) {
-        g_free(entry.name);
-        return false;
     }
     g_hash_table_insert(ckpt->index, g_strdup(entry.name),
                         GUINT_TO_POINTER(ckpt->entries->len));
@@ -179,20 +146,43 @@ pe_checkpoint_get_metadata(const PeCheckpoint *ckpt, const char *key)
     return g_hash_table_lookup(ckpt->metadata, key);
 }
 
-void
-pe_checkpoint_release(const PeCheckpoint *ckpt, const PeTensor *tensor)
+// ---- Numbers --------------------------------------------------------------
+
+bool
+pe_checkpoint_load(const PeCheckpoint *ckpt, const PeTensor *tensor,
+                   PeLoaded *loaded, GError **error)
 {
     int64_t size, span;
     const uint8_t *first = tensor->data;
-    if (!first || first < ckpt->map || first >= ckpt->map + ckpt->size ||
-        !pe_tensor_measure(tensor, &size, &span))
-        return;
-    // Only pages that hold nothing but this tensor.
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t begin = (size_t)(first - ckpt->map);
-    size_t end = begin + (size_t)span * pe_dtype_size(tensor->dtype);
-    begin = (begin + page - 1) / page * page;
-    end = end / page * page;
-    if (begin < end)
-        madvise((void *)(ckpt->map + begin), end - begin, MADV_DONTNEED);
+    *loaded = (PeLoaded){*tensor, NULL};
+    if (!ckpt || first < ckpt->base || first >= ckpt->base + ckpt->size)
+        return true;
+    if (!pe_tensor_measure(tensor, &size, &span))
+        g_assert_not_reached();
+    size_t bytes = (size_t)span * pe_dtype_size(tensor->dtype);
+    g_assert(bytes <= ckpt->size - (size_t)(first - ckpt->base));
+    void *memory = pe_block_alloc(bytes);
+    if (!memory)
+        return pe_fail(error, PE_ERROR_NOMEM, ckpt->path,
+                       "no memory for %zu bytes of weights", bytes);
+    if (!pe_file_read(ckpt->file, first, bytes, memory, error)) {
+        pe_block_free(memory);
+        return false;
+    }
+    loaded->tensor.data = loaded->memory = memory;
+    return true;
+}
+
+void
+pe_loaded_clear(PeLoaded *loaded)
+{
+    pe_block_free(loaded->memory);
+    *loaded = (PeLoaded){0};
+}
+
+bool
+pe_checkpoint_load_all(PeCheckpoint *ckpt, GError **error)
+{
+    return pe_file_load(ckpt->file, 0, ckpt->size) ||
+           pe_fail(error, PE_ERROR_FILE, ckpt->path, "cannot be read");
 }

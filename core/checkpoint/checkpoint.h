@@ -2,8 +2,10 @@
 //
 // checkpoint.h - a file of named tensors, whatever its format.
 //
-// Knows nothing of the model: it maps the file, checks that every tensor lies
-// inside it, and hands out views. Nothing in a file is ever executed.
+// Knows nothing of the model: it checks that every tensor lies inside the file,
+// and hands out views. Their numbers are read when they are asked for, so that
+// a file that is overwritten meanwhile is an error and no crash. Nothing in a
+// file is ever executed.
 
 #pragma once
 
@@ -28,13 +30,29 @@ int pe_checkpoint_count(const PeCheckpoint *ckpt);
 const char *pe_checkpoint_get_name(const PeCheckpoint *ckpt, int index);
 const PeTensor *pe_checkpoint_get_nth(const PeCheckpoint *ckpt, int index);
 
-// NULL when there is none of that name. Borrowed from the checkpoint.
+// NULL when there is none of that name. Borrowed from the checkpoint. There is
+// nothing at its `data` before pe_checkpoint_load().
 const PeTensor *pe_checkpoint_get(const PeCheckpoint *ckpt, const char *name);
 
 // safetensors "__metadata__" entry, NULL when absent.
 const char *pe_checkpoint_get_metadata(const PeCheckpoint *ckpt,
                                        const char *key);
 
-// The tensor has been read for now: lets the kernel drop the map's pages, so
-// that the file does not count as resident memory.
-void pe_checkpoint_release(const PeCheckpoint *ckpt, const PeTensor *tensor);
+// A tensor whose numbers are there; use with g_auto().
+typedef struct {
+    PeTensor tensor;
+    void *memory; // that `tensor` is in; NULL: it is somebody else's
+} PeLoaded;
+
+// Read the numbers of a tensor of the file, or of a view of one, with the
+// strides that it has. A tensor that is not of the file comes back as it is,
+// and so does any when there is no checkpoint (NULL). Fails with PE_ERROR_FILE
+// when the file has been changed. Any thread.
+bool pe_checkpoint_load(const PeCheckpoint *ckpt, const PeTensor *tensor,
+                        PeLoaded *loaded, GError **error);
+void pe_loaded_clear(PeLoaded *loaded);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PeLoaded, pe_loaded_clear)
+
+// Read the whole file: from then on all tensors can be read in place. For small
+// files; one thread.
+bool pe_checkpoint_load_all(PeCheckpoint *ckpt, GError **error);

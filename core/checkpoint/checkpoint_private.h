@@ -6,17 +6,18 @@
 #pragma once
 
 #include "checkpoint.h"
+#include "file.h"
 
 struct PeCheckpoint {
-    char *path;
-    const uint8_t *map;
-    size_t size; // bytes of the map
+    PeFile *file;
+    // Of the file: its name, addresses and bytes.
+    const char *path;
+    const uint8_t *base;
+    size_t size;
     const char *container;
     GArray *entries;      // of PeNamedTensor, in file order
     GHashTable *index;    // name -> position in `entries`
     GHashTable *metadata; // name -> value
-    GPtrArray *copies;    // data of tensors that lay misaligned in the file
-    size_t copied;        // bytes of `copies`
 };
 
 typedef struct {
@@ -24,14 +25,14 @@ typedef struct {
     PeTensor tensor;
 } PeNamedTensor;
 
-// An empty table; release with pe_checkpoint_free().
-PeCheckpoint *pe_checkpoint_new(const char *path);
+// An empty table; takes `file`. Release with pe_checkpoint_free().
+PeCheckpoint *pe_checkpoint_new(PeFile *file);
 
 // The number of elements, and how far the view reaches from its first element
 // to behind its last one. False when either overflows.
 bool pe_tensor_measure(const PeTensor *t, int64_t *size, int64_t *span);
 
-// Enter a tensor whose whole span lies inside the map. Fails when there is one
+// Enter a tensor whose whole span lies inside the file. Fails when there is one
 // of that name already.
 bool pe_checkpoint_add(PeCheckpoint *ckpt, const char *name,
                        const PeTensor *tensor, GError **error);

@@ -1,42 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// open.c - maps a file and sees by its first bytes what it is.
-
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+// open.c - opens a file and sees by its first bytes what it is.
 
 #include "checkpoint_private.h"
 #include "core/base/failure.h"
 #include "safetensors.h"
 #include "torch_zip.h"
-
-static bool
-map_file(PeCheckpoint *ckpt, int fd, GError **error)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0) {
-        return pe_fail(error, PE_ERROR_FILE, ckpt->path, "%s",
-                       g_strerror(errno));
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return pe_fail(error, PE_ERROR_FILE, ckpt->path, "is %s, not a file",
-                       S_ISDIR(st.st_mode) ? "a folder" : "a device or pipe");
-    }
-    if (st.st_size == 0)
-        return pe_fail(error, PE_ERROR_FORMAT, ckpt->path, "is empty");
-
-    void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED) {
-        return pe_fail(error, PE_ERROR_FILE, ckpt->path, "cannot map: %s",
-                       g_strerror(errno));
-    }
-    ckpt->map = map;
-    ckpt->size = (size_t)st.st_size;
-    return true;
-}
 
 // What people hand over by mistake, by the first bytes.
 static const struct {
@@ -56,60 +25,61 @@ static const struct {
 };
 
 static bool
-starts_with(const PeCheckpoint *ckpt, const char *start)
+starts_with(const uint8_t *start, size_t n, const char *what)
 {
-    size_t n = strlen(start);
-    return ckpt->size >= n && memcmp(ckpt->map, start, n) == 0;
+    return n >= strlen(what) && memcmp(start, what, strlen(what)) == 0;
 }
 
+// By the first n bytes.
 static bool
-reject_other_kind(const PeCheckpoint *ckpt, GError **error)
+reject_other_kind(const PeCheckpoint *ckpt, const uint8_t *start, size_t n,
+                  GError **error)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(other_kinds); i++) {
-        if (starts_with(ckpt, other_kinds[i].start))
+        if (starts_with(start, n, other_kinds[i].start))
             return pe_fail(error, PE_ERROR_FORMAT, ckpt->path, "%s",
                            other_kinds[i].message);
     }
-    char start[3 * 8 + 1] = "";
-    for (size_t i = 0; i < MIN(ckpt->size, 8); i++)
-        g_snprintf(start + 3 * i, 4, " %02x", ckpt->map[i]);
+    char text[3 * 8 + 1] = "";
+    for (size_t i = 0; i < MIN(n, 8); i++)
+        g_snprintf(text + 3 * i, 4, " %02x", start[i]);
     return pe_fail(
         error, PE_ERROR_FORMAT, ckpt->path,
         "is neither a safetensors nor a torch (.pt) file; it starts with%s",
-        start);
+        text);
 }
 
 static bool
 read_container(PeCheckpoint *ckpt, GError **error)
 {
-    if (starts_with(ckpt, "PK\3\4")) {
+    size_t n = MIN(ckpt->size, 64);
+    const uint8_t *start = pe_file_load(ckpt->file, 0, n);
+    if (!start)
+        return pe_fail(error, PE_ERROR_FILE, ckpt->path, "cannot be read");
+    if (starts_with(start, n, "PK\3\4")) {
         ckpt->container = "torch-zip";
         return pe_checkpoint_read_torch_zip(ckpt, error);
     }
     // Eight bytes of header length, then JSON.
-    if (ckpt->size > 8 && ckpt->map[8] == '{') {
+    if (n > 8 && start[8] == '{') {
         ckpt->container = "safetensors";
         return pe_checkpoint_read_safetensors(ckpt, error);
     }
-    return reject_other_kind(ckpt, error);
+    return reject_other_kind(ckpt, start, n, error);
 }
 
 PeCheckpoint *
 pe_checkpoint_open(const char *path, GError **error)
 {
     g_return_val_if_fail(path != NULL, NULL);
-    // A pipe must not make us wait for its writer.
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        pe_fail(error, PE_ERROR_FILE, path, "%s", g_strerror(errno));
+    PeFile *file = pe_file_open(path, error);
+    if (!file)
         return NULL;
-    }
-    PeCheckpoint *ckpt = pe_checkpoint_new(path);
-    bool ok = map_file(ckpt, fd, error) && read_container(ckpt, error);
-    close(fd);
-    if (!ok) {
+    PeCheckpoint *ckpt = pe_checkpoint_new(file);
+    if (!read_container(ckpt, error)) {
         pe_checkpoint_free(ckpt);
         return NULL;
     }
+    pe_file_unload(file);
     return ckpt;
 }

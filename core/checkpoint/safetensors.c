@@ -127,7 +127,7 @@ read_tensor(PeCheckpoint *ckpt, const char *name, JsonNode *node,
     if (size > 0)
         g_array_append_val(extents, extent);
     PeTensor tensor = pe_tensor_new(dtype, n_dims, shape,
-                                    ckpt->map + data_start + offsets[0]);
+                                    ckpt->base + data_start + offsets[0]);
     return pe_checkpoint_add(ckpt, name, &tensor, error);
 }
 
@@ -176,7 +176,10 @@ bool
 pe_checkpoint_read_safetensors(PeCheckpoint *ckpt, GError **error)
 {
     uint64_t header_size;
-    memcpy(&header_size, ckpt->map, 8);
+    const uint8_t *start = pe_file_load(ckpt->file, 0, sizeof header_size);
+    if (!start)
+        return pe_fail(error, PE_ERROR_FILE, ckpt->path, "cannot be read");
+    memcpy(&header_size, start, sizeof header_size);
     header_size = GUINT64_FROM_LE(header_size);
     if (header_size > MAX_HEADER_SIZE)
         return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
@@ -189,10 +192,13 @@ pe_checkpoint_read_safetensors(PeCheckpoint *ckpt, GError **error)
                        " bytes in a file of %zu",
                        header_size, ckpt->size);
 
+    const uint8_t *header = pe_file_load(ckpt->file, 8, header_size);
+    if (!header)
+        return pe_fail(error, PE_ERROR_FILE, ckpt->path, "cannot be read");
     g_autofree char *what =
         g_strdup_printf("%s: the safetensors header", ckpt->path);
     g_autoptr(JsonNode) root = pe_json_parse_object(
-        (const char *)ckpt->map + 8, (size_t)header_size, what, error);
+        (const char *)header, (size_t)header_size, what, error);
     if (!root)
         return false;
 

@@ -117,6 +117,14 @@ require_stored(const Reader *r, const PeZipEntry *entry, const char *name,
         name);
 }
 
+// NULL when it cannot be read.
+static const uint8_t *
+load_entry(const Reader *r, const PeZipEntry *entry)
+{
+    size_t offset = (size_t)(entry->data - r->ckpt->base);
+    return pe_file_load(r->ckpt->file, offset, entry->size);
+}
+
 // The folder inside the zip has the name that the file had when it was saved.
 static bool
 find_prefix(Reader *r, GError **error)
@@ -155,7 +163,8 @@ check_byte_order(const Reader *r, GError **error)
         return true;
     if (!require_stored(r, entry, "byteorder", error))
         return false;
-    if (entry->size != 6 || memcmp(entry->data, "little", 6) != 0)
+    const uint8_t *order = load_entry(r, entry);
+    if (entry->size != 6 || !order || memcmp(order, "little", 6) != 0)
         return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
                        "was saved on a machine of another byte order");
     return true;
@@ -327,14 +336,17 @@ read_pickle(const Reader *r, GError **error)
                        "data.pkl has %zu bytes, too many for a "
                        "dictionary of tensors",
                        entry->size);
+    const uint8_t *data = load_entry(r, entry);
+    if (!data)
+        return pe_fail(error, PE_ERROR_FILE, r->ckpt->path, "cannot be read");
     // torch can be told to leave the checksums out.
-    uLong crc = crc32(0, entry->data, (uInt)entry->size);
+    uLong crc = crc32(0, data, (uInt)entry->size);
     if (entry->crc != 0 && crc != entry->crc)
         return pe_fail(error, PE_ERROR_FORMAT, r->ckpt->path,
                        "data.pkl is damaged: its checksum is wrong");
 
-    PePickle *pickle = pe_pickle_parse(entry->data, entry->size, r->ckpt->path,
-                                       find_global, error);
+    PePickle *pickle =
+        pe_pickle_parse(data, entry->size, r->ckpt->path, find_global, error);
     if (!pickle)
         return false;
     bool ok = read_tensors(r, pickle->root, error);
@@ -345,8 +357,7 @@ read_pickle(const Reader *r, GError **error)
 bool
 pe_checkpoint_read_torch_zip(PeCheckpoint *ckpt, GError **error)
 {
-    g_autoptr(GHashTable) entries =
-        pe_zip_read(ckpt->map, ckpt->size, ckpt->path, error);
+    g_autoptr(GHashTable) entries = pe_zip_read(ckpt->file, error);
     if (!entries)
         return false;
     Reader r = {ckpt, entries, NULL};

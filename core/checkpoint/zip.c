@@ -22,12 +22,6 @@
 #define EXTRA_ZIP64 1
 
 typedef struct {
-    const uint8_t *data;
-    size_t size;
-    const char *path;
-} Archive;
-
-typedef struct {
     uint64_t offset, size; // bytes, of the central directory
     uint64_t count;        // entries
 } Directory;
@@ -51,31 +45,23 @@ le64(const uint8_t *p)
 }
 
 static bool
-fail(const Archive *a, GError **error, const char *message)
+fail(PeFile *a, GError **error, const char *message)
 {
     pe_fail(error, PE_ERROR_FORMAT, a->path, "%s", message);
     return false;
 }
 
-// `n` bytes at `offset`, or NULL when they do not lie inside.
-static const uint8_t *
-bytes_at(const Archive *a, uint64_t offset, uint64_t n)
-{
-    if (offset > a->size || n > a->size - offset)
-        return NULL;
-    return a->data + offset;
-}
-
 // From the back, because a comment of unknown length ends the file.
 static const uint8_t *
-find_end(const Archive *a)
+find_end(PeFile *a)
 {
     if (a->size < END_SIZE)
         return NULL;
     size_t last = a->size - END_SIZE;
     size_t first = last > MAX_COMMENT ? last - MAX_COMMENT : 0;
-    for (size_t i = last + 1; i-- > first;) {
-        const uint8_t *p = a->data + i;
+    const uint8_t *bytes = pe_file_load(a, first, a->size - first);
+    for (size_t i = last + 1; bytes && i-- > first;) {
+        const uint8_t *p = bytes + (i - first);
         if (le32(p) == 0x06054b50 && le16(p + 20) == last - i)
             return p;
     }
@@ -83,16 +69,16 @@ find_end(const Archive *a)
 }
 
 static bool
-read_end64(const Archive *a, const uint8_t *end, Directory *dir, GError **error)
+read_end64(PeFile *a, const uint8_t *end, Directory *dir, GError **error)
 {
-    uint64_t offset = (uint64_t)(end - a->data);
+    uint64_t offset = (uint64_t)(end - a->base);
     const uint8_t *locator =
         offset < END64_LOCATOR_SIZE
             ? NULL
-            : bytes_at(a, offset - END64_LOCATOR_SIZE, END64_LOCATOR_SIZE);
+            : pe_file_load(a, offset - END64_LOCATOR_SIZE, END64_LOCATOR_SIZE);
     if (!locator || le32(locator) != 0x07064b50)
         return fail(a, error, "is a damaged zip: no zip64 locator");
-    const uint8_t *p = bytes_at(a, le64(locator + 8), END64_SIZE);
+    const uint8_t *p = pe_file_load(a, le64(locator + 8), END64_SIZE);
     if (!p || le32(p) != 0x06064b50)
         return fail(a, error, "is a damaged zip: no zip64 directory end");
     dir->count = le64(p + 32);
@@ -102,7 +88,7 @@ read_end64(const Archive *a, const uint8_t *end, Directory *dir, GError **error)
 }
 
 static bool
-read_end(const Archive *a, Directory *dir, GError **error)
+read_end(PeFile *a, Directory *dir, GError **error)
 {
     const uint8_t *end = find_end(a);
     if (!end)
@@ -149,29 +135,29 @@ read_zip64_extra(const uint8_t *extra, size_t n, uint64_t *values[3])
 // The data of an entry follows its local header, whose extra field may differ
 // in length from the central one: torch pads with it.
 static bool
-find_data(const Archive *a, const uint8_t *central, uint64_t offset,
-          PeZipEntry *entry, GError **error)
+find_data(PeFile *a, const uint8_t *central, uint64_t offset, PeZipEntry *entry,
+          GError **error)
 {
-    const uint8_t *local = bytes_at(a, offset, LOCAL_SIZE);
+    const uint8_t *local = pe_file_load(a, offset, LOCAL_SIZE);
     size_t name_length = le16(central + 28);
     if (!local || le32(local) != 0x04034b50 || le16(local + 26) != name_length)
         return fail(a, error, "is a damaged zip: an entry's header is missing");
     uint64_t skip = LOCAL_SIZE + name_length + le16(local + 28);
-    const uint8_t *name = bytes_at(a, offset, skip);
+    const uint8_t *name = pe_file_load(a, offset, skip);
     if (!name || memcmp(name + LOCAL_SIZE, central + CENTRAL_SIZE, name_length))
         return fail(a, error, "is a damaged zip: an entry has two names");
-    entry->data = bytes_at(a, offset + skip, entry->size);
-    if (!entry->data)
+    if (offset + skip > a->size || entry->size > a->size - offset - skip)
         return fail(a, error,
                     "is a damaged zip: an entry ends behind the file "
                     "(was it cut short?)");
+    entry->data = a->base + offset + skip;
     return true;
 }
 
 // Read the entry at `p` of the central directory, `left` bytes from its end;
 // `*used` gets the bytes it takes.
 static bool
-read_entry(const Archive *a, const uint8_t *p, size_t left, GHashTable *entries,
+read_entry(PeFile *a, const uint8_t *p, size_t left, GHashTable *entries,
            size_t *used, GError **error)
 {
     if (left < CENTRAL_SIZE || le32(p) != 0x02014b50)
@@ -209,16 +195,15 @@ read_entry(const Archive *a, const uint8_t *p, size_t left, GHashTable *entries,
 }
 
 GHashTable *
-pe_zip_read(const uint8_t *archive, size_t size, const char *path,
-            GError **error)
+pe_zip_read(PeFile *archive, GError **error)
 {
-    Archive a = {archive, size, path};
     Directory dir;
-    if (!read_end(&a, &dir, error))
+    if (!read_end(archive, &dir, error))
         return NULL;
-    const uint8_t *p = bytes_at(&a, dir.offset, dir.size);
+    const uint8_t *p = pe_file_load(archive, dir.offset, dir.size);
     if (!p) {
-        fail(&a, error, "is a damaged zip: its directory lies outside of it");
+        fail(archive, error,
+             "is a damaged zip: its directory lies outside of it");
         return NULL;
     }
     g_autoptr(GHashTable) entries =
@@ -226,7 +211,7 @@ pe_zip_read(const uint8_t *archive, size_t size, const char *path,
     size_t left = (size_t)dir.size;
     for (uint64_t i = 0; i < dir.count; i++) {
         size_t used;
-        if (!read_entry(&a, p, left, entries, &used, error))
+        if (!read_entry(archive, p, left, entries, &used, error))
             return NULL;
         p += used;
         left -= used;

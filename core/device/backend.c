@@ -143,7 +143,7 @@ open_named(const PeBackendOps *ops, const PeBackendParams *params,
     return be;
 }
 
-// A backend without a device, or without the precision, leaves it to the next.
+// Open the first backend that has both a device and the precision.
 static PeBackend *
 open_auto(PeBackendParams *params, GError **error)
 {
@@ -174,7 +174,7 @@ open_auto(PeBackendParams *params, GError **error)
     return NULL;
 }
 
-// Of a backend that is there.
+// Open a device of a backend that exists; the error names `device`.
 static PeBackend *
 open_device(const PeBackendOps *ops, const char *device,
             const PeBackendParams *params, GError **error)

@@ -47,9 +47,9 @@ typedef struct PeLinear PeLinear;
 // One preprocessed picture, waiting to be embedded.
 typedef struct PeSlot PeSlot;
 
-// Weights on their way into one. What the towers fold into a linear is in the
-// scales; everything is multiplied in f32 and rounded to act once. The bias is
-// taken as it is, with all folds already in it. Borrows everything.
+// What linear_new() makes a PeLinear of. The scales hold what the towers fold
+// into the weight; the products are made in f32 and rounded to act once. The
+// bias is used as it is and already contains all folds. Borrows everything.
 typedef struct {
     PeTensor weight;       // [n, k] f32, f16 or bf16, any strides
     const float *bias;     // [n], NULL: none
@@ -174,8 +174,8 @@ struct PeBackendOps {
     // [m, k] x [k, n] without any epilogue: the ceiling we measure against.
     double (*gemm_seconds)(PeBackend *be, int m, int n, int k);
 
-    // Operations that are the same on every call, down to the addresses, stand
-    // between these two, both or neither of which are there:
+    // A backend has either both of these entries or neither. They enclose
+    // operations that are the same on every call, down to the addresses:
     //
     //     do {
     //         if (graph_begin(be, key))
@@ -183,10 +183,10 @@ struct PeBackendOps {
     //         the operations;
     //     } while (!graph_end(be));
     //
-    // Equal keys mean equal operations, and only operations, no copies. True
-    // from graph_begin(): a recording of this key has been launched, and
-    // graph_end() is not called. False from graph_end(): recording failed and
-    // nothing has run, so the operations are to be queued again.
+    // Equal keys promise equal operations; copies are not allowed. When
+    // graph_begin() returns true, it has launched a recording of this key, and
+    // graph_end() must not be called. When graph_end() returns false, recording
+    // failed and nothing has run, so that the operations must be queued again.
     bool (*graph_begin)(PeBackend *be, uint64_t key);
     bool (*graph_end)(PeBackend *be);
 

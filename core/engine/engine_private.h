@@ -47,6 +47,10 @@ struct PeEngine {
     PeRecent compute_ms;
 };
 
+// What pe_engine_get() makes from now on, for tests that cannot pass it; NULL:
+// devices again. While no other thread calls it.
+void pe_engine_set_ops_for_tests(const PeRunnerOps *ops);
+
 // pe_engine_get() with a device of the caller's making: the seam for tests.
 // Such engines are shared only among callers that give the same `ops`.
 PeEngine *pe_engine_get_with(const PeEngineParams *params,

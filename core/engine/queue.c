@@ -3,6 +3,8 @@
 // queue.c - clients, their jobs and tasks, as threads other than the worker
 // see them.
 
+#include "queue.h"
+
 #include "queue_order.h"
 #include "queue_private.h"
 

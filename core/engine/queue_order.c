@@ -3,9 +3,9 @@
 // queue_order.c - a binary heap of clients by (deadline, turn), and the same
 // clients in a list by turn alone.
 
-#include "queue_private.h"
-
 #include "queue_order.h"
+
+#include "queue_private.h"
 
 struct PeClientOrder {
     GPtrArray *heap; // PeClient, each before its two children

@@ -321,13 +321,21 @@ pe_engine_get_with(const PeEngineParams *params, const PeRunnerOps *ops,
     return e;
 }
 
+static const PeRunnerOps *ops_in_use = &pe_runner_ops;
+
+void
+pe_engine_set_ops_for_tests(const PeRunnerOps *ops)
+{
+    ops_in_use = ops ? ops : &pe_runner_ops;
+}
+
 PeEngine *
 pe_engine_get(const PeEngineParams *params, GError **error)
 {
     g_return_val_if_fail(params && params->model, NULL);
     g_return_val_if_fail(params->batch_size >= 0 && params->batch_timeout >= 0,
                          NULL);
-    return pe_engine_get_with(params, &pe_runner_ops, error);
+    return pe_engine_get_with(params, ops_in_use, error);
 }
 
 PeEngine *

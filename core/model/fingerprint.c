@@ -12,25 +12,46 @@
 #define RUNS 4
 #define RUN_LENGTH 16
 
-// The value at position `index` of the row-major order.
-static float
-get_value(const PeTensor *t, int64_t index)
+// Where position `index` of the row-major order is, in elements.
+static int64_t
+find_offset(const PeTensor *t, int64_t index)
 {
     int64_t offset = 0;
     for (int i = t->n_dims - 1; i >= 0; i--) {
         offset += index % t->shape[i] * t->strides[i];
         index /= t->shape[i];
     }
-    PeTensor one = pe_tensor_new(t->dtype, 0, NULL,
-                                 (const char *)t->data +
-                                     (size_t)offset * pe_dtype_size(t->dtype));
-    float value;
-    pe_tensor_to_f32(&one, &value);
-    return value;
+    return offset;
 }
 
-static void
-hash_tensor(GChecksum *sum, const PeTensor *t)
+// n values from position `first` of the row-major order on.
+static bool
+read_run(const PeModel *model, const PeTensor *t, int64_t first, int64_t n,
+         float *values, GError **error)
+{
+    int64_t offsets[RUN_LENGTH], low = INT64_MAX, high = 0;
+    for (int64_t i = 0; i < n; i++) {
+        offsets[i] = find_offset(t, first + i);
+        low = MIN(low, offsets[i]);
+        high = MAX(high, offsets[i]);
+    }
+    size_t element = pe_dtype_size(t->dtype);
+    int64_t reach = high - low + 1;
+    PeTensor all = pe_tensor_new(t->dtype, 1, &reach,
+                                 (const char *)t->data + (size_t)low * element);
+    g_auto(PeLoaded) loaded = {0};
+    if (!pe_checkpoint_load(model->ckpt, &all, &loaded, error))
+        return false;
+    for (int64_t i = 0; i < n; i++) {
+        PeTensor one = pe_tensor_rows(&loaded.tensor, offsets[i] - low, 1);
+        pe_tensor_to_f32(&one, values + i);
+    }
+    return true;
+}
+
+static bool
+hash_tensor(GChecksum *sum, const PeModel *model, const PeTensor *t,
+            GError **error)
 {
     g_checksum_update(sum, (const guchar *)t->shape,
                       t->n_dims * (gssize)sizeof t->shape[0]);
@@ -39,36 +60,35 @@ hash_tensor(GChecksum *sum, const PeTensor *t)
     float values[RUN_LENGTH];
     for (int run = 0; run < RUNS; run++) {
         int64_t first = (size - length) / (RUNS - 1) * run;
-        for (int64_t i = 0; i < length; i++)
-            values[i] = get_value(t, first + i);
+        if (!read_run(model, t, first, length, values, error))
+            return false;
         g_checksum_update(sum, (const guchar *)values,
                           (gssize)length * (gssize)sizeof values[0]);
     }
+    return true;
 }
 
-static void
-make_fingerprint(const PeModel *model, char *fingerprint)
+bool
+pe_model_make_fingerprint(PeModel *model, GError **error)
 {
     GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
     int heads[] = {model->vision.heads, model->vision.pool_heads,
                    model->has_text ? model->text.heads : 0};
+    bool ok = true;
     g_checksum_update(sum, (const guchar *)heads, sizeof heads);
-    for (guint i = 0; i < model->weights->len; i++)
-        hash_tensor(sum, g_array_index(model->weights, PeWeight, i).tensor);
+    for (guint i = 0; ok && i < model->weights->len; i++)
+        ok = hash_tensor(sum, model,
+                         g_array_index(model->weights, PeWeight, i).tensor,
+                         error);
     g_checksum_update(sum, (const guchar *)&model->logit_scale,
                       sizeof model->logit_scale);
-    g_strlcpy(fingerprint, g_checksum_get_string(sum), 17);
+    g_strlcpy(model->fingerprint, g_checksum_get_string(sum), 17);
     g_checksum_free(sum);
+    return ok;
 }
 
 const char *
 pe_model_get_fingerprint(const PeModel *model)
 {
-    // Immutable to the outside: the first question pays.
-    PeModel *m = (PeModel *)model;
-    g_mutex_lock(&m->lock);
-    if (!m->fingerprint[0])
-        make_fingerprint(model, m->fingerprint);
-    g_mutex_unlock(&m->lock);
-    return m->fingerprint;
+    return model->fingerprint;
 }

@@ -24,7 +24,6 @@ pe_model_new(void)
     model->refs = 1;
     model->weights = g_array_new(FALSE, TRUE, sizeof(PeWeight));
     model->logit_scale = DEFAULT_LOGIT_SCALE;
-    g_mutex_init(&model->lock);
     return model;
 }
 
@@ -46,10 +45,8 @@ pe_model_unref(PeModel *model)
     g_free(model->text_weights.blocks);
     pe_checkpoint_free(model->ckpt);
     g_free(model->pool);
-    g_free(model->conv);
     g_free(model->name);
     g_free(model->path);
-    g_mutex_clear(&model->lock);
     g_free(model);
 }
 
@@ -159,8 +156,11 @@ bind_proj_bias(PeModel *model, const PeLayout *layout, GError **error)
         return true;
     if (!find_weight(model, name, weight.shape, 1, &bias, error))
         return false;
+    g_auto(PeLoaded) loaded = {0};
+    if (!pe_checkpoint_load(model->ckpt, &bias, &loaded, error))
+        return false;
     g_autofree float *values = g_new(float, model->vision.output_dim);
-    pe_tensor_to_f32(&bias, values);
+    pe_tensor_to_f32(&loaded.tensor, values);
     for (int i = 0; i < model->vision.output_dim; i++) {
         if (values[i] != 0) {
             *weight.tensor = bias;
@@ -181,33 +181,16 @@ bind_logit_scale(PeModel *model, const PeLayout *layout, GError **error)
     if (!model->has_text || !pe_checkpoint_get(model->ckpt, name))
         return true;
     float value;
-    if (!find_weight(model, name, NULL, 0, &model->log_scale, error))
+    g_auto(PeLoaded) loaded = {0};
+    if (!find_weight(model, name, NULL, 0, &model->log_scale, error) ||
+        !pe_checkpoint_load(model->ckpt, &model->log_scale, &loaded, error))
         return false;
-    pe_tensor_to_f32(&model->log_scale, &value);
+    pe_tensor_to_f32(&loaded.tensor, &value);
     model->logit_scale = expf(value);
     if (!isfinite(model->logit_scale))
         return pe_fail(error, PE_ERROR_SHAPE, model->path,
                        "'%s' is %g, whose exponential is no number", name,
                        value);
-    return true;
-}
-
-// Patches are read as rows of the conv weight: torch may have stored it with
-// the channels last.
-static bool
-straighten_conv(PeModel *model, GError **error)
-{
-    PeTensor *conv = &model->vision_weights.conv;
-    if (pe_tensor_is_contiguous(conv))
-        return true;
-    float *copy = g_try_malloc_n((size_t)pe_tensor_size(conv), sizeof *copy);
-    if (!copy) {
-        return pe_fail(error, PE_ERROR_NOMEM, model->path,
-                       "no memory for the patch embedding");
-    }
-    pe_tensor_to_f32(conv, copy);
-    *conv = pe_tensor_new(PE_DTYPE_F32, 4, conv->shape, copy);
-    model->conv = copy;
     return true;
 }
 
@@ -237,7 +220,7 @@ pe_model_new_from_checkpoint(PeCheckpoint *ckpt, GError **error)
         ok = bind_weights(model, layout, error) &&
              bind_proj_bias(model, layout, error) &&
              bind_logit_scale(model, layout, error) &&
-             straighten_conv(model, error);
+             pe_model_make_fingerprint(model, error);
     }
     if (!ok) {
         pe_model_unref(model);
@@ -389,11 +372,11 @@ pe_model_get_text_weights(const PeModel *model)
     return model->has_text ? &model->text_weights : NULL;
 }
 
-void
-pe_model_release(const PeModel *model, const PeTensor *tensor)
+bool
+pe_model_load(const PeModel *model, const PeTensor *tensor, PeLoaded *loaded,
+              GError **error)
 {
-    if (model->ckpt)
-        pe_checkpoint_release(model->ckpt, tensor);
+    return pe_checkpoint_load(model->ckpt, tensor, loaded, error);
 }
 
 PeModel *

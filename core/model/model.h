@@ -4,7 +4,8 @@
 // the checkpoint gave them. Private to core: the towers and nobody else.
 //
 // All tensors are views with torch's [out, in] layout for linears; a tensor
-// whose data is NULL is absent in this configuration.
+// whose data is NULL is absent in this configuration. The numbers are there
+// only after pe_model_load().
 
 #pragma once
 
@@ -57,5 +58,7 @@ const PeVisionWeights *pe_model_get_vision_weights(const PeModel *model);
 // NULL when there is no text tower.
 const PeTextWeights *pe_model_get_text_weights(const PeModel *model);
 
-// The tensor has been uploaded; see pe_checkpoint_release().
-void pe_model_release(const PeModel *model, const PeTensor *tensor);
+// The numbers of a weight, or of a part of one; see pe_checkpoint_load(). Any
+// other tensor comes back as it is.
+bool pe_model_load(const PeModel *model, const PeTensor *tensor,
+                   PeLoaded *loaded, GError **error);

@@ -64,7 +64,6 @@ struct PeModel {
     int refs;
     PeCheckpoint *ckpt; // NULL: random weights
     void *pool;         // of the random weights
-    void *conv;         // contiguous copy of a conv weight that was not
     char *name, *path;
     const char *format;
     PeVisionConfig vision;
@@ -75,12 +74,14 @@ struct PeModel {
     PeTensor log_scale; // scalar, may be absent
     float logit_scale;
     GArray *weights; // of PeWeight, every weight in a fixed order
-    GMutex lock;     // of `fingerprint`, which is made when asked for
     char fingerprint[17];
 };
 
 // An empty model; release with pe_model_unref().
 PeModel *pe_model_new(void);
+
+// Set the fingerprint of a model that is complete.
+bool pe_model_make_fingerprint(PeModel *model, GError **error);
 
 // Make the blocks and the weights of the model's configuration.
 void pe_model_make_weights(PeModel *model);

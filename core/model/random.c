@@ -115,6 +115,7 @@ pe_model_new_random(const char *config, uint32_t seed, GError **error)
                               ? view_pool(weight, norms, NORM_VALUES, &state)
                               : view_pool(weight, values, size, &state);
     }
+    pe_model_make_fingerprint(model, NULL);
     model->format = "random";
     model->name = g_strdup(config);
     model->path = g_strdup("");

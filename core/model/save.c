@@ -189,7 +189,10 @@ write_tensor(Writer *w, const char *name, const PeTensor *t, GError **error)
     for (int64_t first = 0; first < t->shape[0]; first += rows) {
         PeTensor piece =
             pe_tensor_rows(t, first, MIN(rows, t->shape[0] - first));
-        pe_tensor_to_f32(&piece, w->values);
+        g_auto(PeLoaded) loaded = {0};
+        if (!pe_checkpoint_load(w->model->ckpt, &piece, &loaded, error))
+            return false;
+        pe_tensor_to_f32(&loaded.tensor, w->values);
         if (!write_values(w, name, (size_t)pe_tensor_size(&piece), error))
             return false;
     }
@@ -204,9 +207,7 @@ write_weight(Writer *w, const PeWeight *weight, GError **error)
     PeTensor t = *weight->tensor;
     if (weight->spec->stored == PE_STORED_TRANSPOSED)
         t = pe_tensor_transposed(&t);
-    bool ok = write_tensor(w, name, &t, error);
-    pe_model_release(w->model, weight->tensor);
-    return ok;
+    return write_tensor(w, name, &t, error);
 }
 
 static bool
@@ -221,7 +222,11 @@ write_all(Writer *w, GError **error)
         return false;
     if (has_scale(w)) {
         float log_scale;
-        pe_tensor_to_f32(&w->model->log_scale, &log_scale);
+        g_auto(PeLoaded) loaded = {0};
+        if (!pe_checkpoint_load(w->model->ckpt, &w->model->log_scale, &loaded,
+                                error))
+            return false;
+        pe_tensor_to_f32(&loaded.tensor, &log_scale);
         if (!write_bytes(w, &log_scale, sizeof log_scale, error))
             return false;
     }

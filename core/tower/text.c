@@ -49,8 +49,7 @@ new_arena(PeText *t, int max_rows)
     t->out = pe_tower_alloc(tower, rows * (size_t)t->config->output_dim *
                                        sizeof(float));
     t->indices = pe_tower_alloc(tower, (2 * rows + 1) * sizeof(int));
-    t->host_pos = g_new(float, pe_tensor_size(&t->weights->pos));
-    pe_tensor_to_f32(&t->weights->pos, t->host_pos);
+    t->host_pos = pe_tower_read(tower, &t->weights->pos);
     t->host_rows = g_new(float, rows *width);
     t->host_indices = g_new(int, 2 * rows + 1);
 }
@@ -159,8 +158,9 @@ check_ids(const PeText *t, const int *ids, int context, GError **error)
 }
 
 // out [n, W] = token embedding + position
-static void
-gather_tokens(const PeText *t, const int *ids, int n, float *out)
+static bool
+gather_tokens(const PeText *t, const int *ids, int n, float *out,
+              GError **error)
 {
     int width = t->tower.width;
     for (int i = 0; i < n; i++) {
@@ -168,34 +168,38 @@ gather_tokens(const PeText *t, const int *ids, int n, float *out)
         const float *pos = t->host_pos + i * width;
         PeTensor token =
             pe_tensor_rows(&t->weights->token_embedding, ids[i], 1);
-        pe_tensor_to_f32(&token, row);
+        g_auto(PeLoaded) loaded = {0};
+        if (!pe_model_load(t->tower.model, &token, &loaded, error))
+            return false;
+        pe_tensor_to_f32(&loaded.tensor, row);
         for (int j = 0; j < width; j++)
             row[j] += pos[j];
     }
+    return true;
 }
 
-// Pack texts into the arena until it is full; returns how many fitted.
-static int
-pack_texts(PeText *t, const int *ids, int b, int context, PeSequences *seq)
+// Pack as many of b texts into the arena as fit: seq->b of them.
+static bool
+pack_texts(PeText *t, const int *ids, int b, int context, PeSequences *seq,
+           GError **error)
 {
     int *offsets = t->host_indices;
     int width = t->tower.width;
-    int n_texts = 0;
-    seq->rows = 0;
-    seq->n = 0;
     offsets[0] = 0;
-    while (n_texts < b) {
-        const int *text = ids + (size_t)n_texts * (size_t)context;
+    while (seq->b < b) {
+        const int *text = ids + (size_t)seq->b * (size_t)context;
         int n = count_tokens(text, context);
         if (seq->rows + n > t->tower.max_rows)
             break;
-        gather_tokens(t, text, n,
-                      t->host_rows + (size_t)seq->rows * (size_t)width);
+        if (!gather_tokens(t, text, n,
+                           t->host_rows + (size_t)seq->rows * (size_t)width,
+                           error))
+            return false;
         seq->rows += n;
         seq->n = MAX(seq->n, n);
-        offsets[++n_texts] = seq->rows;
+        offsets[++seq->b] = seq->rows;
     }
-    return n_texts;
+    return true;
 }
 
 // out f32 [b, E] on the host from the packed rows of one chunk.
@@ -241,8 +245,8 @@ pe_text_embed(PeText *t, const int *ids, int b, int context, float *out,
     }
     while (b > 0) {
         PeSequences seq = {.causal = true};
-        seq.b = pack_texts(t, ids, b, context, &seq);
-        if (!run_chunk(t, &seq, out, error))
+        if (!pack_texts(t, ids, b, context, &seq, error) ||
+            !run_chunk(t, &seq, out, error))
             return false;
         b -= seq.b;
         ids += (size_t)seq.b * (size_t)context;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // text.h - the text tower, written once over a backend's operations. Token rows
-// are gathered on the host from the checkpoint's own table, so the table is
-// never uploaded. Used by the engine's worker thread only.
+// are read from the checkpoint's own table when they are needed, so the table
+// is neither uploaded nor kept. Used by the engine's worker thread only.
 
 #pragma once
 

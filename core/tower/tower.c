@@ -86,16 +86,24 @@ pe_tower_alloc_host(PeTower *t, size_t n)
     return v;
 }
 
+bool
+pe_tower_load(PeTower *t, const PeTensor *tensor, PeLoaded *loaded)
+{
+    return !t->error && pe_model_load(t->model, tensor, loaded, &t->error);
+}
+
 float *
 pe_tower_read(PeTower *t, const PeTensor *tensor)
 {
     if (!tensor || !tensor->data)
         return NULL;
     float *v = pe_tower_alloc_host(t, (size_t)pe_tensor_size(tensor));
-    if (!v)
+    g_auto(PeLoaded) loaded = {0};
+    if (!v || !pe_tower_load(t, tensor, &loaded)) {
+        g_free(v);
         return NULL;
-    pe_tensor_to_f32(tensor, v);
-    pe_model_release(t->model, tensor);
+    }
+    pe_tensor_to_f32(&loaded.tensor, v);
     return v;
 }
 
@@ -193,13 +201,16 @@ pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
     g_autofree float *scale = pe_tower_read(t, source->scale);
     g_autofree float *in_scale = pe_tower_read(t, source->in_scale);
     g_autofree float *copy = NULL;
-    PeTensor w = *source->weight;
-    if (t->error)
+    g_auto(PeLoaded) loaded = {0};
+    if (!pe_tower_load(t, source->weight, &loaded))
         return NULL;
+    PeTensor w = loaded.tensor;
     if (w.n_dims != 2) {
         // A convolution kernel. Torch may have stored it channels-last.
         if (!pe_tensor_is_contiguous(&w)) {
             copy = pe_tower_read(t, &w);
+            if (!copy)
+                return NULL;
             w = pe_tensor_new(PE_DTYPE_F32, w.n_dims, w.shape, copy);
         }
         w = pe_tensor_as_matrix(&w, w.shape[0]);
@@ -213,7 +224,6 @@ pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
                              .in_scale = in_scale,
                              .k_padded = source->k_padded};
     PeLinear *l = t->be->ops->linear_new(t->be, &params);
-    pe_model_release(t->model, source->weight);
     if (!l) {
         fail_nomem(t, "the weights", (size_t)pe_tensor_size(&w) * 4);
         return NULL;
@@ -415,8 +425,11 @@ pe_tower_finish(PeTower *t, float *out, const float *data, size_t n,
 {
     t->be->ops->download(t->be, out, data, n * sizeof *out);
     const char *failure = t->be->ops->sync(t->be);
-    if (!failure)
-        return true;
-    return pe_fail(error, PE_ERROR_BACKEND, t->be->ops->describe(t->be), "%s",
-                   failure);
+    const char *device = t->be->ops->describe(t->be);
+    if (failure)
+        return pe_fail(error, PE_ERROR_BACKEND, device, "%s", failure);
+    if (is_abandoned(t))
+        return pe_fail(error, PE_ERROR_CANCELLED, device,
+                       "nobody waits for this batch any more");
+    return true;
 }

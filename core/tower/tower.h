@@ -83,6 +83,9 @@ void pe_tower_clear(PeTower *t);
 void *pe_tower_alloc(PeTower *t, size_t size);
 // n floats on the host; g_free().
 float *pe_tower_alloc_host(PeTower *t, size_t n);
+// The numbers of a tensor of the model, g_auto(PeLoaded). False after a
+// failure.
+bool pe_tower_load(PeTower *t, const PeTensor *tensor, PeLoaded *loaded);
 // The elements of a tensor as f32 on the host; NULL for a tensor that the model
 // does not have. g_free().
 float *pe_tower_read(PeTower *t, const PeTensor *tensor);
@@ -92,7 +95,7 @@ PeLinear *pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source);
 // q's rows of a qkv weight are to be multiplied with it: softmax is of powers
 // of two, and the scores of heads of this size have a scale.
 float pe_tower_query_scale(int head_dim);
-// y [n] += W x on the host, W [n, k] of any strides; sums in double.
+// y [n] += W x on the host, W [n, k] of any strides, loaded; sums in double.
 void pe_tower_add_product(float *y, const PeTensor *w, const float *x);
 void pe_tower_load_blocks(PeTower *t, const PeBlockWeights *blocks, int n);
 // The same in pieces: n empty blocks, then parts 0 .. n * PE_BLOCK_PARTS - 1.

@@ -41,6 +41,7 @@ struct PeVision {
     PeLinear *head; // D -> E
     float *out;     // f32 [max_batch, E]
 
+    float *pos;    // f32 [c + g * g, D] on the host, of the native grid
     GQueue grids;  // of Grid, most recently used first
     float *pixels; // f32, for pe_vision_embed_pixels() only
     size_t pixels_size;
@@ -70,6 +71,7 @@ load_weights(PeVision *v, int n_blocks)
     const PeVisionWeights *w = v->weights;
 
     load_conv(v);
+    v->pos = pe_tower_read(t, &w->pos);
     v->cls = pe_tower_load_vector(t, &w->cls);
     v->ln_pre_weight = pe_tower_load_vector(t, &w->ln_pre_weight);
     v->ln_pre_bias = pe_tower_load_vector(t, &w->ln_pre_bias);
@@ -118,19 +120,16 @@ new_arena(PeVision *v)
 static void
 fill_positions(const PeVision *v, int gh, int gw, float *out)
 {
-    const PeTensor *pos = &v->weights->pos;
     int g = v->config->image_size / v->config->patch_size;
     int c = v->cls_rows;
     int d = v->tower.width;
     if (gh == g && gw == g) {
-        pe_tensor_to_f32(pos, out);
+        memcpy(out, v->pos, (size_t)(c + g * g) * (size_t)d * sizeof *out);
         return;
     }
     // The class token's row is not part of the picture and stays as it is.
-    g_autofree float *native = g_new(float, pe_tensor_size(pos));
-    pe_tensor_to_f32(pos, native);
-    memcpy(out, native, (size_t)(c * d) * sizeof *out);
-    pe_positions_resize(native + c * d, g, d, gh, gw, out + c * d);
+    memcpy(out, v->pos, (size_t)(c * d) * sizeof *out);
+    pe_positions_resize(v->pos + c * d, g, d, gh, gw, out + c * d);
 }
 
 static void
@@ -244,6 +243,7 @@ pe_vision_free(PeVision *v)
         free_grid(v, grid);
     be->ops->free(be, v->pixels);
     pe_tower_clear(&v->tower);
+    g_free(v->pos);
     g_free(v);
 }
 

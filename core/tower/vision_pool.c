@@ -91,6 +91,7 @@ load_queries(PeVisionPool *p, PeTower *t, const PeVisionWeights *w)
 {
     int d = t->width, hd = d / p->heads;
     double scale = pe_tower_query_scale(hd);
+    PeTensor key_weight = pe_tensor_rows(&w->pool_kv_weight, 0, d);
     size_t size = (size_t)p->heads * (size_t)d * sizeof(float);
     g_autofree float *probe = pe_tower_read(t, &w->probe);
     g_autofree float *q = pe_tower_read(t, &w->pool_q_bias);
@@ -98,14 +99,16 @@ load_queries(PeVisionPool *p, PeTower *t, const PeVisionWeights *w)
     g_autofree float *u = pe_tower_alloc_host(t, (size_t)(p->heads * d));
     g_autofree float *row = g_new(float, d);
     g_autofree double *sums = g_new(double, d);
-    if (t->error)
+    g_auto(PeLoaded) wq = {0}, wk = {0};
+    if (!pe_tower_load(t, &w->pool_q_weight, &wq) ||
+        !pe_tower_load(t, &key_weight, &wk))
         return;
 
-    pe_tower_add_product(q, &w->pool_q_weight, probe);
+    pe_tower_add_product(q, &wq.tensor, probe);
     for (int h = 0; h < p->heads; h++) {
         memset(sums, 0, (size_t)d * sizeof *sums);
         for (int j = h * hd; j < (h + 1) * hd; j++) {
-            PeTensor key = pe_tensor_rows(&w->pool_kv_weight, j, 1);
+            PeTensor key = pe_tensor_rows(&wk.tensor, j, 1);
             pe_tensor_to_f32(&key, row);
             for (int i = 0; i < d; i++)
                 sums[i] += (double)row[i] * q[j];
@@ -113,8 +116,6 @@ load_queries(PeVisionPool *p, PeTower *t, const PeVisionWeights *w)
         for (int i = 0; i < d; i++)
             u[h * d + i] = (float)(scale * gamma[i] * sums[i]);
     }
-    pe_model_release(t->model, &w->pool_q_weight);
-    pe_model_release(t->model, &w->pool_kv_weight);
     p->u = pe_tower_alloc(t, size);
     if (p->u)
         t->be->ops->upload(t->be, p->u, u, size);

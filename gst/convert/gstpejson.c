@@ -6,7 +6,6 @@
 #include "gst/convert/gstpejson.h"
 
 #include <math.h>
-#include <string.h>
 
 // Nine significant digits give every float32 back exactly.
 #define FLOAT_FORMAT "%.9g"
@@ -67,6 +66,13 @@ put_uint(GString *out, const gchar *key, guint64 value)
 }
 
 static void
+put_int(GString *out, const gchar *key, gint value)
+{
+    put_key(out, key);
+    g_string_append_printf(out, "%d", value);
+}
+
+static void
 put_time(GString *out, const gchar *key, GstClockTime time)
 {
     if (GST_CLOCK_TIME_IS_VALID(time))
@@ -80,8 +86,10 @@ put_bool(GString *out, const gchar *key, gboolean value)
     g_string_append(out, value ? "true" : "false");
 }
 
+// ISO 8601 in UTC with every digit: as a number of nanoseconds it would be more
+// than many readers of JSON can hold.
 static void
-put_wall_clock(GString *out, GstClockTime time)
+put_wall_clock(GString *out, const gchar *key, GstClockTime time)
 {
     if (!GST_CLOCK_TIME_IS_VALID(time))
         return;
@@ -90,22 +98,49 @@ put_wall_clock(GString *out, GstClockTime time)
     if (!utc)
         return;
     g_autofree gchar *seconds = g_date_time_format(utc, "%Y-%m-%dT%H:%M:%S");
-    g_autofree gchar *text = g_strdup_printf(
-        "%s.%03uZ", seconds, (guint)(time % GST_SECOND / GST_MSECOND));
-    put_string(out, "wall-clock", text);
+    g_autofree gchar *text =
+        g_strdup_printf("%s.%09uZ", seconds, (guint)(time % GST_SECOND));
+    put_string(out, key, text);
 }
 
 static void
 put_clip(GString *out, const GstPeResult *result)
 {
+    gboolean partial = gst_pe_result_is_partial(result);
+
     put_key(out, "clip");
     g_string_append_c(out, '{');
     put_time(out, "start", gst_pe_result_get_clip_start(result));
     put_time(out, "end", gst_pe_result_get_clip_end(result));
-    put_time(out, "stream-start", gst_pe_result_get_stream_start(result));
-    put_time(out, "stream-end", gst_pe_result_get_stream_end(result));
+    put_time(out, "stream-start", gst_pe_result_get_clip_stream_start(result));
+    put_time(out, "stream-end", gst_pe_result_get_clip_stream_end(result));
+    put_wall_clock(out, "wall-start",
+                   gst_pe_result_get_clip_wall_start(result));
+    put_wall_clock(out, "wall-end", gst_pe_result_get_clip_wall_end(result));
     put_uint(out, "frames", gst_pe_result_get_n_frames(result));
-    put_bool(out, "partial", gst_pe_result_is_partial(result));
+    put_bool(out, "partial", partial);
+    if (partial)
+        put_string(out, "reason",
+                   gst_pe_reason_to_string(gst_pe_result_get_reason(result)));
+    g_string_append_c(out, '}');
+}
+
+static void
+put_region(GString *out, const GstPeRegion *region)
+{
+    if (!region)
+        return;
+    put_key(out, "region");
+    g_string_append_c(out, '{');
+    if (region->id != GST_PE_REGION_NO_ID)
+        put_int(out, "id", region->id);
+    put_string(out, "name", region->name);
+    put_int(out, "x", region->x);
+    put_int(out, "y", region->y);
+    put_int(out, "width", region->width);
+    put_int(out, "height", region->height);
+    if (region->track_id != GST_PE_REGION_NO_TRACK)
+        put_uint(out, "track-id", region->track_id);
     g_string_append_c(out, '}');
 }
 
@@ -118,7 +153,7 @@ put_labels(GString *out, const GstPeResult *result)
         g_string_append(out, i ? ",{" : "{");
         put_string(out, "label", gst_pe_result_get_label(result, i));
         put_key(out, "score");
-        put_double(out, gst_pe_result_get_probability(result, i));
+        put_double(out, gst_pe_result_get_score(result, i));
         put_key(out, "similarity");
         put_double(out, gst_pe_result_get_similarity(result, i));
         g_string_append_c(out, '}');
@@ -127,40 +162,60 @@ put_labels(GString *out, const GstPeResult *result)
 }
 
 static void
-put_embedding(GString *out, GBytes *embedding, GstPeEmbeddingFormat format)
+put_embedding(GString *out, const GstPeVectors *embedding,
+              GstPeEmbeddingFormat format)
 {
-    gsize size;
-    const guint8 *data = g_bytes_get_data(embedding, &size);
+    gsize n;
+    g_autofree gfloat *values = gst_pe_vectors_to_floats(embedding, &n);
 
-    put_uint(out, "dim", size / sizeof(float));
+    put_uint(out, "dim", n);
     put_key(out, "embedding");
     if (format == GST_PE_EMBEDDING_BASE64) {
-        g_autofree gchar *text = g_base64_encode(data, size);
+        for (gsize i = 0; i < n; i++)
+            GST_WRITE_FLOAT_LE((guint8 *)(values + i), values[i]);
+        g_autofree gchar *text =
+            g_base64_encode((const guchar *)values, n * sizeof *values);
         g_string_append_printf(out, "\"%s\"", text);
         return;
     }
     g_string_append_c(out, '[');
-    for (gsize i = 0; i + sizeof(float) <= size; i += sizeof(float)) {
+    for (gsize i = 0; i < n; i++) {
         if (i > 0)
             g_string_append_c(out, ',');
-        put_double(out, GST_READ_FLOAT_LE(data + i));
+        put_double(out, values[i]);
     }
     g_string_append_c(out, ']');
 }
 
 static void
+put_identity(GString *out, const GstPeResult *result, const gchar *stream_id)
+{
+    if (result) {
+        put_string(out, "source", gst_pe_result_get_source(result));
+        put_string(out, "element", gst_pe_result_get_element(result));
+        put_uint(out, "sequence", gst_pe_result_get_sequence(result));
+        if (gst_pe_result_get_stream_id(result))
+            stream_id = gst_pe_result_get_stream_id(result);
+    }
+    put_string(out, "stream-id", stream_id);
+}
+
+static void
 put_result(GString *out, const GstPeResult *result, GstPeEmbeddingFormat format)
 {
-    GBytes *embedding = gst_pe_result_get_embedding(result);
+    const GstPeVectors *embedding = gst_pe_result_get_embedding(result);
 
-    put_uint(out, "sequence", gst_pe_result_get_sequence(result));
     put_clip(out, result);
+    put_region(out, gst_pe_result_get_region(result));
+    put_string(out, "window", gst_pe_result_get_window(result));
     put_string(out, "model", gst_pe_result_get_model(result));
     put_string(out, "model-fingerprint",
                gst_pe_result_get_model_fingerprint(result));
     put_string(out, "device", gst_pe_result_get_device(result));
     put_string(out, "precision", gst_pe_result_get_precision(result));
-    put_uint(out, "labels-version", gst_pe_result_get_labels_version(result));
+    put_string(out, "label-set", gst_pe_result_get_label_set(result));
+    put_string(out, "label-set-fingerprint",
+               gst_pe_result_get_label_set_fingerprint(result));
     put_labels(out, result);
     if (embedding && format != GST_PE_EMBEDDING_NONE)
         put_embedding(out, embedding, format);
@@ -173,15 +228,14 @@ gst_pe_json_new(const GstPeResult *result, const gchar *stream_id,
 {
     GString *out = g_string_new("{\"schema\":\"pe-1\"");
 
-    if (result && gst_pe_result_get_stream_id(result))
-        stream_id = gst_pe_result_get_stream_id(result);
-    put_string(out, "stream-id", stream_id);
+    put_string(out, "type", result ? "clip" : "frame");
+    put_identity(out, result, stream_id);
     put_time(out, "pts", times->pts);
     put_time(out, "duration", times->duration);
     put_time(out, "running-time", times->running_time);
     put_time(out, "stream-time", times->stream_time);
+    put_wall_clock(out, "wall-clock", times->wall_clock);
     put_time(out, "age", age);
-    put_wall_clock(out, times->wall_clock);
     if (result)
         put_result(out, result, format);
     g_string_append(out, "}\n");

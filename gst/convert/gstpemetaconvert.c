@@ -8,25 +8,37 @@
  * @short_description: turns the results of peinference into JSON lines
  *
  * For each result of #peinference one buffer with a compact JSON object and a
- * line break. Frames without a new result become GAP events, so that sinks and
- * muxers downstream keep time. Pixels are never looked at, so any kind of
- * buffer may carry the metadata, encoded video too.
+ * line break. A result that is on many buffers, as in latest mode, or that
+ * comes on a buffer and in an event, is written once. Frames without a new
+ * result become GAP events, so that sinks and muxers downstream keep time.
+ * Pixels are never looked at, so any kind of buffer may carry the metadata,
+ * encoded video too.
  *
- * Times are integers in nanoseconds; what is not known is left out:
+ * `docs/schema/pe-result.json` is the JSON Schema of the lines. Times are
+ * integers in nanoseconds, times of the wall clock ISO 8601 in UTC with nine
+ * digits; what is not known is left out. The messages of #peinference use
+ * the same words, with `clip-` or `region-` before those that are in an object
+ * here:
  *
- * * `schema`: `pe-1`
+ * * `schema`: `pe-1`; `type`: `clip`, or `frame` for frames without a result,
+ *   see #GstPeMetaConvert:add-empty-results
+ * * `source`, `element`, `sequence`: the result's identity. What the stream is
+ *   found by again (name of a camera, URI), the name of the element that made
+ *   the result, and the result's number
  * * `stream-id`: of the stream
- * * `pts`, `duration`, `running-time`, `stream-time`: of the frame that carries
- *   the result
+ * * `pts`, `duration`, `running-time`, `stream-time`, `wall-clock`: of the
+ *   frame that carries the result
  * * `age`: how long before that frame the clip ended
- * * `wall-clock`: ISO 8601, UTC, when the frame has a reference timestamp of
- *   the Unix or NTP clock
- * * `sequence`: number of the result
  * * `clip`: `start`, `end` in running time, `stream-start`, `stream-end` in
- *   stream time, `frames`, and `partial` when the stream ended before the clip
- *   was complete
+ *   stream time, `wall-start`, `wall-end` by the wall clock, `frames` that were
+ *   embedded, `partial` when these are fewer than were asked for, and then the
+ *   `reason`: `eos`, `jump`, `overload` or `reconfigured`
+ * * `region`: `id`, `name`, `x`, `y`, `width`, `height`, `track-id` of the part
+ *   of the picture; none: all of it
+ * * `window`: name of the window over time, when there are several
  * * `model`, `model-fingerprint`, `device`, `precision`
- * * `labels-version`: different for every label set, 0 without labels
+ * * `label-set`, `label-set-fingerprint`: name of the label set, and 16
+ *   hexadecimal digits that change with everything that labels are scored by
  * * `labels`: list of `label`, `score` (probability), `similarity` (cosine),
  *   best first
  * * `dim`, `embedding`: see #GstPeMetaConvert:embedding
@@ -45,6 +57,7 @@
 
 #include "gst/convert/gstpeembeddingformat.h"
 #include "gst/convert/gstpejson.h"
+#include "gst/convert/gstpewritten.h"
 
 #include <gst/video/video.h>
 #include <stdbool.h>
@@ -76,7 +89,8 @@ struct _GstPeMetaConvert {
     // Streaming thread.
     GstSegment segment;
     gchar *stream_id;
-    GPtrArray *written; // GstPeResult of the last buffer that had any
+    guint32 stream_seqnum; // of the event that named it
+    GstPeWritten written;
 };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
@@ -124,13 +138,11 @@ push_nothing(GstPeMetaConvert *self, const GstPeTimes *times)
     return GST_FLOW_OK;
 }
 
-// Write the results that the buffer before this one did not carry too.
+// Write the results that have not been written yet.
 static GstFlowReturn
 push_results(GstPeMetaConvert *self, GstBuffer *buffer, const GstPeTimes *times,
              guint *n_written)
 {
-    GPtrArray *results =
-        g_ptr_array_new_with_free_func((GDestroyNotify)gst_pe_result_unref);
     GstFlowReturn flow = GST_FLOW_OK;
     gpointer state = NULL;
     GstPeMeta *meta;
@@ -138,17 +150,11 @@ push_results(GstPeMetaConvert *self, GstBuffer *buffer, const GstPeTimes *times,
     while (flow == GST_FLOW_OK &&
            (meta = (GstPeMeta *)gst_buffer_iterate_meta_filtered(
                 buffer, &state, GST_PE_META_API_TYPE))) {
-        g_ptr_array_add(results, gst_pe_result_ref(meta->result));
-        if (g_ptr_array_find(self->written, meta->result, NULL))
+        if (!gst_pe_written_add(&self->written, meta->result))
             continue;
         flow = push_json(self, meta->result, times, meta->age);
         (*n_written)++;
     }
-    if (results->len > 0) {
-        g_ptr_array_unref(self->written);
-        self->written = g_steal_pointer(&results);
-    }
-    g_clear_pointer(&results, g_ptr_array_unref);
     return flow;
 }
 
@@ -164,20 +170,38 @@ chain(GstPad *pad, GstObject *parent, GstBuffer *buffer)
     return n_written > 0 ? flow : push_nothing(self, &times);
 }
 
-// The result of a clip that the end of the stream cut short: its place in time
-// is the end of the clip, as no frame carries it.
+// A result without a frame. Its place in time is the end of its clip.
 static gboolean
 take_result(GstPeMetaConvert *self, GstPeResult *result)
 {
     GstClockTime end = gst_pe_result_get_clip_end(result);
     GstPeTimes times = GST_PE_TIMES_NONE;
 
+    if (!gst_pe_written_add(&self->written, result))
+        return TRUE;
     times.running_time = end;
-    times.stream_time = gst_pe_result_get_stream_end(result);
+    times.stream_time = gst_pe_result_get_clip_stream_end(result);
+    times.wall_clock = gst_pe_result_get_clip_wall_end(result);
     if (self->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(end))
         times.pts = gst_segment_position_from_running_time(
             &self->segment, GST_FORMAT_TIME, end);
     return push_json(self, result, &times, GST_CLOCK_TIME_NONE) == GST_FLOW_OK;
+}
+
+// Another stream may count its results from 0 again. The same event comes
+// again when pads are linked anew; then results go on.
+static void
+take_stream_start(GstPeMetaConvert *self, GstEvent *event)
+{
+    const gchar *id;
+    guint32 seqnum = gst_event_get_seqnum(event);
+
+    gst_event_parse_stream_start(event, &id);
+    g_free(self->stream_id);
+    self->stream_id = g_strdup(id);
+    if (seqnum != self->stream_seqnum)
+        gst_pe_written_forget(&self->written);
+    self->stream_seqnum = seqnum;
 }
 
 static gboolean
@@ -203,18 +227,14 @@ sink_event(GstPad *pad, GstObject *parent, GstEvent *event)
     case GST_EVENT_CAPS:
         gst_event_unref(event);
         return push_caps(self);
-    case GST_EVENT_STREAM_START: {
-        const gchar *id;
-        gst_event_parse_stream_start(event, &id);
-        g_free(self->stream_id);
-        self->stream_id = g_strdup(id);
+    case GST_EVENT_STREAM_START:
+        take_stream_start(self, event);
         break;
-    }
     case GST_EVENT_SEGMENT:
         gst_event_copy_segment(event, &self->segment);
         break;
     case GST_EVENT_FLUSH_STOP:
-        g_ptr_array_set_size(self->written, 0);
+        gst_pe_written_forget(&self->written);
         gst_segment_init(&self->segment, GST_FORMAT_UNDEFINED);
         break;
     default:
@@ -245,7 +265,7 @@ change_state(GstElement *element, GstStateChange transition)
             ->change_state(element, transition);
 
     if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-        g_ptr_array_set_size(self->written, 0);
+        gst_pe_written_forget(&self->written);
         g_clear_pointer(&self->stream_id, g_free);
         gst_segment_init(&self->segment, GST_FORMAT_UNDEFINED);
     }
@@ -297,7 +317,7 @@ finalize(GObject *object)
 {
     GstPeMetaConvert *self = GST_PE_META_CONVERT(object);
 
-    g_ptr_array_unref(self->written);
+    gst_pe_written_clear(&self->written);
     g_free(self->stream_id);
     G_OBJECT_CLASS(gst_pe_meta_convert_parent_class)->finalize(object);
 }
@@ -359,8 +379,7 @@ gst_pe_meta_convert_init(GstPeMetaConvert *self)
 
     self->embedding = DEFAULT_EMBEDDING;
     self->add_empty_results = DEFAULT_ADD_EMPTY_RESULTS;
-    self->written =
-        g_ptr_array_new_with_free_func((GDestroyNotify)gst_pe_result_unref);
+    gst_pe_written_init(&self->written);
     gst_segment_init(&self->segment, GST_FORMAT_UNDEFINED);
     self->sinkpad = gst_pad_new_from_static_template(&sink_template, "sink");
     self->srcpad = gst_pad_new_from_static_template(&src_template, "src");

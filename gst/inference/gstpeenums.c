@@ -7,11 +7,32 @@
 #include "core/pe.h"
 
 GType
+gst_pe_inference_hold_get_type(void)
+{
+    static GType type;
+    static const GEnumValue values[] = {
+        {GST_PE_INFERENCE_HOLD_FRAMES,
+         "Frames carry results, and wait for them in exact mode", "frames"},
+        {GST_PE_INFERENCE_HOLD_NONE,
+         "Frames pass at once; results are events and messages", "none"},
+        {0, NULL, NULL},
+    };
+
+    if (g_once_init_enter(&type)) {
+        GType t = g_enum_register_static("GstPeInferenceHold", values);
+        g_once_init_leave(&type, t);
+    }
+    return type;
+}
+
+GType
 gst_pe_inference_mode_get_type(void)
 {
     static GType type;
     static const GEnumValue values[] = {
-        {GST_PE_INFERENCE_MODE_AUTO, "Latest behind a live source, else exact",
+        {GST_PE_INFERENCE_MODE_AUTO,
+         "Latest behind a live source or in front of a sink that keeps time, "
+         "else exact",
          "auto"},
         {GST_PE_INFERENCE_MODE_EXACT,
          "The last frame of a clip waits for its result", "exact"},

@@ -10,7 +10,8 @@ G_BEGIN_DECLS
 
 /**
  * GstPeInferenceMode:
- * @GST_PE_INFERENCE_MODE_AUTO: latest behind a live source, else exact
+ * @GST_PE_INFERENCE_MODE_AUTO: latest behind a live source or in front of a
+ *     sink that keeps time, else exact
  * @GST_PE_INFERENCE_MODE_EXACT: the last frame of a clip waits for its result
  * @GST_PE_INFERENCE_MODE_LATEST: no frame waits; each carries the most recent
  *     result and its age
@@ -23,9 +24,25 @@ typedef enum {
     GST_PE_INFERENCE_MODE_LATEST,
 } GstPeInferenceMode;
 
+/**
+ * GstPeInferenceHold:
+ * @GST_PE_INFERENCE_HOLD_FRAMES: frames carry results, and wait for them in
+ *     exact mode
+ * @GST_PE_INFERENCE_HOLD_NONE: frames pass at once; results travel as events
+ *     and messages only
+ *
+ * Since: 0.1
+ */
+typedef enum {
+    GST_PE_INFERENCE_HOLD_FRAMES,
+    GST_PE_INFERENCE_HOLD_NONE,
+} GstPeInferenceHold;
+
+#define GST_TYPE_PE_INFERENCE_HOLD (gst_pe_inference_hold_get_type())
 #define GST_TYPE_PE_INFERENCE_MODE (gst_pe_inference_mode_get_type())
 #define GST_TYPE_PE_PRECISION (gst_pe_precision_get_type()) // of PePrecision
 
+GType gst_pe_inference_hold_get_type(void);
 GType gst_pe_inference_mode_get_type(void);
 GType gst_pe_precision_get_type(void);
 

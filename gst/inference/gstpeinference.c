@@ -61,18 +61,29 @@
  * An element message named `peinference` is posted for every result when
  * #GstPeInference:post-messages is set, with these fields:
  *
- * * #GstClockTime `timestamp`, `stream-time`, `running-time`, `duration`: of
- *   the clip's last frame
- * * #GstClockTime `clip-start`, `clip-end`: running time of the clip
- * * #guint64 `sequence`: number of the result, from 0
- * * #guint `n-frames`: how many frames were embedded
- * * #gboolean `partial`: the clip has fewer frames than
- * #GstPeInference:clip-length
- * * #gchararray `model`, `model-fingerprint`, `device`
- * * #guint64 `labels-version`: different for every label set, 0 without labels
+ * * #guint64 `timestamp`, `stream-time`, `running-time`, `duration`,
+ *   `wall-clock` (since 1970): of the clip's last frame
+ * * #gchararray `source`, `element`, #guint64 `sequence`: whose result it is
+ * * #gchararray `stream-id`
+ * * #guint64 `clip-start`, `clip-end` in running time, `clip-stream-start`,
+ *   `clip-stream-end` in stream time, `clip-wall-start`, `clip-wall-end` since
+ *   1970
+ * * #guint `clip-frames`: how many frames were embedded
+ * * #gboolean `clip-partial`: fewer than #GstPeInference:clip-length
+ * * #gchararray `clip-reason`: why, when it is partial: `eos`, `jump`,
+ *   `overload` or `reconfigured`
+ * * #gint `region-id`, `region-x`, `region-y`, `region-width`, `region-height`,
+ *   #gchararray `region-name`, #guint64 `region-track-id`: of the part of the
+ *   picture, when it is not all of it
+ * * #gchararray `window`: name of the window over time, when there are several
+ * * #gchararray `model`, `model-fingerprint`, `device`, `precision`
+ * * #gchararray `label-set`, `label-set-fingerprint`: which labels were scored
  * * #GstValueArray of #gchararray `labels`: best first
  * * #GstValueArray of #gdouble `scores`: probabilities, 0 to 1
  * * #GstValueArray of #gdouble `similarities`: cosines, -1 to 1
+ *
+ * Fields that are not known are left out; times are in nanoseconds. The words
+ * are those of #pemetaconvert.
  *
  * ## Example launch line
  * |[
@@ -98,13 +109,13 @@
 GST_DEBUG_CATEGORY(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug
 
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
-    "sink", GST_PAD_SINK, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_PE_CAPS));
 
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
-    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS)));
+static GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_PE_CAPS));
 
 G_DEFINE_TYPE(GstPeInference, gst_pe_inference, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE(peinference, "peinference", GST_RANK_NONE,
@@ -170,6 +181,7 @@ start(GstPeInference *self)
     }
     gst_pe_cuda_start(&shared->cuda, pe_engine_get_device(engine));
     gst_pe_stats_reset(&shared->stats);
+    gst_pe_shared_forget_failure(shared);
     PeClient *client = pe_client_new(engine, job_done, &shared->queue);
     gst_pe_input_start(self->input, engine, client);
     gst_pe_output_start(self->output, engine);

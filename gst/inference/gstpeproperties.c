@@ -82,8 +82,16 @@ static const GstPeProperty rows[] = {
     {"mode", ENUM, PLAYING, AT(settings.mode),
      .enum_type = gst_pe_inference_mode_get_type,
      .init = GST_PE_INFERENCE_MODE_AUTO, .in_latency = true,
-     .blurb = "Whether frames wait for results: exact for archives, latest "
-              "for live video, auto finds out"},
+     .blurb = "Whether frames wait for results. exact: the last frame of a "
+              "clip does; latest: none does, and each carries the most recent "
+              "result; auto: latest behind a live source or in front of a "
+              "sink that keeps time (sync=true), else exact"},
+    {"hold", ENUM, PLAYING, AT(settings.hold),
+     .enum_type = gst_pe_inference_hold_get_type,
+     .init = GST_PE_INFERENCE_HOLD_FRAMES,
+     .blurb = "Whether frames carry results (frames), or pass at once while "
+              "results travel as events and messages only (none). none saves "
+              "the memory of waiting frames, for archives"},
     {"latency", UINT, PLAYING, AT(settings.latency), .max = 600000, .init = 500,
      .in_latency = true,
      .blurb = "How long a frame of a live source waits for its result in "
@@ -207,6 +215,7 @@ gst_pe_properties_install(GObjectClass *klass)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
         specs[i + 1] = gst_pe_property_make_spec(&rows[i]);
     g_object_class_install_properties(klass, G_N_ELEMENTS(specs), specs);
+    gst_type_mark_as_plugin_api(GST_TYPE_PE_INFERENCE_HOLD, 0);
     gst_type_mark_as_plugin_api(GST_TYPE_PE_INFERENCE_MODE, 0);
     gst_type_mark_as_plugin_api(GST_TYPE_PE_PRECISION, 0);
 }

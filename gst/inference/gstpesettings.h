@@ -11,6 +11,7 @@
 typedef struct {
     PeSamplerParams sampler;
     GstPeInferenceMode mode;
+    GstPeInferenceHold hold;
     guint latency; // ms
     guint top_k;
     double threshold;

@@ -1,53 +1,174 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // gstpebytes.c - a result as bytes: what unixfdsink and other processes get.
-//
-// Version 1, little endian: u8 version, u8 partial, u32 frames, u64 sequence,
-// u64 labels version, 4 x u64 times, 5 strings, the embedding, u32 number of
-// labels, then per label a string and two f64. A string or the embedding is u32
-// length (0xffffffff: NULL) and that many bytes, strings without terminator.
+// gstpebytes_private.h describes them, gstpebytesread.c reads them.
 
-#include "gstpemeta.h"
+#include "gstpebytes_private.h"
 
-#include <gst/base/gstbytereader.h>
+#include "gstperesult_private.h"
+
 #include <gst/base/gstbytewriter.h>
 #include <string.h>
 
-#define VERSION 1
-#define NO_BYTES G_MAXUINT32
+#define FIELD(name, kind, member) \
+    { \
+        name, kind, G_STRUCT_OFFSET(GstPeResultFields, member) \
+    }
+
+const GstPeBytesField gst_pe_bytes_fields[N_TAGS] = {
+    [TAG_SOURCE] = FIELD("source", KIND_TEXT, source),
+    [TAG_ELEMENT] = FIELD("element", KIND_TEXT, element),
+    [TAG_SEQUENCE] = FIELD("sequence", KIND_U64, sequence),
+    [TAG_STREAM_ID] = FIELD("stream-id", KIND_TEXT, stream_id),
+    [TAG_CLIP] = FIELD("clip", KIND_CLIP, clip_start),
+    [TAG_N_FRAMES] = FIELD("frames", KIND_U32, n_frames),
+    [TAG_REASON] = FIELD("reason", KIND_U32, reason),
+    [TAG_REGION] = FIELD("region", KIND_REGION, region),
+    [TAG_WINDOW] = FIELD("window", KIND_TEXT, window),
+    [TAG_MODEL] = FIELD("model", KIND_TEXT, model),
+    [TAG_MODEL_FINGERPRINT] =
+        FIELD("model-fingerprint", KIND_TEXT, model_fingerprint),
+    [TAG_DEVICE] = FIELD("device", KIND_TEXT, device),
+    [TAG_PRECISION] = FIELD("precision", KIND_TEXT, precision),
+    [TAG_EMBEDDING] = FIELD("embedding", KIND_VECTORS, embedding),
+    [TAG_TOKENS] = FIELD("tokens", KIND_VECTORS, tokens),
+    [TAG_LABEL_SET] = FIELD("label-set", KIND_TEXT, label_set),
+    [TAG_LABEL_SET_FINGERPRINT] =
+        FIELD("label-set-fingerprint", KIND_TEXT, label_set_fingerprint),
+    [TAG_LABEL] = FIELD("label", KIND_LABEL, labels),
+};
 
 static void
-put_bytes(GstByteWriter *w, const void *data, gsize size)
+put_text(GstByteWriter *w, const gchar *text)
 {
-    gst_byte_writer_put_uint32_le(w, data ? (guint32)size : NO_BYTES);
-    if (data)
+    gsize size = strlen(text);
+
+    gst_byte_writer_put_uint32_le(w, (guint32)size);
+    gst_byte_writer_put_data(w, (const guint8 *)text, (guint)size);
+}
+
+// The size follows with end_field(). Returns where the field begins.
+static guint
+begin_field(GstByteWriter *w, guint tag)
+{
+    guint start = gst_byte_writer_get_pos(w);
+
+    gst_byte_writer_put_uint16_le(w, (guint16)tag);
+    gst_byte_writer_put_uint16_le(w, 0);
+    gst_byte_writer_put_uint32_le(w, 0);
+    return start;
+}
+
+// Write the number of bytes behind `position` before them.
+static void
+put_size_at(GstByteWriter *w, guint position)
+{
+    guint end = gst_byte_writer_get_pos(w);
+
+    gst_byte_writer_set_pos(w, position);
+    gst_byte_writer_put_uint32_le(w, end - position - 4);
+    gst_byte_writer_set_pos(w, end);
+}
+
+static void
+end_field(GstByteWriter *w, guint start)
+{
+    put_size_at(w, start + 4);
+}
+
+static void
+put_clip(GstByteWriter *w, const GstPeResultFields *f)
+{
+    gst_byte_writer_put_uint64_le(w, f->clip_start);
+    gst_byte_writer_put_uint64_le(w, f->clip_end);
+    gst_byte_writer_put_uint64_le(w, f->clip_stream_start);
+    gst_byte_writer_put_uint64_le(w, f->clip_stream_end);
+    gst_byte_writer_put_uint64_le(w, f->clip_wall_start);
+    gst_byte_writer_put_uint64_le(w, f->clip_wall_end);
+}
+
+static void
+put_region(GstByteWriter *w, const GstPeRegion *region)
+{
+    gst_byte_writer_put_int32_le(w, region->id);
+    gst_byte_writer_put_int32_le(w, region->x);
+    gst_byte_writer_put_int32_le(w, region->y);
+    gst_byte_writer_put_int32_le(w, region->width);
+    gst_byte_writer_put_int32_le(w, region->height);
+    gst_byte_writer_put_uint64_le(w, region->track_id);
+    put_text(w, region->name ? region->name : "");
+}
+
+static void
+put_vectors(GstByteWriter *w, const GstPeVectors *vectors)
+{
+    gsize size;
+    const guint8 *data =
+        g_bytes_get_data(gst_pe_vectors_get_data(vectors), &size);
+
+    gst_byte_writer_put_uint32_le(w, gst_pe_vectors_get_kind(vectors));
+    gst_byte_writer_put_uint32_le(w, gst_pe_vectors_get_dtype(vectors));
+    gst_byte_writer_put_uint32_le(w, gst_pe_vectors_get_n_vectors(vectors));
+    gst_byte_writer_put_uint32_le(w, gst_pe_vectors_get_dim(vectors));
+    if (size > 0)
         gst_byte_writer_put_data(w, data, (guint)size);
 }
 
 static void
-put_string(GstByteWriter *w, const gchar *text)
+put_labels(GstByteWriter *w, const GstPeResultFields *f)
 {
-    put_bytes(w, text, text ? strlen(text) : 0);
+    for (guint i = 0; i < f->n_labels; i++) {
+        guint start = begin_field(w, TAG_LABEL);
+        gst_byte_writer_put_float64_le(w, f->labels[i].score);
+        gst_byte_writer_put_float64_le(w, f->labels[i].similarity);
+        put_text(w, f->labels[i].name ? f->labels[i].name : "");
+        end_field(w, start);
+    }
 }
 
 static void
-put_labels(GstByteWriter *w, const GstPeResult *result)
+put_field(GstByteWriter *w, guint tag, const GstPeResultFields *f)
 {
-    guint n = gst_pe_result_get_n_labels(result);
+    const GstPeBytesField *field = &gst_pe_bytes_fields[tag];
+    gconstpointer member = G_STRUCT_MEMBER_P(f, field->offset);
+    gboolean pointer = field->kind == KIND_TEXT || field->kind == KIND_REGION ||
+                       field->kind == KIND_VECTORS;
+    gconstpointer target = pointer ? *(const gconstpointer *)member : member;
 
-    gst_byte_writer_put_uint32_le(w, n);
-    for (guint i = 0; i < n; i++) {
-        put_string(w, gst_pe_result_get_label(result, i));
-        gst_byte_writer_put_float64_le(
-            w, gst_pe_result_get_probability(result, i));
-        gst_byte_writer_put_float64_le(w,
-                                       gst_pe_result_get_similarity(result, i));
+    if (!target)
+        return;
+    guint start = begin_field(w, tag);
+    switch (field->kind) {
+    case KIND_TEXT:
+        gst_byte_writer_put_data(w, target, (guint)strlen(target));
+        break;
+    case KIND_U32:
+        gst_byte_writer_put_uint32_le(w, *(const guint32 *)member);
+        break;
+    case KIND_U64:
+        gst_byte_writer_put_uint64_le(w, *(const guint64 *)member);
+        break;
+    case KIND_CLIP:
+        put_clip(w, f);
+        break;
+    case KIND_REGION:
+        put_region(w, target);
+        break;
+    case KIND_VECTORS:
+        put_vectors(w, target);
+        break;
+    case KIND_NONE:
+    case KIND_LABEL:
+        g_assert_not_reached();
     }
+    end_field(w, start);
 }
 
 /**
  * gst_pe_result_to_bytes:
  * @result: a result
+ *
+ * The bytes can be kept: later versions of the library read them too.
  *
  * Returns: (transfer full): a form for gst_pe_result_new_from_bytes()
  *
@@ -59,157 +180,21 @@ gst_pe_result_to_bytes(const GstPeResult *result)
     g_return_val_if_fail(result != NULL, NULL);
 
     GstByteWriter w;
-    GBytes *embedding = gst_pe_result_get_embedding(result);
-    gsize size = 0;
-    const void *data = embedding ? g_bytes_get_data(embedding, &size) : NULL;
 
     gst_byte_writer_init(&w);
-    gst_byte_writer_put_uint8(&w, VERSION);
-    gst_byte_writer_put_uint8(&w, gst_pe_result_is_partial(result));
-    gst_byte_writer_put_uint32_le(&w, gst_pe_result_get_n_frames(result));
-    gst_byte_writer_put_uint64_le(&w, gst_pe_result_get_sequence(result));
-    gst_byte_writer_put_uint64_le(&w, gst_pe_result_get_labels_version(result));
-    gst_byte_writer_put_uint64_le(&w, gst_pe_result_get_clip_start(result));
-    gst_byte_writer_put_uint64_le(&w, gst_pe_result_get_clip_end(result));
-    gst_byte_writer_put_uint64_le(&w, gst_pe_result_get_stream_start(result));
-    gst_byte_writer_put_uint64_le(&w, gst_pe_result_get_stream_end(result));
-    put_string(&w, gst_pe_result_get_stream_id(result));
-    put_string(&w, gst_pe_result_get_model(result));
-    put_string(&w, gst_pe_result_get_model_fingerprint(result));
-    put_string(&w, gst_pe_result_get_device(result));
-    put_string(&w, gst_pe_result_get_precision(result));
-    put_bytes(&w, data, size);
-    put_labels(&w, result);
-
-    guint length = gst_byte_writer_get_size(&w);
-    return g_bytes_new_take(gst_byte_writer_reset_and_get_data(&w), length);
-}
-
-static gboolean
-get_bytes(GstByteReader *r, const guint8 **data, guint32 *size)
-{
-    *data = NULL;
-    if (!gst_byte_reader_get_uint32_le(r, size))
-        return FALSE;
-    return *size == NO_BYTES || gst_byte_reader_get_data(r, *size, data);
-}
-
-// *text is owned by the caller, NULL when NULL was written.
-static gboolean
-get_string(GstByteReader *r, const gchar **text)
-{
-    const guint8 *data;
-    guint32 size;
-
-    if (!get_bytes(r, &data, &size))
-        return FALSE;
-    if (!data)
-        return size == NO_BYTES;
-    if (!g_utf8_validate((const gchar *)data, size, NULL))
-        return FALSE;
-    *text = g_strndup((const gchar *)data, size);
-    return TRUE;
-}
-
-static gboolean
-get_embedding(GstByteReader *r, GBytes **embedding)
-{
-    const guint8 *data;
-    guint32 size;
-
-    if (!get_bytes(r, &data, &size))
-        return FALSE;
-    if (!data)
-        return size == NO_BYTES;
-    *embedding = g_bytes_new(data, size);
-    return size % sizeof(float) == 0;
-}
-
-static gboolean
-get_head(GstByteReader *r, GstPeResultFields *f)
-{
-    guint8 version = 0, partial = 0;
-    gboolean ok = gst_byte_reader_get_uint8(r, &version) &&
-                  version == VERSION &&
-                  gst_byte_reader_get_uint8(r, &partial) &&
-                  gst_byte_reader_get_uint32_le(r, &f->n_frames) &&
-                  gst_byte_reader_get_uint64_le(r, &f->sequence) &&
-                  gst_byte_reader_get_uint64_le(r, &f->labels_version) &&
-                  gst_byte_reader_get_uint64_le(r, &f->clip_start) &&
-                  gst_byte_reader_get_uint64_le(r, &f->clip_end) &&
-                  gst_byte_reader_get_uint64_le(r, &f->stream_start) &&
-                  gst_byte_reader_get_uint64_le(r, &f->stream_end);
-    f->partial = partial != 0;
-    return ok;
-}
-
-static gboolean
-get_labels(GstByteReader *r, GArray *labels)
-{
-    guint32 n = 0;
-
-    if (!gst_byte_reader_get_uint32_le(r, &n))
-        return FALSE;
-    for (guint32 i = 0; i < n; i++) {
-        GstPeLabel label = {NULL, 0, 0};
-        gboolean ok = get_string(r, &label.name) && label.name &&
-                      gst_byte_reader_get_float64_le(r, &label.probability) &&
-                      gst_byte_reader_get_float64_le(r, &label.similarity);
-        // Also when the rest is missing: clearing the array frees the name.
-        g_array_append_val(labels, label);
-        if (!ok)
-            return FALSE;
+    gst_byte_writer_put_data(&w, (const guint8 *)GST_PE_BYTES_MAGIC, 4);
+    gst_byte_writer_put_uint8(&w, GST_PE_BYTES_VERSION);
+    gst_byte_writer_put_uint8(&w, GST_PE_BYTES_VERSION);
+    gst_byte_writer_put_uint16_le(&w, 0);
+    gst_byte_writer_put_uint32_le(&w, 0);
+    for (guint tag = 1; tag < N_TAGS; tag++) {
+        if (tag == TAG_LABEL)
+            put_labels(&w, &result->fields);
+        else
+            put_field(&w, tag, &result->fields);
     }
-    return TRUE;
-}
+    put_size_at(&w, GST_PE_BYTES_HEAD_SIZE - 4);
 
-static void
-clear_label(gpointer data)
-{
-    g_free((gpointer)((GstPeLabel *)data)->name);
-}
-
-/**
- * gst_pe_result_new_from_bytes:
- * @bytes: from gst_pe_result_to_bytes()
- *
- * Returns: (transfer full) (nullable): the result, or %NULL when @bytes are not
- *     one
- *
- * Since: 0.1
- */
-GstPeResult *
-gst_pe_result_new_from_bytes(GBytes *bytes)
-{
-    g_return_val_if_fail(bytes != NULL, NULL);
-
-    gsize size;
-    const guint8 *data = g_bytes_get_data(bytes, &size);
-    if (!data || size > G_MAXUINT)
-        return NULL;
-
-    GstByteReader r;
-    GstPeResultFields f = {0};
-    GstPeResult *result = NULL;
-    GArray *labels = g_array_new(FALSE, FALSE, sizeof(GstPeLabel));
-
-    g_array_set_clear_func(labels, clear_label);
-    gst_byte_reader_init(&r, data, (guint)size);
-    if (get_head(&r, &f) && get_string(&r, &f.stream_id) &&
-        get_string(&r, &f.model) && get_string(&r, &f.model_fingerprint) &&
-        get_string(&r, &f.device) && get_string(&r, &f.precision) &&
-        get_embedding(&r, &f.embedding) && get_labels(&r, labels) &&
-        gst_byte_reader_get_remaining(&r) == 0) {
-        f.labels = (const GstPeLabel *)labels->data;
-        f.n_labels = labels->len;
-        result = gst_pe_result_new(&f);
-    }
-    g_array_unref(labels);
-    g_clear_pointer(&f.embedding, g_bytes_unref);
-    g_free((gpointer)f.stream_id);
-    g_free((gpointer)f.model);
-    g_free((gpointer)f.model_fingerprint);
-    g_free((gpointer)f.device);
-    g_free((gpointer)f.precision);
-    return result;
+    guint size = gst_byte_writer_get_size(&w);
+    return g_bytes_new_take(gst_byte_writer_reset_and_get_data(&w), size);
 }

@@ -86,10 +86,13 @@ meta_deserialize(const GstMetaInfo *info, GstBuffer *buffer, const guint8 *data,
     GstClockTime age = GST_READ_UINT64_LE(data);
     GBytes *bytes =
         g_bytes_new_static(data + sizeof(guint64), size - sizeof(guint64));
-    GstPeResult *result = gst_pe_result_new_from_bytes(bytes);
+    g_autoptr(GError) error = NULL;
+    GstPeResult *result = gst_pe_result_new_from_bytes(bytes, &error);
     GstMeta *meta = NULL;
 
-    if (result) {
+    if (!result) {
+        GST_WARNING("%s", error->message);
+    } else {
         meta = (GstMeta *)gst_buffer_add_pe_meta(buffer, result, age);
         gst_pe_result_unref(result);
     }
@@ -165,8 +168,8 @@ gst_buffer_add_pe_meta(GstBuffer *buffer, GstPeResult *result, GstClockTime age)
  * gst_buffer_get_pe_meta:
  * @buffer: a buffer
  *
- * The first one; a buffer that passed several peinference elements has several,
- * see gst_buffer_iterate_meta_filtered().
+ * The first one. A buffer has several when it passed several elements, or when
+ * several regions of it were looked at: see gst_buffer_get_nth_pe_meta().
  *
  * Returns: (transfer none) (nullable): the metadata on @buffer
  *
@@ -175,8 +178,46 @@ gst_buffer_add_pe_meta(GstBuffer *buffer, GstPeResult *result, GstClockTime age)
 GstPeMeta *
 gst_buffer_get_pe_meta(GstBuffer *buffer)
 {
+    return gst_buffer_get_nth_pe_meta(buffer, 0);
+}
+
+/**
+ * gst_buffer_get_n_pe_metas:
+ * @buffer: a buffer
+ *
+ * Returns: how many results are on @buffer
+ *
+ * Since: 0.1
+ */
+guint
+gst_buffer_get_n_pe_metas(GstBuffer *buffer)
+{
+    g_return_val_if_fail(GST_IS_BUFFER(buffer), 0);
+    return gst_buffer_get_n_meta(buffer, GST_PE_META_API_TYPE);
+}
+
+/**
+ * gst_buffer_get_nth_pe_meta:
+ * @buffer: a buffer
+ * @index: 0 is the result that was added first
+ *
+ * Returns: (transfer none) (nullable): the metadata on @buffer, %NULL when it
+ *     has no more than @index of them
+ *
+ * Since: 0.1
+ */
+GstPeMeta *
+gst_buffer_get_nth_pe_meta(GstBuffer *buffer, guint index)
+{
     g_return_val_if_fail(GST_IS_BUFFER(buffer), NULL);
-    return (GstPeMeta *)gst_buffer_get_meta(buffer, GST_PE_META_API_TYPE);
+
+    gpointer state = NULL;
+    GstMeta *meta;
+    do
+        meta = gst_buffer_iterate_meta_filtered(buffer, &state,
+                                                GST_PE_META_API_TYPE);
+    while (meta && index-- > 0);
+    return (GstPeMeta *)meta;
 }
 
 /**

@@ -1,20 +1,36 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// gstperesult.c - the immutable result: made by peinference, shared by every
-// buffer, message and event that carries it. Its byte form is in gstpebytes.c.
+// gstperesult.c - the immutable result: made by an element, shared by every
+// buffer, message and event that carries it. Here: its life, whose it is, and
+// what computed it. Its byte form is in gstpebytes.c.
 
-#include "gstpemeta.h"
+#include "gstperesult_private.h"
 
 #include <string.h>
 
-struct _GstPeResult {
-    gatomicrefcount refs;
-    // Copies, owned; the names in labels too.
-    GstPeResultFields fields;
-};
-
 G_DEFINE_BOXED_TYPE(GstPeResult, gst_pe_result, gst_pe_result_ref,
                     gst_pe_result_unref)
+
+// Every text of a result, to copy and to free.
+static const gsize texts[] = {
+    G_STRUCT_OFFSET(GstPeResultFields, source),
+    G_STRUCT_OFFSET(GstPeResultFields, element),
+    G_STRUCT_OFFSET(GstPeResultFields, stream_id),
+    G_STRUCT_OFFSET(GstPeResultFields, window),
+    G_STRUCT_OFFSET(GstPeResultFields, model),
+    G_STRUCT_OFFSET(GstPeResultFields, model_fingerprint),
+    G_STRUCT_OFFSET(GstPeResultFields, device),
+    G_STRUCT_OFFSET(GstPeResultFields, precision),
+    G_STRUCT_OFFSET(GstPeResultFields, label_set),
+    G_STRUCT_OFFSET(GstPeResultFields, label_set_fingerprint),
+};
+
+// Whatever users and files wrote: from here on it is UTF-8.
+static gchar *
+copy_text(const gchar *text)
+{
+    return text ? g_utf8_make_valid(text, -1) : NULL;
+}
 
 static GstPeLabel *
 copy_labels(const GstPeLabel *labels, guint n)
@@ -22,7 +38,7 @@ copy_labels(const GstPeLabel *labels, guint n)
     GstPeLabel *copy = g_new(GstPeLabel, n);
     for (guint i = 0; i < n; i++) {
         copy[i] = labels[i];
-        copy[i].name = g_strdup(labels[i].name);
+        copy[i].name = copy_text(labels[i].name);
     }
     return copy;
 }
@@ -45,13 +61,16 @@ gst_pe_result_new(const GstPeResultFields *fields)
 
     g_atomic_ref_count_init(&result->refs);
     *own = *fields;
-    own->stream_id = g_strdup(fields->stream_id);
-    own->model = g_strdup(fields->model);
-    own->model_fingerprint = g_strdup(fields->model_fingerprint);
-    own->device = g_strdup(fields->device);
-    own->precision = g_strdup(fields->precision);
+    for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+        gchar **text = G_STRUCT_MEMBER_P(own, texts[i]);
+        *text = copy_text(*text);
+    }
+    if (own->region)
+        own->region = gst_pe_region_copy(own->region);
     if (own->embedding)
-        g_bytes_ref(own->embedding);
+        gst_pe_vectors_ref(own->embedding);
+    if (own->tokens)
+        gst_pe_vectors_ref(own->tokens);
     own->labels = copy_labels(fields->labels, fields->n_labels);
     return result;
 }
@@ -86,16 +105,91 @@ gst_pe_result_unref(GstPeResult *result)
         return;
 
     GstPeResultFields *own = &result->fields;
+    for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
+        g_free(G_STRUCT_MEMBER(gchar *, own, texts[i]));
     for (guint i = 0; i < own->n_labels; i++)
         g_free((gpointer)own->labels[i].name);
     g_free((gpointer)own->labels);
-    g_clear_pointer(&own->embedding, g_bytes_unref);
-    g_free((gpointer)own->stream_id);
-    g_free((gpointer)own->model);
-    g_free((gpointer)own->model_fingerprint);
-    g_free((gpointer)own->device);
-    g_free((gpointer)own->precision);
+    if (own->region)
+        gst_pe_region_free((GstPeRegion *)own->region);
+    g_clear_pointer(&own->embedding, gst_pe_vectors_unref);
+    g_clear_pointer(&own->tokens, gst_pe_vectors_unref);
     g_free(result);
+}
+
+/**
+ * gst_pe_result_get_source:
+ * @result: a result
+ *
+ * What a person finds the stream by again. It is the element's `source-id`
+ * when that is set, else the URI that is played, without user, password and
+ * query string, else the stream's id.
+ *
+ * Returns: (nullable): the source
+ *
+ * Since: 0.1
+ */
+const gchar *
+gst_pe_result_get_source(const GstPeResult *result)
+{
+    g_return_val_if_fail(result != NULL, NULL);
+    return result->fields.source;
+}
+
+/**
+ * gst_pe_result_get_element:
+ * @result: a result
+ *
+ * Tells several elements of one stream apart.
+ *
+ * Returns: (nullable): the name of the element that made the result
+ *
+ * Since: 0.1
+ */
+const gchar *
+gst_pe_result_get_element(const GstPeResult *result)
+{
+    g_return_val_if_fail(result != NULL, NULL);
+    return result->fields.element;
+}
+
+/**
+ * gst_pe_result_get_sequence:
+ * @result: a result
+ *
+ * Returns: a number that grows by one from result to result of one element
+ *
+ * Since: 0.1
+ */
+guint64
+gst_pe_result_get_sequence(const GstPeResult *result)
+{
+    g_return_val_if_fail(result != NULL, 0);
+    return result->fields.sequence;
+}
+
+/**
+ * gst_pe_result_is_same:
+ * @result: a result
+ * @other: another one
+ *
+ * The same result arrives several times when it is repeated on buffers, or sent
+ * both on a buffer and in an event, also as a copy from another process.
+ *
+ * Returns: whether both have the same source, element and sequence
+ *
+ * Since: 0.1
+ */
+gboolean
+gst_pe_result_is_same(const GstPeResult *result, const GstPeResult *other)
+{
+    g_return_val_if_fail(result != NULL, FALSE);
+    g_return_val_if_fail(other != NULL, FALSE);
+
+    const GstPeResultFields *a = &result->fields, *b = &other->fields;
+    return result == other || (a->sequence == b->sequence &&
+                               g_strcmp0(a->source, b->source) == 0 &&
+                               g_strcmp0(a->element, b->element) == 0);
 }
 
 /**
@@ -173,230 +267,4 @@ gst_pe_result_get_precision(const GstPeResult *result)
 {
     g_return_val_if_fail(result != NULL, NULL);
     return result->fields.precision;
-}
-
-/**
- * gst_pe_result_get_sequence:
- * @result: a result
- *
- * Tells two results of one element apart when the same result is on several
- * buffers.
- *
- * Returns: a number that grows by one from result to result
- *
- * Since: 0.1
- */
-guint64
-gst_pe_result_get_sequence(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, 0);
-    return result->fields.sequence;
-}
-
-/**
- * gst_pe_result_get_clip_start:
- * @result: a result
- *
- * Returns: the running time of the clip's first frame, or %GST_CLOCK_TIME_NONE
- *
- * Since: 0.1
- */
-GstClockTime
-gst_pe_result_get_clip_start(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, GST_CLOCK_TIME_NONE);
-    return result->fields.clip_start;
-}
-
-/**
- * gst_pe_result_get_clip_end:
- * @result: a result
- *
- * Returns: the running time at which the clip's last frame ends, or
- *     %GST_CLOCK_TIME_NONE
- *
- * Since: 0.1
- */
-GstClockTime
-gst_pe_result_get_clip_end(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, GST_CLOCK_TIME_NONE);
-    return result->fields.clip_end;
-}
-
-/**
- * gst_pe_result_get_stream_start:
- * @result: a result
- *
- * Returns: the stream time (position in the media) at which the clip starts, or
- *     %GST_CLOCK_TIME_NONE
- *
- * Since: 0.1
- */
-GstClockTime
-gst_pe_result_get_stream_start(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, GST_CLOCK_TIME_NONE);
-    return result->fields.stream_start;
-}
-
-/**
- * gst_pe_result_get_stream_end:
- * @result: a result
- *
- * Returns: the stream time (position in the media) at which the clip ends, or
- *     %GST_CLOCK_TIME_NONE
- *
- * Since: 0.1
- */
-GstClockTime
-gst_pe_result_get_stream_end(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, GST_CLOCK_TIME_NONE);
-    return result->fields.stream_end;
-}
-
-/**
- * gst_pe_result_get_n_frames:
- * @result: a result
- *
- * Returns: how many frames of the clip were embedded
- *
- * Since: 0.1
- */
-guint
-gst_pe_result_get_n_frames(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, 0);
-    return result->fields.n_frames;
-}
-
-/**
- * gst_pe_result_is_partial:
- * @result: a result
- *
- * Returns: whether the clip has fewer frames than were asked for
- *
- * Since: 0.1
- */
-gboolean
-gst_pe_result_is_partial(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, FALSE);
-    return result->fields.partial;
-}
-
-/**
- * gst_pe_result_get_dim:
- * @result: a result
- *
- * Returns: the number of floats in the embedding, 0 when there is none
- *
- * Since: 0.1
- */
-guint
-gst_pe_result_get_dim(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, 0);
-    if (!result->fields.embedding)
-        return 0;
-    return g_bytes_get_size(result->fields.embedding) / sizeof(float);
-}
-
-/**
- * gst_pe_result_get_embedding:
- * @result: a result
- *
- * Returns: (transfer none) (nullable): little-endian float32 values of a vector
- *     of unit length
- *
- * Since: 0.1
- */
-GBytes *
-gst_pe_result_get_embedding(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, NULL);
-    return result->fields.embedding;
-}
-
-/**
- * gst_pe_result_get_labels_version:
- * @result: a result
- *
- * Returns: a number that is different for every label set of the process, 0
- *     when no labels were set
- *
- * Since: 0.1
- */
-guint64
-gst_pe_result_get_labels_version(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, 0);
-    return result->fields.labels_version;
-}
-
-/**
- * gst_pe_result_get_n_labels:
- * @result: a result
- *
- * Returns: the number of labels, best first
- *
- * Since: 0.1
- */
-guint
-gst_pe_result_get_n_labels(const GstPeResult *result)
-{
-    g_return_val_if_fail(result != NULL, 0);
-    return result->fields.n_labels;
-}
-
-/**
- * gst_pe_result_get_label:
- * @result: a result
- * @index: of the label, 0 is the best
- *
- * Returns: the label as the user wrote it
- *
- * Since: 0.1
- */
-const gchar *
-gst_pe_result_get_label(const GstPeResult *result, guint index)
-{
-    g_return_val_if_fail(result != NULL, NULL);
-    g_return_val_if_fail(index < result->fields.n_labels, NULL);
-    return result->fields.labels[index].name;
-}
-
-/**
- * gst_pe_result_get_probability:
- * @result: a result
- * @index: of the label, 0 is the best
- *
- * Returns: softmax over all labels and negative labels, 0 to 1
- *
- * Since: 0.1
- */
-gdouble
-gst_pe_result_get_probability(const GstPeResult *result, guint index)
-{
-    g_return_val_if_fail(result != NULL, 0);
-    g_return_val_if_fail(index < result->fields.n_labels, 0);
-    return result->fields.labels[index].probability;
-}
-
-/**
- * gst_pe_result_get_similarity:
- * @result: a result
- * @index: of the label, 0 is the best
- *
- * Returns: the cosine between clip and label, -1 to 1
- *
- * Since: 0.1
- */
-gdouble
-gst_pe_result_get_similarity(const GstPeResult *result, guint index)
-{
-    g_return_val_if_fail(result != NULL, 0);
-    g_return_val_if_fail(index < result->fields.n_labels, 0);
-    return result->fields.labels[index].similarity;
 }

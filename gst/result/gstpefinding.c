@@ -6,15 +6,18 @@
 
 #include <string.h>
 
-static GBytes *
-embedding_to_bytes(const float *embedding, int dim)
+static GstPeVectors *
+pack(const float *embedding, int dim)
 {
     guint32 *out = g_new(guint32, (gsize)dim);
 
     memcpy(out, embedding, sizeof(float) * (size_t)dim);
     for (int i = 0; i < dim; i++)
         out[i] = GUINT32_TO_LE(out[i]);
-    return g_bytes_new_take(out, sizeof(float) * (size_t)dim);
+    g_autoptr(GBytes) bytes =
+        g_bytes_new_take(out, sizeof(float) * (size_t)dim);
+    return gst_pe_vectors_new(GST_PE_VECTORS_POOLED, GST_PE_DTYPE_F32, 1,
+                              (guint)dim, bytes);
 }
 
 // The labels that fit, best first. Returns [*n], g_free(); the names are the
@@ -43,29 +46,38 @@ gst_pe_finding_to_result(const GstPeFinding *finding)
     PeEngine *engine = finding->engine;
     PeModel *model = pe_engine_get_model(engine);
     const GstPeTimes *first = &finding->first, *last = &finding->last;
-    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GstPeVectors) embedding = NULL;
+    const char *set =
+        finding->labels ? pe_labels_get_set_name(finding->labels) : NULL;
     guint n_labels;
     g_autofree GstPeLabel *labels = score(finding, &n_labels);
 
     if (finding->attach_embedding)
-        bytes =
-            embedding_to_bytes(finding->embedding, pe_engine_get_dim(engine));
+        embedding = pack(finding->embedding, pe_engine_get_dim(engine));
     return gst_pe_result_new(&(GstPeResultFields){
+        .source = finding->source,
+        .element = finding->element,
+        .sequence = finding->sequence,
         .stream_id = finding->stream_id,
+        .clip_start = first->running_time,
+        .clip_end = gst_pe_times_get_end(last->running_time, last->duration),
+        .clip_stream_start = first->stream_time,
+        .clip_stream_end =
+            gst_pe_times_get_end(last->stream_time, last->duration),
+        .clip_wall_start = first->wall_clock,
+        .clip_wall_end = gst_pe_times_get_end(last->wall_clock, last->duration),
+        .n_frames = finding->n_frames,
+        .reason = finding->reason,
+        .region = finding->region,
+        .window = finding->window,
         .model = pe_model_get_name(model),
         .model_fingerprint = pe_model_get_fingerprint(model),
         .device = pe_engine_get_device(engine),
         .precision = pe_precision_nick(pe_engine_get_precision(engine)),
-        .sequence = finding->sequence,
-        .clip_start = first->running_time,
-        .clip_end = gst_pe_times_get_end(last->running_time, last->duration),
-        .stream_start = first->stream_time,
-        .stream_end = gst_pe_times_get_end(last->stream_time, last->duration),
-        .n_frames = finding->n_frames,
-        .partial = finding->reason != GST_PE_REASON_NONE,
-        .embedding = bytes,
-        .labels_version =
-            finding->labels ? pe_labels_get_version(finding->labels) : 0,
+        .embedding = embedding,
+        .label_set = set && *set ? set : NULL,
+        .label_set_fingerprint =
+            finding->labels ? pe_labels_get_fingerprint(finding->labels) : NULL,
         .labels = labels,
         .n_labels = n_labels,
     });

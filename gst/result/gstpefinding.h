@@ -22,7 +22,9 @@ typedef struct {
     GstPeTimes last;
     guint n_frames; // that were embedded
     GstPeReason reason;
-    const float *embedding; // [dim] of the engine, unit length
+    const GstPeRegion *region; // NULL: the whole picture
+    const char *window;        // its name, or NULL
+    const float *embedding;    // [dim] of the engine, unit length
 
     // How it is judged.
     PeEngine *engine;

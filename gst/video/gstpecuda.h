@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/pe.h"
+#include "gst/video/gstpeframe.h"
 
 #include <gst/video/video.h>
 
@@ -26,9 +27,8 @@ typedef struct {
 // For pad templates, before those of system memory: what GstCuda and the
 // kernels both know.
 #define GST_PE_CUDA_CAPS \
-    GST_VIDEO_CAPS_MAKE_WITH_FEATURES(GST_PE_CUDA_FEATURE, \
-                                      "{ NV12, P010_10LE, I420, RGBA, BGRA, " \
-                                      "RGBx, BGRx, RGB, BGR }") \
+    "video/x-raw(" GST_PE_CUDA_FEATURE "), format = (string) { NV12, " \
+    "P010_10LE, I420, RGBA, BGRA, RGBx, BGRx, RGB, BGR }" GST_PE_SIZE_AND_RATE \
     "; "
 
 void gst_pe_cuda_init(GstPeCuda *cuda, GstElement *element);

@@ -12,6 +12,14 @@
 #define GST_PE_FORMATS \
     "{ NV12, I420, YUY2, RGB, BGR, RGBx, BGRx, RGBA, BGRA, GRAY8, P010_10LE }"
 
+// What follows the formats in caps. No side is longer than the library takes.
+#define GST_PE_SIDE "(int) [ 1, 16384 ]"
+#define GST_PE_SIZE_AND_RATE \
+    ", width = " GST_PE_SIDE ", height = " GST_PE_SIDE \
+    ", framerate = " GST_VIDEO_FPS_RANGE
+#define GST_PE_CAPS \
+    "video/x-raw, format = (string) " GST_PE_FORMATS GST_PE_SIZE_AND_RATE
+
 // Map the buffer for reading and describe its pixels. `frame` borrows the
 // mapping, which the caller ends with gst_video_frame_unmap(); false when the
 // buffer does not hold a frame of this kind. With `on_device` a frame in CUDA

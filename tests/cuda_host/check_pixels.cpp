@@ -121,10 +121,10 @@ squash_on_cpu(const PeFrame &frame, const Axes &axes)
     PePixels p = {};
     p.rgb = rgb.data();
     size_t size = pe_pixels_layout(&p, &frame, axes.x, axes.y, nullptr);
-    uint8_t *scratch = (uint8_t *)pe_cpu_alloc(size);
+    uint8_t *scratch = (uint8_t *)pe_block_alloc(size);
     pe_pixels_layout(&p, &frame, axes.x, axes.y, scratch);
     pe_pixels_squash_c(&p);
-    free(scratch);
+    pe_block_free(scratch);
     return rgb;
 }
 

@@ -19,7 +19,7 @@ ignore_log(PeLogLevel level, const char *message, void *user_data)
 }
 
 static void
-read_tensor(const PeTensor *t)
+read_tensor(const PeCheckpoint *ckpt, const PeTensor *t)
 {
     int64_t size = pe_tensor_size(t);
     bool is_float = t->dtype != PE_DTYPE_I64 && t->dtype != PE_DTYPE_I32 &&
@@ -27,7 +27,9 @@ read_tensor(const PeTensor *t)
     if (!is_float || size > MAX_READ)
         return;
     float *values = g_new(float, size + 1);
-    pe_tensor_to_f32(t, values);
+    g_auto(PeLoaded) loaded = {0};
+    g_assert(pe_checkpoint_load(ckpt, t, &loaded, NULL));
+    pe_tensor_to_f32(&loaded.tensor, values);
     g_free(values);
 }
 
@@ -42,10 +44,8 @@ open_bytes(const void *data, size_t size)
     g_autoptr(GError) error = NULL;
     PeCheckpoint *ckpt = pe_checkpoint_open(path, &error);
     g_assert((ckpt != NULL) != (error != NULL));
-    for (int i = 0; ckpt && i < pe_checkpoint_count(ckpt); i++) {
-        read_tensor(pe_checkpoint_get_nth(ckpt, i));
-        pe_checkpoint_release(ckpt, pe_checkpoint_get_nth(ckpt, i));
-    }
+    for (int i = 0; ckpt && i < pe_checkpoint_count(ckpt); i++)
+        read_tensor(ckpt, pe_checkpoint_get_nth(ckpt, i));
     PeModel *model = ckpt ? pe_model_new_from_checkpoint(ckpt, &error) : NULL;
     g_assert((model != NULL) != (error != NULL));
     if (model)

@@ -28,7 +28,7 @@ mirrors_the_labels(void)
         g_assert_cmpstr(g_quark_to_string(label), ==,
                         gst_pe_result_get_label(result, i));
         g_assert_cmpfloat_with_epsilon(gst_analytics_cls_mtd_get_level(&cls, i),
-                                       gst_pe_result_get_probability(result, i),
+                                       gst_pe_result_get_score(result, i),
                                        1e-6);
     }
     gst_buffer_unref(buffer);

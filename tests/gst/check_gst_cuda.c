@@ -47,7 +47,7 @@ read_frame(GstPad *pad, GstPadProbeInfo *info, void *user_data)
     run->n_cuda += gst_is_cuda_memory(gst_buffer_peek_memory(buffer, 0));
     if (!meta)
         return GST_PAD_PROBE_OK;
-    GBytes *embedding = gst_pe_result_get_embedding(meta->result);
+    GBytes *embedding = get_embedding(meta->result);
     g_array_append_vals(run->embeddings, g_bytes_get_data(embedding, NULL),
                         gst_pe_result_get_dim(meta->result));
     if (gst_pe_result_get_n_labels(meta->result) > 0)
@@ -345,7 +345,7 @@ embed(GstHarness *h, GstBuffer *buffer)
     GstBuffer *out = pull(h);
     GstPeMeta *meta = gst_buffer_get_pe_meta(out);
     g_assert_nonnull(meta);
-    GBytes *embedding = g_bytes_ref(gst_pe_result_get_embedding(meta->result));
+    GBytes *embedding = g_bytes_ref(get_embedding(meta->result));
     gst_buffer_unref(out);
     return embedding;
 }

@@ -45,7 +45,7 @@ true_label(JsonArray *scenes, GstClockTime time)
 static void
 compare(Answers *answers, const GstPeResult *result)
 {
-    GstClockTime start = gst_pe_result_get_stream_start(result);
+    GstClockTime start = gst_pe_result_get_clip_stream_start(result);
     const char *right = true_label(answers->scenes, start);
 
     g_assert_cmpuint(gst_pe_result_get_n_labels(result), ==, 1);
@@ -56,7 +56,7 @@ compare(Answers *answers, const GstPeResult *result)
     answers->n_wrong++;
     g_test_message("%.1f s: \"%s\" (%.3f), expected \"%s\"",
                    (double)start / GST_SECOND, given,
-                   gst_pe_result_get_probability(result, 0), right);
+                   gst_pe_result_get_score(result, 0), right);
 }
 
 static GstPadProbeReturn

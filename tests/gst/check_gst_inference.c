@@ -29,7 +29,7 @@ puts_the_result_on_the_last_frame_of_a_clip(void)
             g_assert_cmpuint(gst_pe_result_get_n_frames(r), ==, 4);
             g_assert_false(gst_pe_result_is_partial(r));
             g_assert_cmpuint(gst_pe_result_get_clip_end(r), ==, end);
-            g_assert_cmpuint(gst_pe_result_get_stream_end(r), ==, end);
+            g_assert_cmpuint(gst_pe_result_get_clip_stream_end(r), ==, end);
             g_assert_cmpuint(gst_pe_result_get_clip_start(r), ==,
                              end - 4 * FRAME_DURATION);
             g_assert_cmpuint(gst_pe_result_get_dim(r), ==, TINY_MODEL_DIM);
@@ -154,8 +154,7 @@ answers_like_the_engine_itself(void)
     GstBuffer *buffer = pull(h);
     GstPeMeta *meta = gst_buffer_get_pe_meta(buffer);
     gsize size;
-    const float *found =
-        g_bytes_get_data(gst_pe_result_get_embedding(meta->result), &size);
+    const float *found = g_bytes_get_data(get_embedding(meta->result), &size);
     double same = cosine(found, expected), other = cosine(found, first);
 
     g_test_message("cosine %.9f, at least 0.99999; to its first frame %.6f",

@@ -13,21 +13,40 @@
 static const float vector[3] = {0.6f, -0.8f, 1.0f / 3};
 
 static GstPeResult *
-make_result(double similarity)
+make_numbered_result(guint64 sequence, double similarity)
 {
     const GstPeLabel labels[2] = {
         {"a \"dog\"\\ \n\x01 Ü", 1.0f / 3, similarity},
         {"cat", 0.25, -0.5},
     };
-    g_autoptr(GBytes) embedding = g_bytes_new_static(vector, sizeof vector);
+    const GstPeRegion region = {.id = 3,
+                                .name = "door",
+                                .x = -1,
+                                .y = 2,
+                                .width = 30,
+                                .height = 40,
+                                .track_id = 99};
+    g_autoptr(GBytes) data = g_bytes_new_static(vector, sizeof vector);
+    g_autoptr(GstPeVectors) embedding =
+        gst_pe_vectors_new(GST_PE_VECTORS_POOLED, GST_PE_DTYPE_F32, 1, 3, data);
     GstPeResultFields fields = example_fields;
 
+    fields.sequence = sequence;
     fields.precision = "fp32";
-    fields.stream_end = G_MAXINT64;
+    fields.clip_stream_end = G_MAXINT64;
+    fields.clip_wall_start = 1700000000 * GST_SECOND + 1;
+    fields.region = &region;
+    fields.window = "long";
     fields.embedding = embedding;
     fields.labels = labels;
     fields.n_labels = G_N_ELEMENTS(labels);
     return gst_pe_result_new(&fields);
+}
+
+static GstPeResult *
+make_result(double similarity)
+{
+    return make_numbered_result(7, similarity);
 }
 
 static GstHarness *
@@ -73,41 +92,59 @@ pull_json(GstHarness *h, JsonObject **object)
 }
 
 static void
+assert_texts(JsonObject *o, const char *const (*rows)[2], gsize n)
+{
+    for (gsize i = 0; i < n; i++)
+        g_assert_cmpstr(json_object_get_string_member(o, rows[i][0]), ==,
+                        rows[i][1]);
+}
+
+typedef struct {
+    const char *name;
+    gint64 value;
+} Number;
+
+static void
+assert_numbers(JsonObject *o, const Number *rows, gsize n)
+{
+    for (gsize i = 0; i < n; i++)
+        g_assert_cmpint(json_object_get_int_member(o, rows[i].name), ==,
+                        rows[i].value);
+}
+
+static void
 writes_every_field(void)
 {
+    static const char *const texts[][2] = {
+        {"schema", "pe-1"},
+        {"type", "clip"},
+        {"source", "file:///v.mp4"},
+        {"element", "pe"},
+        {"window", "long"},
+        {"model", "PE-Core-T16-384"},
+        {"model-fingerprint", "0123456789abcdef"},
+        {"device", "cpu"},
+        {"precision", "fp32"},
+        {"label-set", "animals"},
+        {"label-set-fingerprint", "fedcba9876543210"},
+    };
+    const gint64 pts = 2 * (gint64)FRAME_DURATION;
+    const Number numbers[] = {
+        {"pts", pts},         {"running-time", pts},
+        {"stream-time", pts}, {"duration", FRAME_DURATION},
+        {"age", 5},           {"sequence", 7},
+    };
     GstHarness *h = play_convert("");
     g_autoptr(GstPeResult) r = make_result(0.1);
     JsonObject *o;
 
     gst_harness_push(h, make_frame_with(r, 2));
     g_autoptr(JsonParser) parser = pull_json(h, &o);
-    gint64 pts = 2 * (gint64)FRAME_DURATION;
-    g_assert_cmpstr(json_object_get_string_member(o, "schema"), ==, "pe-1");
-    g_assert_cmpint(json_object_get_int_member(o, "pts"), ==, pts);
-    g_assert_cmpint(json_object_get_int_member(o, "running-time"), ==, pts);
-    g_assert_cmpint(json_object_get_int_member(o, "stream-time"), ==, pts);
-    g_assert_cmpint(json_object_get_int_member(o, "duration"), ==,
-                    FRAME_DURATION);
-    g_assert_cmpint(json_object_get_int_member(o, "age"), ==, 5);
-    g_assert_cmpint(json_object_get_int_member(o, "sequence"), ==, 7);
-    g_assert_cmpint(json_object_get_int_member(o, "labels-version"), ==, 9);
-    g_assert_cmpstr(json_object_get_string_member(o, "model"), ==,
-                    "PE-Core-T16-384");
-    g_assert_cmpstr(json_object_get_string_member(o, "model-fingerprint"), ==,
-                    "0123456789abcdef");
-    g_assert_cmpstr(json_object_get_string_member(o, "device"), ==, "cpu");
-    g_assert_cmpstr(json_object_get_string_member(o, "precision"), ==, "fp32");
+    assert_texts(o, texts, G_N_ELEMENTS(texts));
+    assert_numbers(o, numbers, G_N_ELEMENTS(numbers));
     g_assert_true(json_object_has_member(o, "stream-id"));
     g_assert_false(json_object_has_member(o, "wall-clock"));
     g_assert_false(json_object_has_member(o, "embedding"));
-    JsonObject *clip = json_object_get_object_member(o, "clip");
-    g_assert_cmpint(json_object_get_int_member(clip, "start"), ==, 10);
-    g_assert_cmpint(json_object_get_int_member(clip, "end"), ==, 20);
-    g_assert_cmpint(json_object_get_int_member(clip, "stream-start"), ==, 30);
-    g_assert_cmpint(json_object_get_int_member(clip, "stream-end"), ==,
-                    G_MAXINT64);
-    g_assert_cmpint(json_object_get_int_member(clip, "frames"), ==, 8);
-    g_assert_true(json_object_get_boolean_member(clip, "partial"));
     JsonArray *labels = json_object_get_array_member(o, "labels");
     JsonObject *label = json_array_get_object_element(labels, 0);
     g_assert_cmpuint(json_array_get_length(labels), ==, 2);
@@ -115,6 +152,66 @@ writes_every_field(void)
                     "a \"dog\"\\ \n\x01 Ü");
     g_assert_cmpfloat((float)json_object_get_double_member(label, "score"), ==,
                       1.0f / 3);
+    stop(h);
+}
+
+static void
+writes_clip_and_region(void)
+{
+    static const char *const clip_texts[][2] = {
+        {"wall-start", "2023-11-14T22:13:20.000000001Z"},
+        {"reason", "jump"},
+    };
+    static const Number clip_numbers[] = {
+        {"start", 10},        {"end", 20},
+        {"stream-start", 30}, {"stream-end", G_MAXINT64},
+        {"frames", 8},
+    };
+    static const Number region_numbers[] = {
+        {"id", 3},     {"x", -1},      {"y", 2},
+        {"width", 30}, {"height", 40}, {"track-id", 99},
+    };
+    GstHarness *h = play_convert("");
+    g_autoptr(GstPeResult) r = make_result(0.1);
+    JsonObject *o;
+
+    gst_harness_push(h, make_frame_with(r, 2));
+    g_autoptr(JsonParser) parser = pull_json(h, &o);
+    JsonObject *clip = json_object_get_object_member(o, "clip");
+    assert_texts(clip, clip_texts, G_N_ELEMENTS(clip_texts));
+    assert_numbers(clip, clip_numbers, G_N_ELEMENTS(clip_numbers));
+    g_assert_true(json_object_get_boolean_member(clip, "partial"));
+    g_assert_false(json_object_has_member(clip, "wall-end"));
+    JsonObject *region = json_object_get_object_member(o, "region");
+    g_assert_cmpstr(json_object_get_string_member(region, "name"), ==, "door");
+    assert_numbers(region, region_numbers, G_N_ELEMENTS(region_numbers));
+    stop(h);
+}
+
+// What is not known is not there.
+static void
+leaves_out_what_is_not_known(void)
+{
+    static const char *const absent[] = {
+        "source",    "element",   "region",
+        "window",    "label-set", "label-set-fingerprint",
+        "embedding", "dim",
+    };
+    GstHarness *h = play_convert("embedding=array");
+    g_autoptr(GstPeResult) r = gst_pe_result_new(
+        &(GstPeResultFields){.clip_start = GST_CLOCK_TIME_NONE,
+                             .clip_wall_start = GST_CLOCK_TIME_NONE});
+    JsonObject *o;
+
+    gst_harness_push(h, make_frame_with(r, 2));
+    g_autoptr(JsonParser) parser = pull_json(h, &o);
+    for (gsize i = 0; i < G_N_ELEMENTS(absent); i++)
+        g_assert_false(json_object_has_member(o, absent[i]));
+    JsonObject *clip = json_object_get_object_member(o, "clip");
+    g_assert_false(json_object_has_member(clip, "start"));
+    g_assert_false(json_object_has_member(clip, "wall-start"));
+    g_assert_false(json_object_get_boolean_member(clip, "partial"));
+    g_assert_false(json_object_has_member(clip, "reason"));
     stop(h);
 }
 
@@ -250,7 +347,7 @@ writes_the_wall_clock(void)
         gst_harness_push(h, buffer);
         g_autoptr(JsonParser) parser = pull_json(h, &o);
         g_assert_cmpstr(json_object_get_string_member(o, "wall-clock"), ==,
-                        "2023-11-14T22:13:20.250Z");
+                        "2023-11-14T22:13:20.250000000Z");
         stop(h);
     }
 }
@@ -259,8 +356,8 @@ static void
 writes_one_line_for_each_of_several_results(void)
 {
     GstHarness *h = play_convert("");
-    g_autoptr(GstPeResult) one = make_result(0.1);
-    g_autoptr(GstPeResult) two = make_result(0.2);
+    g_autoptr(GstPeResult) one = make_numbered_result(1, 0.1);
+    g_autoptr(GstPeResult) two = make_numbered_result(2, 0.2);
     GstBuffer *buffer = make_frame_with(one, 0);
 
     gst_buffer_add_pe_meta(buffer, two, 0);
@@ -276,6 +373,8 @@ static void
 add_tests(void)
 {
     g_test_add_func("/metaconvert/fields", writes_every_field);
+    g_test_add_func("/metaconvert/clip", writes_clip_and_region);
+    g_test_add_func("/metaconvert/unknown", leaves_out_what_is_not_known);
     g_test_add_func("/metaconvert/embedding", writes_the_embedding_exactly);
     g_test_add_func("/metaconvert/locale", writes_numbers_without_the_locale);
     g_test_add_func("/metaconvert/nan", writes_null_for_what_is_no_number);

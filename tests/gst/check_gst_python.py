@@ -12,7 +12,7 @@ try:
     import gi
     gi.require_version("Gst", "1.0")
     gi.require_version("GstPeMeta", "1.0")
-    from gi.repository import Gst, GstPeMeta
+    from gi.repository import GLib, Gst, GstPeMeta
 except (ImportError, ValueError) as error:
     print(f"1..0 # SKIP {error}")
     sys.exit(0)
@@ -22,13 +22,10 @@ EVENTS = []
 
 
 def look_at_buffer(pad, info):
-    meta = GstPeMeta.buffer_get_pe_meta(info.get_buffer())
-    if meta:
-        result = meta.get_result()
-        names = [result.get_label(i) for i in range(result.get_n_labels())]
-        data = result.get_embedding().get_data()
-        vector = struct.unpack(f"<{result.get_dim()}f", data)
-        RESULTS.append((result, names, vector, meta.get_age()))
+    buffer = info.get_buffer()
+    for i in range(GstPeMeta.buffer_get_n_pe_metas(buffer)):
+        meta = GstPeMeta.buffer_get_nth_pe_meta(buffer, i)
+        RESULTS.append((meta.get_result(), meta.get_age()))
     return Gst.PadProbeReturn.OK
 
 
@@ -39,10 +36,41 @@ def look_at_event(pad, info):
     return Gst.PadProbeReturn.OK
 
 
+def read_labels(result):
+    return [(result.get_label(i), result.get_score(i),
+             result.get_similarity(i)) for i in range(result.get_n_labels())]
+
+
+def is_unit_vector(result):
+    embedding = result.get_embedding()
+    values = embedding.to_floats()
+    stored = struct.unpack(f"<{result.get_dim()}f",
+                           embedding.get_data().get_data())
+    return (tuple(values) == stored and
+            embedding.get_kind() == GstPeMeta.VectorsKind.POOLED and
+            embedding.get_dtype() == GstPeMeta.Dtype.F32 and
+            abs(sum(x * x for x in values) - 1) < 1e-5)
+
+
+def comes_back_from_bytes(result):
+    copy = GstPeMeta.Result.new_from_bytes(result.to_bytes())
+    return copy.is_same(result) and read_labels(copy) == read_labels(result)
+
+
+def refuses_other_bytes():
+    try:
+        GstPeMeta.Result.new_from_bytes(GLib.Bytes.new(b"GPER and no more"))
+    except GLib.Error as error:
+        return error.matches(Gst.StreamError.quark(), Gst.StreamError.DECODE)
+    return False
+
+
 def run(model):
     pipeline = Gst.parse_launch(
         "videotestsrc num-buffers=10 ! video/x-raw,width=64,height=64 ! "
-        f"peinference model={model} device=cpu labels=dog|cat clip-length=4 ! "
+        f"peinference name=a model={model} device=cpu labels=dog|cat "
+        "clip-length=4 ! "
+        f"peinference name=b model={model} device=cpu clip-length=4 ! "
         "fakesink name=sink")
     pad = pipeline.get_by_name("sink").get_static_pad("sink")
     pad.add_probe(Gst.PadProbeType.BUFFER, look_at_buffer)
@@ -60,17 +88,32 @@ def main():
         print("1..0 # SKIP no videotestsrc")
         return 0
     ended = run(sys.argv[1])
+    results = [result for result, _ in RESULTS]
+    labelled = [r for r in results if r.get_element() == "a"]
     checks = [
         ("plays_to_the_end", ended),
-        ("sees_two_results", len(RESULTS) == 2),
-        ("reads_labels", all(sorted(names) == ["cat", "dog"]
-                             for _, names, _, _ in RESULTS)),
-        ("reads_scores", all(abs(sum(r.get_probability(i) for i in range(2)) -
-                                 1) < 1e-5 for r, _, _, _ in RESULTS)),
-        ("reads_unit_vectors", all(abs(sum(x * x for x in v) - 1) < 1e-5
-                                   for _, _, v, _ in RESULTS)),
-        ("reads_ages", all(age == 0 for _, _, _, age in RESULTS)),
-        ("reads_results_of_events", [r.is_partial() for r in EVENTS] == [True]),
+        ("sees_every_result_of_a_buffer",
+         [(r.get_element(), r.get_sequence()) for r in results] ==
+         [("a", 0), ("b", 0), ("a", 1), ("b", 1)]),
+        ("reads_labels", all(sorted(label for label, _, _ in read_labels(r)) ==
+                             ["cat", "dog"] for r in labelled)),
+        ("reads_scores", all(abs(sum(score for _, score, _ in read_labels(r)) -
+                                 1) < 1e-5 for r in labelled)),
+        ("reads_unit_vectors", all(map(is_unit_vector, results))),
+        ("reads_clips", [r.get_clip_start() for r in labelled] ==
+         [0, 4 * Gst.SECOND // 30]),
+        ("reads_what_is_not_there",
+         all(r.get_region() is None and r.get_window() is None and
+             r.get_tokens() is None for r in results)),
+        ("reads_ages", all(age == 0 for _, age in RESULTS)),
+        ("reads_results_of_events",
+         {r.get_element(): r.get_reason() for r in EVENTS} ==
+         {name: GstPeMeta.Reason.EOS for name in "ab"}),
+        ("names_reasons", [GstPeMeta.Reason.to_string(r) for r in
+                           (GstPeMeta.Reason.NONE, GstPeMeta.Reason.JUMP)] ==
+         ["none", "jump"]),
+        ("reads_bytes", all(map(comes_back_from_bytes, results))),
+        ("refuses_other_bytes", refuses_other_bytes()),
     ]
     print(f"1..{len(checks)}")
     for number, (name, ok) in enumerate(checks, 1):

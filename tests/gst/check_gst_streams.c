@@ -9,7 +9,8 @@
 
 // ---- Ends -----------------------------------------------------------------
 
-// The result in the next event that has one; NULL: none before EOS.
+// The result of the next event with that of a partial clip; NULL: none before
+// EOS. Those of whole clips follow their frames.
 static GstPeResult *
 pull_result_event(GstHarness *h)
 {
@@ -18,6 +19,8 @@ pull_result_event(GstHarness *h)
     while ((event = gst_harness_pull_event(h))) {
         GstPeResult *result = gst_event_get_pe_result(event);
         bool eos = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
+        if (result && !gst_pe_result_is_partial(result))
+            result = NULL;
         if (result)
             gst_pe_result_ref(result);
         gst_event_unref(event);
@@ -104,7 +107,8 @@ ends_the_clip_at_a_new_segment(void)
     g_assert_cmpuint(gst_pe_result_get_n_frames(whole), ==, 4);
     g_assert_cmpuint(gst_pe_result_get_clip_start(whole), ==,
                      3 * FRAME_DURATION);
-    g_assert_cmpuint(gst_pe_result_get_stream_start(whole), ==, GST_SECOND);
+    g_assert_cmpuint(gst_pe_result_get_clip_stream_start(whole), ==,
+                     GST_SECOND);
     gst_buffer_unref(buffer);
     stop(h);
 }
@@ -296,7 +300,7 @@ keeps_events_between_their_frames(void)
     push_frames(h, 3, 2);
     gst_harness_push_event(h, gst_event_new_eos());
     gst_event_unref(pull_event(h, GST_EVENT_EOS));
-    g_assert_cmpstr(order->str, ==, "bbtbcbbre");
+    g_assert_cmpstr(order->str, ==, "bbrtbcbrbre");
     g_string_free(order, TRUE);
     stop(h);
 }
@@ -329,7 +333,7 @@ survives_thirty_flushes(void)
     GstPeMeta *meta = gst_buffer_get_pe_meta(buffer);
     g_assert_nonnull(meta);
     g_assert_cmpuint(gst_pe_result_get_n_frames(meta->result), ==, 3);
-    g_assert_cmpuint(gst_pe_result_get_stream_start(meta->result), ==,
+    g_assert_cmpuint(gst_pe_result_get_clip_stream_start(meta->result), ==,
                      29 * GST_SECOND);
     gst_buffer_unref(buffer);
     stop(h);

@@ -11,17 +11,22 @@
 static char *model;
 
 const GstPeResultFields example_fields = {
+    .source = "file:///v.mp4",
+    .element = "pe",
     .model = "PE-Core-T16-384",
     .model_fingerprint = "0123456789abcdef",
     .device = "cpu",
     .sequence = 7,
     .clip_start = 10,
     .clip_end = 20,
-    .stream_start = 30,
-    .stream_end = 40,
+    .clip_stream_start = 30,
+    .clip_stream_end = 40,
+    .clip_wall_start = GST_CLOCK_TIME_NONE,
+    .clip_wall_end = GST_CLOCK_TIME_NONE,
     .n_frames = 8,
-    .partial = TRUE,
-    .labels_version = 9,
+    .reason = GST_PE_REASON_JUMP,
+    .label_set = "animals",
+    .label_set_fingerprint = "fedcba9876543210",
 };
 
 int
@@ -96,6 +101,16 @@ have_elements(const char *const *names)
         gst_object_unref(factory);
     }
     return true;
+}
+
+GBytes *
+get_embedding(const GstPeResult *result)
+{
+    GstPeVectors *embedding = gst_pe_result_get_embedding(result);
+
+    g_assert_nonnull(embedding);
+    g_assert_cmpint(gst_pe_vectors_get_dtype(embedding), ==, GST_PE_DTYPE_F32);
+    return gst_pe_vectors_get_data(embedding);
 }
 
 GstBuffer *

@@ -36,6 +36,9 @@ bool have_elements(const char *const *names);
 // Of a result, without embedding and labels.
 extern const GstPeResultFields example_fields;
 
+// The floats of its embedding, which it must have; borrowed.
+GBytes *get_embedding(const GstPeResult *result);
+
 // Frame `index` of a moving pattern, with its timestamp and duration.
 GstBuffer *make_frame(int index);
 

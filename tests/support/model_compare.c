@@ -34,11 +34,23 @@ model_open_tiny(const char *kind)
     return model_open_data(name);
 }
 
+PeCheckpoint *
+checkpoint_open(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    PeCheckpoint *ckpt = pe_checkpoint_open(path, &error);
+    g_assert_no_error(error);
+    g_assert_true(pe_checkpoint_load_all(ckpt, &error));
+    return ckpt;
+}
+
 float *
-model_get_values(const PeTensor *t)
+model_get_values(const PeModel *model, const PeTensor *t)
 {
     float *values = g_new(float, pe_tensor_size(t) + 1);
-    pe_tensor_to_f32(t, values);
+    g_auto(PeLoaded) loaded = {*t, NULL};
+    g_assert_true(!model || pe_model_load(model, t, &loaded, NULL));
+    pe_tensor_to_f32(&loaded.tensor, values);
     return values;
 }
 
@@ -75,8 +87,8 @@ model_assert_same(const PeModel *model, const PeModel *reference,
         g_assert_cmpint(memcmp(a->tensor->shape, a->shape,
                                (size_t)a->n_dims * sizeof *a->shape),
                         ==, 0);
-        g_autofree float *x = model_get_values(a->tensor);
-        g_autofree float *y = model_get_values(b->tensor);
+        g_autofree float *x = model_get_values(model, a->tensor);
+        g_autofree float *y = model_get_values(reference, b->tensor);
         for (int64_t k = 0; k < pe_tensor_size(a->tensor); k++) {
             float expected = round_to(y[k], precision);
             if (memcmp(&x[k], &expected, sizeof expected) != 0)

@@ -16,8 +16,12 @@ PeModel *model_open_data(const char *name);
 // The committed checkpoint "tiny_core_cls.KIND".
 PeModel *model_open_tiny(const char *kind);
 
-// All values in row-major order. Returns, g_free().
-float *model_get_values(const PeTensor *t);
+// A checkpoint whose tensors can be read in place.
+PeCheckpoint *checkpoint_open(const char *path);
+
+// All values of a tensor of the model in row-major order; without a model
+// (NULL) they lie in memory already. Returns, g_free().
+float *model_get_values(const PeModel *model, const PeTensor *t);
 
 // The largest difference of [n]; NaN when any is.
 double max_abs_diff(const float *a, const float *b, size_t n);

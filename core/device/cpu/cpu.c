@@ -196,7 +196,7 @@ cpu_close(PeBackend *be)
 #ifdef PE_HAVE_ONEDNN
     pe_onednn_clear(cpu);
 #endif
-    free(cpu->scratch);
+    pe_block_free(cpu->scratch);
     g_free(cpu->description);
     g_free(cpu);
 }
@@ -210,13 +210,13 @@ cpu_describe(PeBackend *be)
 static void *
 cpu_alloc(PeBackend *be, size_t size)
 {
-    return pe_cpu_alloc(size);
+    return pe_block_alloc(size);
 }
 
 static void
 cpu_free(PeBackend *be, void *p)
 {
-    free(p);
+    pe_block_free(p);
 }
 
 static void

@@ -21,7 +21,7 @@ pe_linear_new_unpacked(const PeLinearParams *params)
     l->k = params->k_padded;
     if (!params->bias)
         return l;
-    l->bias = pe_cpu_alloc((size_t)l->n * sizeof(float));
+    l->bias = pe_block_alloc((size_t)l->n * sizeof(float));
     if (!l->bias) {
         g_free(l);
         return NULL;
@@ -56,7 +56,7 @@ pe_linear_new_c(PeBackend *be, const PeLinearParams *params)
     if (!l)
         return NULL;
     size_t size = (size_t)l->n * (size_t)l->k;
-    float *w = l->weight = pe_cpu_alloc(size * sizeof(float));
+    float *w = l->weight = pe_block_alloc(size * sizeof(float));
     if (!w) {
         pe_linear_free_c(be, l);
         return NULL;
@@ -74,8 +74,8 @@ pe_linear_free_c(PeBackend *be, PeLinear *l)
 {
     if (!l)
         return;
-    free(l->bias);
-    free(l->weight);
+    pe_block_free(l->bias);
+    pe_block_free(l->weight);
     g_free(l);
 }
 

@@ -42,7 +42,7 @@ linear_new(PeBackend *be, const PeLinearParams *params)
     int n_words = words_of(be->act, l->k);
     size_t panel = (size_t)n_words * TILE_COLS;
     size_t n_panels = (size_t)(round_up(l->n, TILE_COLS) / TILE_COLS);
-    l->weight = pe_cpu_alloc(panel * n_panels * sizeof(uint32_t));
+    l->weight = pe_block_alloc(panel * n_panels * sizeof(uint32_t));
     if (!l->weight) {
         be->ops->linear_free(be, l);
         return NULL;

@@ -3,18 +3,9 @@
 // memory.c - what every operation of the CPU backend may ask for: memory,
 // scratch space and a place for its failure.
 
-#include <stdlib.h>
-
 #include "ops.h"
 
-void *
-pe_cpu_alloc(size_t size)
-{
-    void *p = NULL;
-    if (posix_memalign(&p, 64, MAX(size, 64)) != 0)
-        return NULL;
-    return p;
-}
+#include "core/base/block.h"
 
 void
 pe_cpu_fail(PeCpu *cpu, const char *error)
@@ -29,8 +20,8 @@ pe_cpu_scratch(PeCpu *cpu, size_t size, size_t *stride)
     *stride = (size + 63) & ~(size_t)63;
     size_t total = *stride * (size_t)cpu->n_threads;
     if (total > cpu->scratch_size) {
-        free(cpu->scratch);
-        cpu->scratch = pe_cpu_alloc(total);
+        pe_block_free(cpu->scratch);
+        cpu->scratch = pe_block_alloc(total);
         cpu->scratch_size = cpu->scratch ? total : 0;
         if (!cpu->scratch)
             pe_cpu_fail(cpu, "out of memory for scratch space");

@@ -56,7 +56,7 @@ plain_rows(PeBackend *be, const PeLinearParams *params, int first, int n)
 {
     enum { CHUNK = 32 };
     size_t k = (size_t)params->k_padded, element = pe_dtype_size(be->act);
-    char *plain = pe_cpu_alloc((size_t)n * k * element);
+    char *plain = pe_block_alloc((size_t)n * k * element);
     if (!plain)
         return NULL;
     g_autofree float *rows = g_new(float, CHUNK *k);
@@ -138,7 +138,7 @@ init_blocks(PeOnednn *o, PeLinear *l)
         size_t size = dnnl_memory_desc_get_size(block->packed);
         starts[i + 1] = starts[i] + (size + 63) / 64 * 64;
     }
-    char *weight = l->weight = pe_cpu_alloc(starts[ol->n_blocks]);
+    char *weight = l->weight = pe_block_alloc(starts[ol->n_blocks]);
     for (int i = 0; weight && i < ol->n_blocks; i++) {
         Block *block = &ol->blocks[i];
         dnnl_memory_create(&block->weight, block->packed, o->table.engine,
@@ -161,7 +161,7 @@ pack_blocks(PeBackend *be, const PeLinear *l, const PeLinearParams *params)
         const Block *block = &l->onednn->blocks[i];
         void *plain = plain_rows(be, params, block->first, block->n);
         ok = plain && pack(((PeCpu *)be)->onednn, block, l->k, plain);
-        free(plain);
+        pe_block_free(plain);
     }
     return ok;
 }
@@ -377,7 +377,7 @@ onednn_gemm_seconds(PeBackend *be, int m, int n, int k)
     for (int i = 0; ok && i < 4; i++) {
         size_t size = dnnl_memory_desc_get_size(
             dnnl_primitive_desc_query_md(pd, what[i], 0));
-        data[i] = pe_cpu_alloc(size);
+        data[i] = pe_block_alloc(size);
         ok = data[i] != NULL;
         if (!ok)
             break;
@@ -390,7 +390,7 @@ onednn_gemm_seconds(PeBackend *be, int m, int n, int k)
         seconds = time_primitive(o, primitive, args);
     for (int i = 0; i < 4; i++) {
         dnnl_memory_destroy(args[i].memory);
-        free(data[i]);
+        pe_block_free(data[i]);
     }
     dnnl_primitive_destroy(primitive);
     dnnl_primitive_desc_destroy(pd);

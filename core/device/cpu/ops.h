@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include "core/base/block.h"
 #include "core/device/backend.h"
 
 // What the machine may use, each rung including those below.
@@ -75,9 +76,6 @@ pe_cpu_threads(const PeBackend *be, double n)
 // the failure has been noted and the operation just returns.
 char *pe_cpu_scratch(PeCpu *cpu, size_t size, size_t *stride);
 void pe_cpu_fail(PeCpu *cpu, const char *error);
-
-// 64-byte aligned, NULL when there is no memory left; free with free().
-void *pe_cpu_alloc(size_t size);
 
 // linear.c
 //

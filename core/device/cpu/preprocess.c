@@ -107,7 +107,7 @@ pe_pixels_layout(PePixels *p, const PeFrame *frame, const PeResizeAxis *x,
 PeSlot *
 pe_slot_new_c(PeBackend *be, int width, int height)
 {
-    uint8_t *rgb = pe_cpu_alloc((size_t)width * (size_t)height * 3);
+    uint8_t *rgb = pe_block_alloc((size_t)width * (size_t)height * 3);
     if (!rgb)
         return NULL;
     PeSlot *slot = g_new0(PeSlot, 1);
@@ -124,7 +124,7 @@ pe_slot_free_c(PeBackend *be, PeSlot *slot)
         return;
     pe_resize_axis_free(slot->x);
     pe_resize_axis_free(slot->y);
-    free(slot->rgb);
+    pe_block_free(slot->rgb);
     g_free(slot);
 }
 
@@ -155,7 +155,8 @@ pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame, GError **error)
 
     PePixels p = {.rgb = slot->rgb};
     size_t size = pe_pixels_layout(&p, frame, slot->x, slot->y, NULL);
-    uint8_t *scratch = pe_cpu_alloc(size);
+    // Of the heap, which keeps it for the next frame.
+    uint8_t *scratch = aligned_alloc(64, (size + 63) & ~(size_t)63);
     if (!scratch) {
         g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
                     "no memory left to resize %dx%d pixels (%zu KiB)",

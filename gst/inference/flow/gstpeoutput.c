@@ -4,10 +4,9 @@
 
 #include "gst/inference/flow/gstpeoutput.h"
 
-#include "gst/inference/gstpeanalytics.h"
-#include "gst/inference/gstpemessage.h"
+#include "gst/result/gstpeanalytics.h"
 #include "gst/result/gstpefinding.h"
-#include "gst/result/gstpesource.h"
+#include "gst/result/gstpemessage.h"
 
 GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug
@@ -15,31 +14,36 @@ GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
 struct _GstPeOutput {
     GstPeShared *shared; // borrowed
     PeEngine *engine;    // borrowed, while started
-    GstPeSource source;
-    guint64 sequence; // of the next result
-    GstPeResult *latest;
+    guint64 sequence;    // of the next result
+    GstPeResult *latest; // that frames may carry; NULL: none
+    bool carried;        // by a frame
 };
 
 static GstPeResult *
-make_result(GstPeOutput *self, const GstPeClip *clip,
-            const GstPeSettings *settings, GError **error)
+make_result(GstPeOutput *self, GstPeClip *clip, const GstPeSettings *settings,
+            GError **error)
 {
     int dim = pe_engine_get_dim(self->engine);
     g_autofree float *embedding = g_new(float, (size_t)dim);
+    guint n_frames, n_skipped;
 
-    if (!gst_pe_clip_embed(clip, dim, embedding, error))
+    bool ok =
+        gst_pe_clip_embed(clip, dim, embedding, &n_frames, &n_skipped, error);
+    for (guint i = 0; i < n_skipped; i++)
+        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_SKIPPED);
+    if (!ok)
         return NULL;
 
     PeLabels *labels = gst_pe_labels_get(&self->shared->labels);
     g_autofree char *name = gst_element_get_name(self->shared->element);
     GstPeResult *result = gst_pe_finding_to_result(&(GstPeFinding){
-        .source = gst_pe_source_get(&self->source, NULL, self->shared->sinkpad),
-        .stream_id = self->source.stream_id,
+        .source = clip->source,
+        .stream_id = clip->stream_id,
         .element = name,
         .sequence = self->sequence++,
         .first = clip->first,
         .last = clip->last,
-        .n_frames = clip->jobs->len,
+        .n_frames = n_frames,
         .reason = clip->reason,
         .embedding = embedding,
         .engine = self->engine,
@@ -52,62 +56,34 @@ make_result(GstPeOutput *self, const GstPeClip *clip,
     return result;
 }
 
-// Takes the clip, which has ended. *result is posted as a message too; it stays
-// NULL when the clip was cancelled. false: failed, and the error is posted.
+// *result, of a clip that has ended, is posted as a message too; it stays NULL
+// when the clip was cancelled. false: failed, and the error is posted.
 static bool
 finish_clip(GstPeOutput *self, GstPeClip *clip, GstPeResult **result)
 {
+    GstPeShared *shared = self->shared;
     int64_t start = g_get_monotonic_time();
-    GstPeSettings settings = gst_pe_shared_get_settings(self->shared);
+    GstPeSettings settings = gst_pe_shared_get_settings(shared);
     g_autoptr(GError) error = NULL;
 
     *result = make_result(self, clip, &settings, &error);
     if (*result) {
-        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_CLIPS);
+        gst_pe_stats_count(&shared->stats, GST_PE_COUNT_CLIPS);
         if (clip->reason != GST_PE_REASON_NONE)
-            gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_PARTIAL);
-        gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_SCORE, start);
+            gst_pe_stats_count(&shared->stats, GST_PE_COUNT_PARTIAL);
+        gst_pe_stats_time(&shared->stats, GST_PE_STAGE_SCORE, start);
         if (settings.post_messages)
             gst_element_post_message(
-                self->shared->element,
-                gst_pe_message_new(GST_OBJECT(self->shared->element), *result,
-                                   &clip->last));
+                shared->element, gst_pe_message_new(GST_OBJECT(shared->element),
+                                                    *result, &clip->last));
     }
-    gst_pe_clip_free(clip);
     if (!error || g_error_matches(error, PE_ERROR, PE_ERROR_CANCELLED))
         return true;
-    gst_pe_shared_post_error(self->shared, error);
+    gst_pe_shared_post_error(shared, error);
     return false;
 }
 
-// *newest takes the result, an older one goes.
-static void
-supersede(GstPeOutput *self, GstPeResult **newest, GstPeResult *result)
-{
-    if (!result)
-        return;
-    if (*newest) {
-        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_SUPERSEDED);
-        gst_pe_result_unref(*newest);
-    }
-    *newest = result;
-}
-
-// The results of all pending clips that have ended; *newest takes the last.
-// false: one of them failed.
-static bool
-finish_pending(GstPeOutput *self, GstPeResult **newest)
-{
-    GstPeClip *clip;
-
-    while ((clip = gst_pe_queue_take_pending(&self->shared->queue, true))) {
-        GstPeResult *result;
-        if (!finish_clip(self, clip, &result))
-            return false;
-        supersede(self, newest, result);
-    }
-    return true;
-}
+// ---- Frames ---------------------------------------------------------------
 
 static GstClockTime
 get_age(const GstPeResult *result, const GstPeItem *item)
@@ -121,68 +97,106 @@ get_age(const GstPeResult *result, const GstPeItem *item)
     return frame_end > end ? frame_end - end : 0;
 }
 
-// The result for this frame: of the clip it ends, of a clip that came too late
-// for its own frame, or in latest mode the most recent one. *result stays NULL
-// when there is none; false: a clip failed.
+// Frames may carry this result from now on. Borrows it; NULL: none.
+static void
+set_latest(GstPeOutput *self, GstPeResult *result, bool carried)
+{
+    if (self->latest && !self->carried)
+        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_SUPERSEDED);
+    g_clear_pointer(&self->latest, gst_pe_result_unref);
+    if (result)
+        self->latest = gst_pe_result_ref(result);
+    self->carried = carried;
+}
+
+// The frame's own clip has not ended: its result will be late.
+static void
+let_go(GstPeOutput *self, GstPeClip *clip)
+{
+    GST_DEBUG_OBJECT(self->shared->element,
+                     "a frame leaves without its result");
+    gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_LATE);
+    clip->for_frames = true;
+    gst_pe_queue_add_pending(&self->shared->queue, clip);
+}
+
+// The result of the clip that this frame ends; *result stays NULL when there is
+// none. false: the clip failed.
 static bool
-get_result(GstPeOutput *self, GstPeItem *item, GstPeResult **result)
+get_own_result(GstPeOutput *self, GstPeItem *item, GstPeResult **result)
 {
     GstPeClip *clip = g_steal_pointer(&item->clip);
 
-    if (clip && !gst_pe_clip_is_done(clip)) {
-        GST_DEBUG_OBJECT(self->shared->element,
-                         "a frame leaves without its result");
-        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_LATE);
-        gst_pe_queue_add_pending(&self->shared->queue, g_steal_pointer(&clip));
+    if (!clip)
+        return true;
+    if (!gst_pe_clip_is_done(clip)) {
+        let_go(self, clip);
+        return true;
     }
-    bool ok = finish_pending(self, result);
-    if (clip) {
-        GstPeResult *own = NULL;
-        gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_HOLD,
-                          item->arrival);
-        ok = finish_clip(self, clip, &own) && ok;
-        supersede(self, result, own);
-    }
-    if (item->repeat) {
-        if (*result) {
-            g_clear_pointer(&self->latest, gst_pe_result_unref);
-            self->latest = gst_pe_result_ref(*result);
-        } else if (self->latest) {
-            *result = gst_pe_result_ref(self->latest);
-        }
-    }
+    gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_HOLD, item->arrival);
+    bool ok = finish_clip(self, clip, result);
+    gst_pe_clip_free(clip);
+    if (*result)
+        set_latest(self, *result, true);
     return ok;
 }
 
+static void
+push_result(GstPeOutput *self, GstPeResult *result)
+{
+    gst_pad_push_event(self->shared->srcpad, gst_event_new_pe_result(result));
+}
+
+// A frame carries its own result, else one that was late, else in latest mode
+// the most recent one once more. What happens to frames downstream is not
+// known, so a result that is new follows its frame as an event too.
 static GstFlowReturn
 send_buffer(GstPeOutput *self, GstPeItem *item)
 {
     GstBuffer *buffer = GST_BUFFER_CAST(item->object);
-    g_autoptr(GstPeResult) result = NULL;
+    g_autoptr(GstPeResult) own = NULL;
 
-    if (!get_result(self, item, &result)) {
+    if (!get_own_result(self, item, &own)) {
         gst_buffer_unref(buffer);
         return GST_FLOW_CUSTOM_ERROR;
     }
-    if (result) {
+    if (self->latest && (own || item->repeat || !self->carried)) {
         buffer = gst_buffer_make_writable(buffer);
         item->object = GST_MINI_OBJECT_CAST(buffer);
-        gst_buffer_add_pe_meta(buffer, result, get_age(result, item));
-        gst_pe_analytics_attach(buffer, result);
+        gst_buffer_add_pe_meta(buffer, self->latest,
+                               get_age(self->latest, item));
+        gst_pe_analytics_attach(buffer, self->latest);
+        self->carried = true;
     }
-    return gst_pad_push(self->shared->srcpad, buffer);
+    GstFlowReturn flow = gst_pad_push(self->shared->srcpad, buffer);
+    if (own)
+        push_result(self, own);
+    return flow;
 }
 
+// ---- Everything else ------------------------------------------------------
+
+// A clip that no frame waited for, or whose place in the stream this is.
 static GstFlowReturn
 send_result(GstPeOutput *self, GstPeItem *item)
 {
+    GstPeClip *clip = item->clip;
     g_autoptr(GstPeResult) result = NULL;
 
-    if (!finish_clip(self, item->clip, &result))
+    if (!gst_pe_clip_is_done(clip)) {
+        gst_pe_queue_add_pending(&self->shared->queue, clip);
+        return GST_FLOW_OK;
+    }
+    bool ok = finish_clip(self, clip, &result);
+    bool for_frames = clip->for_frames;
+    gst_pe_clip_free(clip);
+    if (!ok)
         return GST_FLOW_CUSTOM_ERROR;
-    if (result)
-        gst_pad_push_event(self->shared->srcpad,
-                           gst_event_new_pe_result(result));
+    if (!result)
+        return GST_FLOW_OK;
+    push_result(self, result);
+    if (for_frames)
+        set_latest(self, result, false);
     return GST_FLOW_OK;
 }
 
@@ -191,13 +205,8 @@ send_event(GstPeOutput *self, GstEvent *event)
 {
     GstEventType type = GST_EVENT_TYPE(event);
 
-    if (type == GST_EVENT_STREAM_START) {
-        const char *id;
-        gst_event_parse_stream_start(event, &id);
-        gst_pe_source_set_stream(&self->source, id);
-    }
     if (type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT)
-        g_clear_pointer(&self->latest, gst_pe_result_unref);
+        set_latest(self, NULL, true);
     gst_pad_push_event(self->shared->srcpad, event);
     return type == GST_EVENT_EOS ? GST_FLOW_EOS : GST_FLOW_OK;
 }
@@ -223,7 +232,7 @@ send_item(GstPeItem *item, void *user_data)
 static bool
 announce_held(GstPeOutput *self, GstQuery *query)
 {
-    guint held = (guint)gst_pe_shared_get_max_held(self->shared);
+    guint held = (guint)gst_pe_shared_count_held(self->shared);
     guint n = gst_query_get_n_allocation_pools(query);
 
     for (guint i = 0; i < n; i++) {
@@ -290,6 +299,5 @@ void
 gst_pe_output_stop(GstPeOutput *self)
 {
     self->engine = NULL;
-    gst_pe_source_set_stream(&self->source, NULL);
     g_clear_pointer(&self->latest, gst_pe_result_unref);
 }

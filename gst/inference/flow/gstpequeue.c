@@ -8,10 +8,19 @@
 // source pad's task takes them from the head, so nothing can overtake: no drain
 // code exists for caps, segments, tags or the end.
 //
-// `flow` is what the last push returned. Anything but OK and EOS ends the task;
-// upstream sees it with its next buffer. EOS from downstream does not end it:
+// `flow` is what the last push returned. Anything but OK and EOS pauses the
+// task; upstream sees it with its next buffer. EOS from downstream does not:
 // buffers are dropped and refused until a STREAM_START or SEGMENT event comes,
 // so that events behind the end still arrive.
+//
+// The task pauses itself under the lock, after it has looked at `flow` again,
+// and whoever restores `flow` starts the task under the lock. So a RECONFIGURE
+// that comes while the task ends is not lost. The task holds its pad's stream
+// lock, which is recursive; nobody else may pause it with the lock held.
+//
+// Pending clips come first, because a result is worth most when it is new; but
+// not past a STREAM_START or SEGMENT that is queued, so that nothing precedes
+// the start of the first stream.
 
 #include "gst/inference/flow/gstpequeue.h"
 
@@ -121,28 +130,45 @@ discard(GstPeQueue *q, GstQueueArray *items, bool keep_sticky)
 
 // ---- The task -------------------------------------------------------------
 
+// Is there an item that may go now? If not, *deadline is when the first must
+// go; 0: it has none.
+static bool
+take_item_locked(GstPeQueue *q, GstPeItem *out, int64_t *deadline)
+{
+    GstPeClip *clip = g_queue_peek_head(&q->pending);
+    GstPeItem *head = gst_queue_array_peek_head_struct(q->items);
+    bool no_buffers = q->ended && q->n_restarts == 0;
+
+    *deadline = 0;
+    if (clip && q->n_restarts == 0 && gst_pe_clip_is_done(clip)) {
+        g_queue_pop_head(&q->pending);
+        *out = (GstPeItem){.clip = clip, .pending = true};
+        return true;
+    }
+    if (!head)
+        return false;
+    if (head->clip && !no_buffers && !gst_pe_clip_is_done(head->clip)) {
+        *deadline = head->deadline;
+        if (!head->deadline || g_get_monotonic_time() < head->deadline)
+            return false;
+    }
+    *out = *(GstPeItem *)gst_queue_array_pop_head_struct(q->items);
+    return true;
+}
+
 // Wait for an item that may go. false: `flow` says why there is none.
 static bool
 wait_item_locked(GstPeQueue *q, GstPeItem *out)
 {
-    while (q->flow == GST_FLOW_OK) {
-        GstPeItem *head = gst_queue_array_peek_head_struct(q->items);
-        bool waits = head && head->clip && !gst_pe_clip_is_done(head->clip) &&
-                     !(q->ended && q->n_restarts == 0);
+    int64_t deadline;
 
-        if (head && !waits) {
-            *out = *(GstPeItem *)gst_queue_array_pop_head_struct(q->items);
+    while (q->flow == GST_FLOW_OK) {
+        if (take_item_locked(q, out, &deadline))
             return true;
-        }
-        if (head && head->deadline) {
-            if (!g_cond_wait_until(&q->cond, &q->lock, head->deadline) &&
-                q->flow == GST_FLOW_OK) {
-                *out = *(GstPeItem *)gst_queue_array_pop_head_struct(q->items);
-                return true;
-            }
-        } else {
+        if (deadline)
+            g_cond_wait_until(&q->cond, &q->lock, deadline);
+        else
             g_cond_wait(&q->cond, &q->lock);
-        }
     }
     return false;
 }
@@ -160,8 +186,8 @@ account_locked(GstPeQueue *q, const GstPeItem *item)
     if (item->is_query)
         q->answering = GST_QUERY_CAST(item->object);
     g_cond_broadcast(&q->cond);
-    // A result alone follows the rule for buffers.
-    return q->ended && (is_buffer(item) || !item->object);
+    // A result that has a place follows the rule for buffers.
+    return q->ended && (is_buffer(item) || (!item->object && !item->pending));
 }
 
 static void
@@ -189,23 +215,29 @@ set_flow_locked(GstPeQueue *q, GstFlowReturn flow)
     g_cond_broadcast(&q->cond);
 }
 
-// The stream cannot go on. An end that can no longer arrive in its place is
-// sent at once, so that downstream does not wait for it.
+// The stream cannot go on, unless `flow` has been restored meanwhile. An end
+// that can no longer arrive in its place is sent at once, so that downstream
+// does not wait for it.
 static void
 end_task(GstPeQueue *q)
 {
     g_mutex_lock(&q->lock);
     GstFlowReturn flow = q->flow;
+    if (flow == GST_FLOW_OK) {
+        g_mutex_unlock(&q->lock);
+        return;
+    }
     bool fatal = flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS;
     bool eos = fatal && q->eos_queued;
     bool post = eos && !q->posted;
+    q->posted |= post;
     GstQueueArray *items =
         flow == GST_FLOW_NOT_LINKED && !eos ? NULL : steal_locked(q);
+    gst_pad_pause_task(q->pad);
     g_cond_broadcast(&q->cond);
     g_mutex_unlock(&q->lock);
 
-    GST_DEBUG_OBJECT(q->pad, "task ends: %s", gst_flow_get_name(flow));
-    gst_pad_pause_task(q->pad);
+    GST_DEBUG_OBJECT(q->pad, "the task is paused: %s", gst_flow_get_name(flow));
     if (items)
         discard(q, items, true);
     if (post)
@@ -252,15 +284,6 @@ reset_locked(GstPeQueue *q)
     q->answered = NULL;
 }
 
-bool
-gst_pe_queue_start(GstPeQueue *q)
-{
-    g_mutex_lock(&q->lock);
-    reset_locked(q);
-    g_mutex_unlock(&q->lock);
-    return gst_pad_start_task(q->pad, task, q, NULL);
-}
-
 static void
 set_flushing(GstPeQueue *q)
 {
@@ -277,6 +300,17 @@ empty(GstPeQueue *q, bool keep_sticky)
     GstQueueArray *items = steal_locked(q);
     g_mutex_unlock(&q->lock);
     discard(q, items, keep_sticky);
+}
+
+bool
+gst_pe_queue_start(GstPeQueue *q)
+{
+    // What came in after the pad was deactivated.
+    empty(q, false);
+    g_mutex_lock(&q->lock);
+    reset_locked(q);
+    g_mutex_unlock(&q->lock);
+    return gst_pad_start_task(q->pad, task, q, NULL);
 }
 
 bool
@@ -307,12 +341,20 @@ void
 gst_pe_queue_reconfigure(GstPeQueue *q)
 {
     g_mutex_lock(&q->lock);
-    bool restart = q->flow == GST_FLOW_NOT_LINKED;
-    if (restart)
+    if (q->flow == GST_FLOW_NOT_LINKED && gst_pad_is_active(q->pad)) {
         q->flow = GST_FLOW_OK;
-    g_mutex_unlock(&q->lock);
-    if (restart && gst_pad_is_active(q->pad))
         gst_pad_start_task(q->pad, task, q, NULL);
+        g_cond_broadcast(&q->cond);
+    }
+    g_mutex_unlock(&q->lock);
+}
+
+void
+gst_pe_queue_fail(GstPeQueue *q)
+{
+    g_mutex_lock(&q->lock);
+    set_flow_locked(q, GST_FLOW_CUSTOM_ERROR);
+    g_mutex_unlock(&q->lock);
 }
 
 // ---- Adding ---------------------------------------------------------------
@@ -346,6 +388,18 @@ gst_pe_queue_wait_room(GstPeQueue *q, int max_buffers)
 }
 
 GstFlowReturn
+gst_pe_queue_wait_busy(GstPeQueue *q, GstPeClips *clips, int max_busy)
+{
+    g_mutex_lock(&q->lock);
+    while (get_flow_locked(q) == GST_FLOW_OK &&
+           gst_pe_clips_count_busy(clips) >= max_busy)
+        g_cond_wait(&q->cond, &q->lock);
+    GstFlowReturn flow = get_flow_locked(q);
+    g_mutex_unlock(&q->lock);
+    return flow;
+}
+
+GstFlowReturn
 gst_pe_queue_push(GstPeQueue *q, const GstPeItem *item)
 {
     g_mutex_lock(&q->lock);
@@ -361,41 +415,39 @@ gst_pe_queue_push(GstPeQueue *q, const GstPeItem *item)
     return flow;
 }
 
-// Sticky events are kept by the sink pad and come again when the flow is
-// restored; an end that cannot be sent is an error, as no buffer will follow
-// that could report it.
+// An end that cannot be sent is an error, as no buffer will follow that could
+// report it.
 static bool
-refuse_event(GstPeQueue *q, GstEvent *event, GstFlowReturn flow, bool posted)
+refuse_event(GstPeQueue *q, GstEvent *event, GstFlowReturn flow, bool post)
 {
-    bool eos = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
-    bool fatal = flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS;
-    bool ok = GST_EVENT_IS_STICKY(event) && !eos;
-
     GST_DEBUG_OBJECT(q->pad, "refusing %" GST_PTR_FORMAT ": %s", event,
                      gst_flow_get_name(flow));
-    if (eos && fatal && !posted)
+    if (post)
         GST_ELEMENT_FLOW_ERROR(q->element, flow);
     gst_event_unref(event);
-    return ok;
+    return false;
 }
 
 bool
 gst_pe_queue_push_event(GstPeQueue *q, GstEvent *event)
 {
     GstPeItem item = {.object = GST_MINI_OBJECT_CAST(event)};
+    bool eos = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
 
     g_mutex_lock(&q->lock);
     GstFlowReturn flow = q->flow;
-    bool posted = q->posted;
-    if (flow == GST_FLOW_OK) {
+    bool keep = flow == GST_FLOW_OK || (GST_EVENT_IS_STICKY(event) && !eos);
+    bool fatal = flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS;
+    bool post = !keep && eos && fatal && !q->posted;
+    q->posted |= post;
+    if (keep) {
         gst_queue_array_push_tail_struct(q->items, &item);
         q->n_restarts += is_restart(&item);
-        q->eos_queued = GST_EVENT_TYPE(event) == GST_EVENT_EOS ||
-                        (q->eos_queued && !is_restart(&item));
+        q->eos_queued = eos || (q->eos_queued && !is_restart(&item));
         g_cond_broadcast(&q->cond);
     }
     g_mutex_unlock(&q->lock);
-    return flow == GST_FLOW_OK || refuse_event(q, event, flow, posted);
+    return keep || refuse_event(q, event, flow, post);
 }
 
 bool
@@ -422,25 +474,31 @@ gst_pe_queue_push_query(GstPeQueue *q, GstQuery *query)
     return ok;
 }
 
-// ---- Clips that no frame waits for ----------------------------------------
+// ---- Pending clips --------------------------------------------------------
 
 void
 gst_pe_queue_add_pending(GstPeQueue *q, GstPeClip *clip)
 {
     g_mutex_lock(&q->lock);
     g_queue_push_tail(&q->pending, clip);
+    g_cond_broadcast(&q->cond);
     g_mutex_unlock(&q->lock);
 }
 
 GstPeClip *
-gst_pe_queue_take_pending(GstPeQueue *q, bool done)
+gst_pe_queue_take_pending(GstPeQueue *q)
 {
     g_mutex_lock(&q->lock);
-    GstPeClip *clip = g_queue_peek_head(&q->pending);
-    if (clip && done && !gst_pe_clip_is_done(clip))
-        clip = NULL;
-    if (clip)
-        g_queue_pop_head(&q->pending);
+    GstPeClip *clip = g_queue_pop_head(&q->pending);
     g_mutex_unlock(&q->lock);
     return clip;
+}
+
+void
+gst_pe_queue_detach_pending(GstPeQueue *q)
+{
+    g_mutex_lock(&q->lock);
+    for (GList *l = q->pending.head; l; l = l->next)
+        ((GstPeClip *)l->data)->for_frames = false;
+    g_mutex_unlock(&q->lock);
 }

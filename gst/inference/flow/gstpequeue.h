@@ -4,10 +4,11 @@
 // buffers, events and serialized queries, and the task of the source pad that
 // sends them on.
 //
-// A buffer that ends a clip stays at the head until the clip's jobs have ended,
-// and everything behind it waits too. Knows nothing of labels, results or
-// settings. The lock is never held while something is pushed, posted or asked
-// of the engine.
+// A buffer that ends a clip stays at the head until the clip's jobs have ended
+// or its deadline has passed, and everything behind it waits too. Clips that no
+// frame waits for are pending beside the queue: their results leave as soon as
+// they are there. Knows nothing of labels, results or settings. The lock is
+// never held while something is pushed, posted or asked of the engine.
 
 #pragma once
 
@@ -19,6 +20,7 @@ typedef struct {
     GstMiniObject *object; // buffer, event or query; NULL: only a clip's result
     bool is_query;         // then `object` is borrowed
     GstPeClip *clip;       // wait for it; NULL: nothing to wait for
+    bool pending;          // the clip is one that nothing waited for
     bool repeat;           // a buffer that may carry an earlier result again
     GstClockTime running_time; // of a buffer
     int64_t arrival;           // monotonic, us
@@ -42,7 +44,7 @@ typedef struct {
     GMutex lock;
     GCond cond; // anything below changed, or a job has ended
     GstQueueArray *items;
-    GQueue pending; // GstPeClip that no frame waits for, oldest first
+    GQueue pending; // GstPeClip, oldest first
     int n_buffers;
     int n_restarts; // STREAM_START and SEGMENT events in items
     GstFlowReturn flow;
@@ -73,17 +75,27 @@ void gst_pe_queue_reconfigure(GstPeQueue *q);
 GstFlowReturn gst_pe_queue_wait_room(GstPeQueue *q, int max_buffers);
 // Is there room now?
 bool gst_pe_queue_has_room(GstPeQueue *q, int max_buffers);
+// Wait until fewer than max_busy frames of the clips are still to be embedded.
+GstFlowReturn gst_pe_queue_wait_busy(GstPeQueue *q, GstPeClips *clips,
+                                     int max_busy);
 // Takes the item's object and clip. For buffers and clips alone.
 GstFlowReturn gst_pe_queue_push(GstPeQueue *q, const GstPeItem *item);
-// Takes the event, which is serialized and no flush.
+// Takes the event, which is serialized and no flush. Sticky events are kept
+// whatever the flow is, because nobody sends them again.
 bool gst_pe_queue_push_event(GstPeQueue *q, GstEvent *event);
 // Borrows the query and waits for the answer.
 bool gst_pe_queue_push_query(GstPeQueue *q, GstQuery *query);
 
-// Clips that no frame waits for. Takes the clip.
+// The stream cannot go on: an error was posted that has nothing to do with an
+// item.
+void gst_pe_queue_fail(GstPeQueue *q);
+
+// Nothing waits for this clip. Takes it.
 void gst_pe_queue_add_pending(GstPeQueue *q, GstPeClip *clip);
-// The oldest one, with `done` only when it has ended; NULL when there is none.
-GstPeClip *gst_pe_queue_take_pending(GstPeQueue *q, bool done);
+// The oldest pending one, or NULL.
+GstPeClip *gst_pe_queue_take_pending(GstPeQueue *q);
+// No frame that comes from here on may carry a pending clip's result.
+void gst_pe_queue_detach_pending(GstPeQueue *q);
 
 // After FLUSH_START has been forwarded: ends everything that waits.
 void gst_pe_queue_flush_start(GstPeQueue *q);

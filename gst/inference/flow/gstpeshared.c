@@ -4,6 +4,11 @@
 
 #include "gst/inference/flow/gstpeshared.h"
 
+#include "gst/inference/flow/gstpepace.h"
+
+GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
+#define GST_CAT_DEFAULT pe_inference_debug
+
 void
 gst_pe_shared_init(GstPeShared *shared, GstElement *element, GstPad *sinkpad,
                    GstPad *srcpad)
@@ -37,6 +42,15 @@ gst_pe_shared_get_settings(GstPeShared *shared)
     GstPeSettings settings = shared->settings;
     g_mutex_unlock(&shared->lock);
     return settings;
+}
+
+char *
+gst_pe_shared_dup_source_id(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    char *source_id = g_strdup(shared->source_id);
+    g_mutex_unlock(&shared->lock);
+    return source_id;
 }
 
 char *
@@ -92,10 +106,11 @@ gst_pe_shared_run_now(GstPeShared *shared)
 // ---- Frames held ----------------------------------------------------------
 
 void
-gst_pe_shared_set_max_held(GstPeShared *shared, int max_held)
+gst_pe_shared_set_held(GstPeShared *shared, int max_held, int n_ingesting)
 {
     g_mutex_lock(&shared->lock);
     shared->max_held = max_held;
+    shared->n_ingesting = n_ingesting;
     g_mutex_unlock(&shared->lock);
 }
 
@@ -108,7 +123,89 @@ gst_pe_shared_get_max_held(GstPeShared *shared)
     return max_held;
 }
 
+int
+gst_pe_shared_count_held(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    int held = shared->max_held + shared->n_ingesting;
+    g_mutex_unlock(&shared->lock);
+    return held;
+}
+
+// ---- Pace -----------------------------------------------------------------
+
+bool
+gst_pe_shared_is_paced(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    bool known = shared->pace_known;
+    bool paced = shared->paced;
+    shared->pace_known = true;
+    g_mutex_unlock(&shared->lock);
+    if (known)
+        return paced;
+
+    paced = gst_pe_pace_is_synchronised(shared->srcpad);
+    GST_INFO_OBJECT(shared->element, "%s sink downstream",
+                    paced ? "a synchronising" : "no synchronising");
+    g_mutex_lock(&shared->lock);
+    shared->paced = paced;
+    g_mutex_unlock(&shared->lock);
+    return paced;
+}
+
+void
+gst_pe_shared_look_for_pace(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    shared->pace_known = false;
+    g_mutex_unlock(&shared->lock);
+}
+
+void
+gst_pe_shared_set_paced(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    shared->paced = true;
+    shared->pace_known = true;
+    g_mutex_unlock(&shared->lock);
+}
+
 // ---- Errors ---------------------------------------------------------------
+
+void
+gst_pe_shared_forget_failure(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    shared->failed = false;
+    g_mutex_unlock(&shared->lock);
+}
+
+static void
+post(GstPeShared *shared, GQuark domain, int code, const char *message)
+{
+    g_mutex_lock(&shared->lock);
+    bool first = !shared->failed;
+    shared->failed = true;
+    g_mutex_unlock(&shared->lock);
+    if (first)
+        gst_element_message_full(shared->element, GST_MESSAGE_ERROR, domain,
+                                 code, g_strdup(message), NULL, __FILE__,
+                                 GST_FUNCTION, __LINE__);
+    else
+        GST_WARNING_OBJECT(shared->element, "then: %s", message);
+}
+
+void
+gst_pe_shared_post_format_error(GstPeShared *shared, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *message = g_strdup_vprintf(format, args);
+    va_end(args);
+    post(shared, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, message);
+}
 
 void
 gst_pe_shared_post_error(GstPeShared *shared, const GError *error)
@@ -137,7 +234,5 @@ gst_pe_shared_post_error(GstPeShared *shared, const GError *error)
             break;
         }
     }
-    gst_element_message_full(shared->element, GST_MESSAGE_ERROR, domain, code,
-                             g_strdup(error->message), NULL, __FILE__,
-                             GST_FUNCTION, __LINE__);
+    post(shared, domain, code, error->message);
 }

@@ -37,6 +37,11 @@ typedef struct {
     PeEngine *engine;    // NULL: not started
     PeClient *client;    // NULL: not started
     int max_held;        // frames that may wait in the queue
+    int n_ingesting;     // frames that may be held besides
+    bool paced;          // a sink shows frames when their time has come
+    bool pace_known;
+    bool
+        failed; // an error is on the bus, and those that follow from it are not
 } GstPeShared;
 
 // The queue and the settings are set up by who knows what belongs in them.
@@ -45,8 +50,9 @@ void gst_pe_shared_init(GstPeShared *shared, GstElement *element,
 void gst_pe_shared_clear(GstPeShared *shared);
 
 GstPeSettings gst_pe_shared_get_settings(GstPeShared *shared);
-// Returns a copy, g_free(), or NULL.
+// Return copies, g_free(), or NULL.
 char *gst_pe_shared_dup_device(GstPeShared *shared);
+char *gst_pe_shared_dup_source_id(GstPeShared *shared);
 
 // Takes both; the source pad is inactive.
 void gst_pe_shared_set_engine(GstPeShared *shared, PeEngine *engine,
@@ -60,8 +66,25 @@ PeEngine *gst_pe_shared_ref_engine(GstPeShared *shared);
 // the element is not started.
 void gst_pe_shared_run_now(GstPeShared *shared);
 
-void gst_pe_shared_set_max_held(GstPeShared *shared, int max_held);
+// How many frames may wait in the queue, and how many for preprocessing.
+void gst_pe_shared_set_held(GstPeShared *shared, int max_held, int n_ingesting);
 int gst_pe_shared_get_max_held(GstPeShared *shared);
+// Both together, for whoever allocates the frames.
+int gst_pe_shared_count_held(GstPeShared *shared);
 
-// Post an error on the bus with the code that fits a PeError.
+// Does the pipeline want frames when their time has come? Looks for sinks when
+// it does not know.
+bool gst_pe_shared_is_paced(GstPeShared *shared);
+// Look again; the pipeline may have changed.
+void gst_pe_shared_look_for_pace(GstPeShared *shared);
+// It does.
+void gst_pe_shared_set_paced(GstPeShared *shared);
+
+// Post an error on the bus with the code that fits a PeError, or a description
+// of frames that are not what they should be. After the first error others are
+// only logged, because most follow from it.
 void gst_pe_shared_post_error(GstPeShared *shared, const GError *error);
+void gst_pe_shared_post_format_error(GstPeShared *shared, const char *format,
+                                     ...) G_GNUC_PRINTF(2, 3);
+// A new start: the next error is posted again.
+void gst_pe_shared_forget_failure(GstPeShared *shared);

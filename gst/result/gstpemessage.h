@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// gstpemessage.h - a result as an element message.
+// gstpemessage.h - a result on the bus.
 
 #pragma once
 
-#include "gst/inference/flow/gstpeclips.h"
 #include "gst/meta/gstpemeta.h"
+#include "gst/video/gstpetimes.h"
 
-// `times` are those of the clip's last frame. The fields are documented in
-// gstpeinference.c. Returns a new message.
+// times: of the clip's last frame. Returns an element message of `source`.
 GstMessage *gst_pe_message_new(GstObject *source, const GstPeResult *result,
                                const GstPeTimes *times);

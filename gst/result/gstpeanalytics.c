@@ -3,7 +3,7 @@
 // gstpeanalytics.c - one classification for the whole frame, best label first,
 // as consumers of GstAnalyticsClsMtd look at the first entry only.
 
-#include "gst/inference/gstpeanalytics.h"
+#include "gst/result/gstpeanalytics.h"
 
 #ifdef HAVE_GST_ANALYTICS
 #include <gst/analytics/analytics.h>
@@ -18,7 +18,7 @@ gst_pe_analytics_attach(GstBuffer *buffer, const GstPeResult *result)
     g_autofree gfloat *levels = g_new(gfloat, n);
     g_autofree GQuark *labels = g_new(GQuark, n);
     for (guint i = 0; i < n; i++) {
-        levels[i] = (gfloat)gst_pe_result_get_probability(result, i);
+        levels[i] = (gfloat)gst_pe_result_get_score(result, i);
         labels[i] = g_quark_from_string(gst_pe_result_get_label(result, i));
     }
     GstAnalyticsRelationMeta *meta =

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpeingest.c - see gstpeingest.h.
+//
+// While the device does not keep up, most of the frames that are preprocessed
+// make place for newer ones before they are embedded. So that this does not
+// cost a whole core, the thread then rests three times as long as it worked.
+
+#include "gst/inference/flow/gstpeingest.h"
+
+#include "gst/video/gstpeframe.h"
+
+GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
+#define GST_CAT_DEFAULT pe_inference_debug
+
+#define REST 3 // times the work
+
+// A frame that waits, with references.
+typedef struct {
+    GstPeShot shot;
+    GstVideoInfo info;
+    GstPeTicket *ticket; // NULL: none waits
+} Waiting;
+
+struct _GstPeIngest {
+    GstPeShared *shared; // borrowed
+    PeEngine *engine;    // borrowed, while started
+    PeClient *client;    // borrowed, while started
+    GThread *thread;     // NULL: not needed so far
+
+    GMutex lock;
+    GCond cond;
+    Waiting waiting;
+    bool working; // on a frame
+    bool urgent;  // that frame, and the one that waits
+    bool stopping;
+};
+
+// ---- One frame ------------------------------------------------------------
+
+// Which way a frame went that has been submitted.
+static void
+count_memory(GstPeIngest *self, const PeFrame *frame, GstBuffer *buffer)
+{
+    GstPeStats *stats = &self->shared->stats;
+
+    if (frame->memory == PE_MEMORY_CUDA) {
+        bool ours =
+            frame->context == pe_engine_get_device_context(self->engine);
+        gst_pe_stats_count(stats, ours ? GST_PE_COUNT_IN_PLACE
+                                       : GST_PE_COUNT_DEVICE_COPIED);
+    } else if (!pe_engine_is_host(self->engine)) {
+        gst_pe_stats_count(stats, GST_PE_COUNT_UPLOADED);
+    } else if (gst_pe_cuda_has_memory(buffer)) {
+        gst_pe_stats_count(stats, GST_PE_COUNT_DOWNLOADED);
+    }
+}
+
+// What the caps promise and the kernels rely on. false after an error was
+// posted.
+static bool
+check_memory(GstPeIngest *self, const GstPeShot *shot)
+{
+    if (!shot->cuda_caps || gst_pe_cuda_has_memory(shot->buffer))
+        return true;
+    GstMemory *memory = gst_buffer_n_memory(shot->buffer) > 0
+                            ? gst_buffer_peek_memory(shot->buffer, 0)
+                            : NULL;
+    gst_pe_shared_post_format_error(
+        self->shared,
+        "The caps announce frames in " GST_PE_CUDA_FEATURE
+        ", but a buffer has %u piece(s) of memory of type %s",
+        gst_buffer_n_memory(shot->buffer),
+        memory && memory->allocator ? memory->allocator->mem_type : "none");
+    return false;
+}
+
+// Does the buffer's own description allow for the frame of the caps? It may be
+// larger. false after an error was posted.
+static bool
+check_meta(GstPeIngest *self, const GstPeShot *shot)
+{
+    const GstVideoInfo *info = shot->info;
+    const GstVideoMeta *meta = gst_buffer_get_video_meta(shot->buffer);
+
+    if (!meta || (meta->format == GST_VIDEO_INFO_FORMAT(info) &&
+                  (int)meta->width >= GST_VIDEO_INFO_WIDTH(info) &&
+                  (int)meta->height >= GST_VIDEO_INFO_HEIGHT(info)))
+        return true;
+    gst_pe_shared_post_format_error(
+        self->shared,
+        "The caps announce %dx%d %s frames, but the GstVideoMeta of a buffer "
+        "says %ux%u %s",
+        GST_VIDEO_INFO_WIDTH(info), GST_VIDEO_INFO_HEIGHT(info),
+        GST_VIDEO_INFO_NAME(info), meta->width, meta->height,
+        gst_video_format_to_string(meta->format));
+    return false;
+}
+
+static void
+post_mismatch(GstPeIngest *self, const GstPeShot *shot)
+{
+    const GstVideoInfo *info = shot->info;
+
+    gst_pe_shared_post_format_error(
+        self->shared,
+        "A buffer of %" G_GSIZE_FORMAT
+        " bytes does not hold the %dx%d %s frame that its caps announce",
+        gst_buffer_get_size(shot->buffer), GST_VIDEO_INFO_WIDTH(info),
+        GST_VIDEO_INFO_HEIGHT(info), GST_VIDEO_INFO_NAME(info));
+}
+
+// NULL after an error was posted.
+static PeJob *
+submit(GstPeIngest *self, const GstPeShot *shot)
+{
+    int64_t start = g_get_monotonic_time();
+    g_autoptr(GError) error = NULL;
+    GstVideoFrame map;
+    PeFrame frame;
+    PeJob *job = NULL;
+
+    if (!check_memory(self, shot) || !check_meta(self, shot))
+        return NULL;
+    if (!gst_pe_frame_map(&map, &frame, shot->info, shot->buffer,
+                          !pe_engine_is_host(self->engine))) {
+        post_mismatch(self, shot);
+        return NULL;
+    }
+    bool ok = pe_client_submit(self->client,
+                               &(PeSubmit){.frame = &frame,
+                                           .deadline = shot->deadline,
+                                           .expire = shot->expire},
+                               &job, &error);
+    gst_video_frame_unmap(&map);
+    gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_PREPROCESS, start);
+    if (!ok) {
+        gst_pe_shared_post_error(self->shared, error);
+        return NULL;
+    }
+    count_memory(self, &frame, shot->buffer);
+    return job;
+}
+
+bool
+gst_pe_ingest_now(GstPeIngest *self, const GstPeShot *shot, GstPeTicket *ticket)
+{
+    PeJob *job = submit(self, shot);
+
+    gst_pe_ticket_fill(ticket, job);
+    return job != NULL;
+}
+
+// ---- The thread -----------------------------------------------------------
+
+// Takes what waits.
+static void
+release(Waiting *waiting)
+{
+    gst_pe_ticket_unref(waiting->ticket);
+    gst_buffer_unref(waiting->shot.buffer);
+    waiting->ticket = NULL;
+}
+
+// Takes what waits. Its clip is looked at again, because it may be complete.
+static void
+drop(GstPeIngest *self, Waiting *waiting)
+{
+    if (!waiting->ticket)
+        return;
+    gst_pe_ticket_fill(waiting->ticket, NULL);
+    release(waiting);
+    gst_pe_queue_wake(&self->shared->queue);
+}
+
+// Takes what waits.
+static void
+work(GstPeIngest *self, Waiting *waiting)
+{
+    if (gst_pe_ticket_is_cancelled(waiting->ticket)) {
+        drop(self, waiting);
+        return;
+    }
+    waiting->shot.info = &waiting->info;
+    if (!gst_pe_ingest_now(self, &waiting->shot, waiting->ticket))
+        gst_pe_queue_fail(&self->shared->queue);
+    release(waiting);
+    // The job may have ended before the ticket had it.
+    gst_pe_queue_wake(&self->shared->queue);
+}
+
+// The frame is no longer at work. Returns whether it is wanted at once.
+static bool
+finish_work(GstPeIngest *self)
+{
+    g_mutex_lock(&self->lock);
+    self->working = false;
+    bool urgent = self->urgent;
+    if (!self->waiting.ticket)
+        self->urgent = false;
+    g_mutex_unlock(&self->lock);
+    return urgent;
+}
+
+// Wait for a frame whose turn has come. false: stop.
+static bool
+take(GstPeIngest *self, int64_t not_before, Waiting *waiting)
+{
+    g_mutex_lock(&self->lock);
+    while (!self->stopping) {
+        if (!self->waiting.ticket)
+            g_cond_wait(&self->cond, &self->lock);
+        else if (!self->urgent && g_get_monotonic_time() < not_before)
+            g_cond_wait_until(&self->cond, &self->lock, not_before);
+        else
+            break;
+    }
+    bool have = !self->stopping;
+    if (have) {
+        *waiting = self->waiting;
+        self->waiting.ticket = NULL;
+        self->working = true;
+    }
+    g_mutex_unlock(&self->lock);
+    return have;
+}
+
+static void *
+run(void *data)
+{
+    GstPeIngest *self = data;
+    int64_t not_before = 0;
+    Waiting waiting;
+
+    while (take(self, not_before, &waiting)) {
+        int64_t start = g_get_monotonic_time();
+        bool busy = pe_client_count_queued(self->client) > 0;
+        work(self, &waiting);
+        if (finish_work(self))
+            pe_client_run_now(self->client);
+        int64_t end = g_get_monotonic_time();
+        not_before = busy ? end + REST * (end - start) : 0;
+    }
+    return NULL;
+}
+
+void
+gst_pe_ingest_later(GstPeIngest *self, const GstPeShot *shot,
+                    GstPeTicket *ticket)
+{
+    Waiting waiting = {*shot, *shot->info, gst_pe_ticket_ref(ticket)};
+
+    gst_buffer_ref(shot->buffer);
+    g_mutex_lock(&self->lock);
+    Waiting old = self->waiting;
+    self->waiting = waiting;
+    g_cond_signal(&self->cond);
+    g_mutex_unlock(&self->lock);
+    if (old.ticket)
+        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_SKIPPED);
+    drop(self, &old);
+    if (!self->thread)
+        self->thread = g_thread_new("pe-ingest", run, self);
+}
+
+void
+gst_pe_ingest_run_now(GstPeIngest *self)
+{
+    g_mutex_lock(&self->lock);
+    self->urgent = self->working || self->waiting.ticket;
+    g_cond_signal(&self->cond);
+    g_mutex_unlock(&self->lock);
+    gst_pe_shared_run_now(self->shared);
+}
+
+// ---- Life -----------------------------------------------------------------
+
+GstPeIngest *
+gst_pe_ingest_new(GstPeShared *shared)
+{
+    GstPeIngest *self = g_new0(GstPeIngest, 1);
+
+    self->shared = shared;
+    g_mutex_init(&self->lock);
+    g_cond_init(&self->cond);
+    return self;
+}
+
+void
+gst_pe_ingest_free(GstPeIngest *self)
+{
+    gst_pe_ingest_stop(self);
+    g_mutex_clear(&self->lock);
+    g_cond_clear(&self->cond);
+    g_free(self);
+}
+
+void
+gst_pe_ingest_start(GstPeIngest *self, PeEngine *engine, PeClient *client)
+{
+    self->engine = engine;
+    self->client = client;
+    self->stopping = false;
+}
+
+void
+gst_pe_ingest_stop(GstPeIngest *self)
+{
+    g_mutex_lock(&self->lock);
+    self->stopping = true;
+    g_cond_signal(&self->cond);
+    g_mutex_unlock(&self->lock);
+    g_clear_pointer(&self->thread, g_thread_join);
+    drop(self, &self->waiting);
+    self->engine = NULL;
+    self->client = NULL;
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpeingest.h - a frame becomes a job: it is mapped, preprocessed and
+// submitted. This happens on the caller's thread, or on a thread of its own
+// where a frame must not wait for it. Then one frame is at work and one waits;
+// a newer one takes the place of the one that waits.
+
+#pragma once
+
+#include "gst/inference/flow/gstpeshared.h"
+
+#include <gst/video/video.h>
+
+typedef struct {
+    GstBuffer *buffer;        // borrowed
+    const GstVideoInfo *info; // borrowed
+    bool cuda_caps;           // which promise CUDA memory
+    int64_t deadline;         // see PeSubmit
+    int64_t expire;
+} GstPeShot;
+
+typedef struct _GstPeIngest GstPeIngest;
+
+GstPeIngest *gst_pe_ingest_new(GstPeShared *shared);
+void gst_pe_ingest_free(GstPeIngest *ingest);
+
+// Borrows both until gst_pe_ingest_stop(), which waits for the frame at work.
+void gst_pe_ingest_start(GstPeIngest *ingest, PeEngine *engine,
+                         PeClient *client);
+void gst_pe_ingest_stop(GstPeIngest *ingest);
+
+// On this thread. false after an error was posted; the ticket is filled either
+// way.
+bool gst_pe_ingest_now(GstPeIngest *ingest, const GstPeShot *shot,
+                       GstPeTicket *ticket);
+// Later, unless a newer frame comes before its turn. Takes references. An error
+// is posted and ends the queue's flow.
+void gst_pe_ingest_later(GstPeIngest *ingest, const GstPeShot *shot,
+                         GstPeTicket *ticket);
+// All frames so far are wanted now, without waiting for fuller batches.
+void gst_pe_ingest_run_now(GstPeIngest *ingest);

@@ -51,13 +51,17 @@ matches(const PeEngine *e, const PeEngineParams *params, const PeRunnerOps *ops)
     return device && precision;
 }
 
-// What an engine that nobody uses is kept for: the same again, in all settings.
+// What an engine that nobody uses is kept for: the same again, in all settings
+// and from the same file, beside which the vocabulary is.
 static bool
 can_join(const PeEngine *e, const PeEngineParams *params)
 {
-    return !e->lingers || (e->params.batch_size == params->batch_size &&
-                           e->params.batch_timeout == params->batch_timeout &&
-                           e->params.n_threads == params->n_threads);
+    const PeEngineParams *own = &e->params;
+    return !e->lingers || (own->batch_size == params->batch_size &&
+                           own->batch_timeout == params->batch_timeout &&
+                           own->n_threads == params->n_threads &&
+                           g_str_equal(pe_model_get_path(own->model),
+                                       pe_model_get_path(params->model)));
 }
 
 static PeEngine *

@@ -387,7 +387,7 @@ pe_model_open_default(GError **error)
         PE_DATADIR_FROM_LIBDIR "/gst-perception-encoder/pe-demo.safetensors",
         "../models/pe-demo.safetensors", NULL};
     static const char *const nowhere[] = {NULL};
-    // Whoever names a folder wants no other.
+    // When GST_PE_DATA_PATH is set, no other folder is searched.
     const char *data = g_getenv("GST_PE_DATA_PATH");
     g_autofree char *installed =
         g_build_filename(data ? data : PE_DATADIR, file, NULL);

@@ -13,8 +13,8 @@
 
 #define PE_LAYERNORM_EPS 1e-5f
 
-// The norms' weights are in the linears behind them, LayerScale in those before
-// it, and the scale of the softmax in q.
+// The weights of the norms are folded into the linears that follow them,
+// LayerScale into the linears before it, and the scale of the softmax into q.
 typedef struct {
     PeLinear *qkv;  // D -> 3D
     PeLinear *out;  // D -> D
@@ -77,8 +77,8 @@ void pe_tower_init(PeTower *t, PeBackend *be, const PeModel *model, int width,
                    int heads, int mlp_width);
 void pe_tower_clear(PeTower *t);
 
-// Loading. After the first failure these do nothing and return NULL; the owner
-// looks at it once, with pe_tower_check(), when everything has been asked for.
+// Loading. After the first failure these functions do nothing and return NULL.
+// The owner calls pe_tower_check() once, at the end, to learn of it.
 
 void *pe_tower_alloc(PeTower *t, size_t size);
 // n floats on the host; g_free().
@@ -92,8 +92,8 @@ float *pe_tower_read(PeTower *t, const PeTensor *tensor);
 // The same in backend memory.
 float *pe_tower_load_vector(PeTower *t, const PeTensor *tensor);
 PeLinear *pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source);
-// q's rows of a qkv weight are to be multiplied with it: softmax is of powers
-// of two, and the scores of heads of this size have a scale.
+// The factor for q's rows of a qkv weight: the scale of the scores for heads of
+// this size, times log2(e), because the softmax is one of powers of two.
 float pe_tower_query_scale(int head_dim);
 // y [n] += W x on the host, W [n, k] of any strides, loaded; sums in double.
 void pe_tower_add_product(float *y, const PeTensor *w, const float *x);
@@ -113,8 +113,8 @@ bool pe_tower_check(PeTower *t, GError **error);
 // wanted any more: then pe_tower_finish() says so.
 void pe_tower_run(PeTower *t, const PeSequences *seq);
 
-// y act [rows, D] = LN(x), f32 with `type` F32, then y may be x; without weight
-// and bias where these are in what reads y.
+// y [rows, D] = LN(x). `type` is the type of y: act, or F32, and then y may be
+// x. weight and bias are NULL where they are folded into what reads y.
 void pe_tower_layernorm(PeTower *t, void *y, PeDtype type, const float *x,
                         const float *weight, const float *bias, int rows);
 

@@ -12,12 +12,13 @@
 #include "tower.h"
 #include "vision_pool.h"
 
-// Grids other than the native one that are kept, least recently used out first.
+// Grids that are kept, the native one among them; the least recently used is
+// dropped first.
 #define MAX_GRIDS 8
 
-// What depends on the number of patches only; backend memory.
+// What depends only on the number of patches, in backend memory.
 typedef struct {
-    uint32_t id; // of no other grid of this process, of whatever tower
+    uint32_t id; // unique among the grids of all towers
     int gh, gw;
     float *pos;     // f32 [N, D]
     float *cos_sin; // f32 [N, head_dim / 2, 2]
@@ -35,7 +36,8 @@ struct PeVision {
     PeLinear *conv;
     float *cls; // f32 [D]
     float *ln_pre_weight, *ln_pre_bias;
-    // With a pool only the trace needs them: they are in its weights, too.
+    // A model with a pool needs them for the trace only: they are folded into
+    // the pool's weights.
     float *ln_post_weight, *ln_post_bias;
     PeVisionPool pool;
     PeLinear *head; // D -> E
@@ -87,10 +89,10 @@ load_weights(PeVision *v, int n_blocks)
                                                   .k_padded = t->width});
 }
 
-// Patches act [max_batch * Np, k_padded] and their embedding f32
-// [max_batch * Np, D] share `wide`, which nothing else needs by then. Behind
-// the blocks it has room for the pool's scores f32 [max_batch, heads, N], and
-// for a trace of f32 [max_batch * N, D].
+// Patches act [max_batch * Np, k_padded] and their embedding f32 [max_batch *
+// Np, D] share `wide`, which is free before the blocks. After the blocks, the
+// same memory holds the pool's scores f32 [max_batch, heads, N], and a trace of
+// f32 [max_batch * N, D].
 static size_t
 patches_size(const PeVision *v)
 {
@@ -263,8 +265,8 @@ pe_vision_set_trace(PeVision *v, PeTraceFunc func, void *user_data)
 
 // ---- The forward pass -----------------------------------------------------
 
-// Everything behind the patches act [b * Np, k_padded] at the start of `wide`,
-// whose embedding goes behind them.
+// The tower from the patches on, which are act [b * Np, k_padded] at the start
+// of `wide`. Their embedding is written after them.
 static void
 run_tower(PeVision *v, const Grid *grid, int b)
 {

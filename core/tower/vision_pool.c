@@ -83,9 +83,9 @@ compose(float *out, const float *wo, const float *wv, int d, int heads)
 
 // ---- Loading ----------------------------------------------------------------
 
-// u[h] = s gamma o (Wk_h^T q_h) with q = Wq probe + bq, which no input takes
-// part in. What the bias of the keys and ln_post's bias add to the scores of a
-// head is the same for all tokens, and softmax does not see it.
+// u[h] = s gamma o (Wk_h^T q_h) with q = Wq probe + bq, which does not depend
+// on the input. The biases of the keys and of ln_post add the same number to
+// all scores of a head, which softmax ignores.
 static void
 load_queries(PeVisionPool *p, PeTower *t, const PeVisionWeights *w)
 {
@@ -129,8 +129,8 @@ tile(float *out, const float *gamma, int d, int heads)
         memcpy(out + h * d, gamma, (size_t)d * sizeof *out);
 }
 
-// y = sum_h Wo_h Wv_h (gamma o x_h) + bo + Wo (Wv beta + bv): probabilities sum
-// to one, so a bias of the tokens or of the values comes out as it went in.
+// y = sum_h Wo_h Wv_h (gamma o x_h) + bo + Wo (Wv beta + bv): the probabilities
+// sum to one, so that a bias of the tokens or of the values is added unchanged.
 static void
 load_out(PeVisionPool *p, PeTower *t, const PeVisionWeights *w)
 {

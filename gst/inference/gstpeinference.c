@@ -9,52 +9,56 @@
  * @title: peinference
  * @short_description: embeds clips of video and labels them with any text
  *
- * Takes decoded frames, samples clips from them, computes the Perception
- * Encoder embedding of each clip, compares it with the labels that the user
- * wrote as plain text, and attaches the result to the frames as #GstPeMeta (and
- * as GstAnalyticsClsMtd where that exists). Pixels pass through untouched.
- * All elements of a process with the same model, device and precision share one
- * copy of the weights, and their frames are computed in common batches.
+ * Takes decoded frames, samples clips from them and computes the Perception
+ * Encoder embedding of each clip. Compares the embedding with the labels that
+ * the user wrote as plain text, and attaches the result to the frames as
+ * #GstPeMeta (and as GstAnalyticsClsMtd where that exists). Pixels pass through
+ * untouched. All elements of a process with the same model, device and
+ * precision share one copy of the weights, and their frames are computed in
+ * common batches.
  *
  * ## Which frame carries the result
  *
- * In exact mode the last frame of a clip; it waits for the result, frames
- * between clips do not. In latest mode no frame ever waits, and every frame
- * carries the most recent result together with its age. In auto mode the
- * element chooses latest behind a live source and exact otherwise.
+ * In exact mode, the last frame of a clip waits for the result and carries it;
+ * frames between clips do not wait. In latest mode, no frame ever waits, and
+ * every frame carries the most recent result together with its age. In auto
+ * mode, the element chooses latest behind a live source and in front of a sink
+ * that keeps time (sync=true), and exact otherwise. With
+ * #GstPeInference:hold=none, frames carry no results and pass at once.
  *
- * A clip that is cut short by the end of the stream, a new segment or a
- * timestamp that runs backwards has frames that are already gone; its result,
- * flagged as partial, is posted as a message and travels downstream as a
- * serialized event, see gst_event_get_pe_result(). New caps, gaps and the
- * DISCONT flag do not end a clip: frames of any size and format can be part of
- * one. Frames without a timestamp are sampled by counting. A flush discards
- * what is not finished. Video decoders behind the element may drop the event at
- * the end of a stream, so #pemetaconvert belongs in front of them.
+ * When the end of the stream, a new segment or a timestamp that runs backwards
+ * cuts a clip short, its frames have already left. Its result is marked as
+ * partial. It is posted as a message and travels downstream as a serialized
+ * event, see gst_event_get_pe_result(). New caps, gaps and the DISCONT flag do
+ * not end a clip: frames of any size and format can be part of one. Frames
+ * without a timestamp are sampled by counting. A flush discards what is not
+ * finished. Video decoders after this element may drop the event at the end of
+ * a stream, so #pemetaconvert belongs before them.
  *
  * ## Latency
  *
- * Non-live, a bounded number of frames (16, or twice
- * #GstPeInference:batch-size) waits in the element and then upstream waits; the
- * number is announced in the ALLOCATION query. Live, exact mode adds
- * #GstPeInference:latency to the pipeline's latency and latest mode adds
+ * In exact mode behind a source that is not live, a bounded number of frames
+ * (16, or twice #GstPeInference:batch-size) waits in the element; after that,
+ * upstream waits. The element announces how many frames it holds in the
+ * ALLOCATION query. Behind a live source, exact mode adds
+ * #GstPeInference:latency to the latency of the pipeline, and latest mode adds
  * nothing. QoS events go upstream untouched; no frame is ever dropped.
  *
  * ## CUDA memory
  *
- * In a build with GstCuda, frames may be in `memory:CUDAMemory`, as from
- * nvh264dec or cudaupload. An engine on a CUDA device reads them where they
- * lie, on the stream that writes them, when they are in the device's primary
- * context; on its way to READY the element therefore offers this context to the
- * pipeline, unless the application, a neighbour or a bin already has one for
- * the device. Frames of any other context are copied once, on the device. The
- * CPU takes frames in CUDA memory too, but GStreamer copies them to the host,
- * so there they stand behind system memory in the caps.
- * #GstPeInference:stats counts which way the frames went.
+ * In a build with GstCuda, frames may be in `memory:CUDAMemory`, as they come
+ * from nvh264dec or cudaupload. When the engine works on a CUDA device and a
+ * frame is in the primary context of that device, the engine reads the frame in
+ * place, on the stream that writes it. The element therefore offers this
+ * context to the pipeline on its way to READY, unless the application, a
+ * neighbour or a bin already has one for the device. A frame of another context
+ * is copied once, on the device. The CPU also takes frames in CUDA memory, but
+ * GStreamer has to copy them to the host; the caps therefore list system memory
+ * first. #GstPeInference:stats counts which way the frames went.
  *
- * The same memory goes downstream: an element that cannot take it wants
- * cudadownload in front. Buffers in system memory whose caps say CUDA memory
- * are an error; CUDA memory under plain caps is not.
+ * Frames leave in the memory in which they came. Put cudadownload before an
+ * element that cannot take CUDA memory. Buffers in system memory under caps
+ * that announce CUDA memory are an error; CUDA memory under plain caps is not.
  *
  * ## Messages
  *
@@ -103,6 +107,7 @@
 #include "gst/inference/gstpeinference.h"
 
 #include "gst/inference/flow/gstpequery.h"
+#include "gst/inference/gstpenotes.h"
 #include "gst/inference/gstpeproperties.h"
 #include "gst/video/gstpeframe.h"
 
@@ -163,7 +168,7 @@ stop(GstPeInference *self)
 {
     gst_pe_input_stop(self->input);
     gst_pe_output_stop(self->output);
-    gst_pe_labels_stop(&self->shared.labels);
+    gst_pe_label_source_stop(&self->shared.labels);
     gst_pe_shared_drop_engine(&self->shared);
 }
 
@@ -174,11 +179,14 @@ start(GstPeInference *self)
     g_autoptr(GError) error = NULL;
     PeEngine *engine = open_engine(shared, &error);
 
-    if (!engine || !gst_pe_labels_start(&shared->labels, engine, &error)) {
+    if (!engine ||
+        !gst_pe_label_source_start(&shared->labels, engine, &error)) {
         g_clear_pointer(&engine, pe_engine_unref);
         gst_pe_shared_post_error(shared, error);
         return false;
     }
+    gst_pe_notes_post(shared->element, GST_MESSAGE_INFO,
+                      pe_engine_get_notes(engine));
     gst_pe_cuda_start(&shared->cuda, pe_engine_get_device(engine));
     gst_pe_stats_reset(&shared->stats);
     gst_pe_shared_forget_failure(shared);

@@ -21,7 +21,7 @@ import tempfile
 import time
 
 FILES = ("attention", "bias", "norm", "pool", "preprocess", "tokens")
-SECONDS = 60  # of one run: a mutation may never end
+SECONDS = 60  # of one run with a mutation, which may never end
 HERE = pathlib.Path(__file__).parent
 # Misaligned reads, which this machine forgives and a GPU does not, trap.
 FLAGS = ("-std=gnu++17 -O1 -fPIC -shared -w -fsanitize=alignment "
@@ -83,9 +83,10 @@ class Runner:
                        check=True, capture_output=True, text=True)
         return library
 
-    def run(self, name, file, source):
+    def run(self, name, file, source, limit):
         """How the tests of a file end with this source: "passed", "failed",
-        "crashed", "never ended" or why it could not be compiled."""
+        "crashed", "never ended" within the limit in seconds, or why it could
+        not be compiled."""
         try:
             library = self.build(name, source)
         except subprocess.CalledProcessError as e:
@@ -94,7 +95,7 @@ class Runner:
         try:
             code = subprocess.run(
                 [self.program, "-p", f"/cuda_host/{file}"], env=env,
-                timeout=SECONDS, capture_output=True).returncode
+                timeout=limit, capture_output=True).returncode
         except subprocess.TimeoutExpired:
             return "never ended"
         finally:
@@ -132,7 +133,9 @@ def main():
         if source is None:
             return "does not apply any more"
         began = time.monotonic()
-        end = runner.run(f"m{index}", file, source)
+        # A busy machine is no failure of the source as it is.
+        end = runner.run(f"m{index}", file, source,
+                         None if pristine else SECONDS)
         return end, time.monotonic() - began
 
     failures = 0

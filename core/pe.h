@@ -286,12 +286,17 @@ typedef struct {
 // The engine of this process for (model, device, precision): made on the first
 // call, shared afterwards; then batch_size, batch_timeout and n_threads of the
 // first call hold. Loads the weights and checks known answers: blocks for
-// seconds. Returns a reference, release with pe_engine_unref(); the last one
-// ends the worker. Fails for models that have no embedding.
+// seconds. Returns a reference, release with pe_engine_unref(). After the last
+// one the engine lingers for $GST_PE_ENGINE_LINGER seconds (default 5), so that
+// who asks for the same again need not wait. An engine whose device has failed
+// is never shared again. Fails for models that have no embedding.
 PeEngine *pe_engine_get(const PeEngineParams *params,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 PeEngine *pe_engine_ref(PeEngine *engine);
 void pe_engine_unref(PeEngine *engine);
+// Ends engines that linger, now, and waits for it. The end of the process does
+// the same.
+void pe_engine_end_idle(void);
 
 PeModel *pe_engine_get_model(const PeEngine *engine); // borrowed
 int pe_engine_get_dim(const PeEngine *engine);        // floats of an embedding
@@ -339,7 +344,8 @@ bool pe_engine_embed_frames(PeEngine *engine, const PeFrame *frames, int n,
 
 // Embed texts and wait; warns about texts longer than the context.
 //   out  [n, dim]  text features, not unit
-// The text tower is uploaded on the first call.
+// The text tower is loaded on the first call, in steps between image batches,
+// and dropped after a while without texts.
 // Source: pe.py, CLIP.encode_text.
 bool pe_engine_embed_texts(PeEngine *engine, const PeTokenizer *tokenizer,
                            const char *const *texts, int n, float *out,
@@ -411,7 +417,8 @@ void pe_client_run_now(PeClient *client);
 PeJob *pe_job_ref(PeJob *job);
 void pe_job_unref(PeJob *job);
 // A cancelled job that has not started never runs; it ends at once, without
-// calling `done`.
+// calling `done`. One that runs ends with its batch, which stops early, with
+// PE_ERROR_CANCELLED, when all of its jobs are cancelled or their clients gone.
 void pe_job_cancel(PeJob *job);
 bool pe_job_is_done(const PeJob *job);
 // The image features [dim] of a job that is done (borrowed from the job), or

@@ -55,8 +55,9 @@ script_load(PeRunner *runner, GError **error)
 int
 script_run(int argc, char **argv, void (*add_tests)(void))
 {
-    PeRunnerOps script = fake_runner_ops;
+    static PeRunnerOps script; // an engine that lingers has it to the end
 
+    script = fake_runner_ops;
     script.load = script_load;
     script.ingest = script_ingest;
     fake_reset();

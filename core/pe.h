@@ -94,8 +94,6 @@ typedef enum {
     PE_PRECISION_FP32,
     PE_PRECISION_BF16,
     PE_PRECISION_FP16,
-    PE_PRECISION_INT8,
-    PE_PRECISION_FP8,
 } PePrecision;
 
 // "auto", "fp32", "bf16", ...; false when `nick` is none of them.
@@ -152,10 +150,9 @@ const char *const *pe_model_list_configs(void);
 PeModel *pe_model_ref(PeModel *model);
 void pe_model_unref(PeModel *model);
 
-// "PE-Core-L14-336"; of an unpublished shape the name that the file gives
-// itself
-// ("pe-demo"; never one that begins like Meta's), or a description such as
-// "PE 64x64 patch 16 width 64 depth 2".
+// "PE-Core-L14-336". A model of an unpublished shape has the name that its file
+// states (such as "pe-demo", but never a name that begins like Meta's) or else
+// a description such as "PE 64x64 patch 16 width 64 depth 2".
 const char *pe_model_get_name(const PeModel *model);
 const char *pe_model_get_path(const PeModel *model); // "" for random weights
 // "meta-pt", "meta-safetensors", "timm", "open_clip", "perception-lm", "random"
@@ -191,15 +188,16 @@ bool pe_model_save(const PeModel *model, const char *path,
 typedef struct PeTokenizer PeTokenizer;
 
 // Open a CLIP byte-level BPE vocabulary: bpe_simple_vocab_16e6.txt[.gz] or a
-// Hugging Face tokenizer.json. Returns a reference.
+// Hugging Face tokenizer.json. Returns a reference: to the same tokenizer while
+// one of the file is in use and the file is unchanged.
 PeTokenizer *pe_tokenizer_open(const char *path,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-// The vocabulary that belongs to a model: `vocab` when given; else a file
-// beside the model ("x-vocab.txt" for "x.safetensors", or a usual name of
-// CLIP's); else one in the user's and the system's data folders
-// (gst-perception-encoder/). Its size must be the model's.
-// Returns a reference.
+// Open the vocabulary that belongs to a model: `vocab` if it is given; else a
+// file beside the model ("x-vocab.txt" for "x.safetensors", or one of the usual
+// names of CLIP's vocabulary); else a file in gst-perception-encoder/ in the
+// user's or the system's data folders. Its size must be the one that the model
+// expects. Returns a reference.
 PeTokenizer *
 pe_tokenizer_open_for_model(const char *vocab, const PeModel *model,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -307,15 +305,16 @@ const char *const *pe_engine_get_notes(const PeEngine *engine);
 // Does it read frames from host memory? Otherwise they are uploaded, or read in
 // place when they are in CUDA memory.
 bool pe_engine_is_host(const PeEngine *engine);
-// The CUcontext that the engine works in, which is its device's primary one;
-// frames of it are read in place, those of others are copied on the device.
-// NULL on a host device. Stays valid as long as the process.
+// The CUcontext in which the engine works: the primary context of its device.
+// Frames of this context are read in place; frames of other contexts are copied
+// on the device. NULL for a device of the host. Valid until the process ends.
 void *pe_engine_get_device_context(const PeEngine *engine);
 
-// The same of an engine to come, without making it: for who has to allocate
-// frames before there is an engine. `device` as in PeEngineParams; "auto" is
-// the first CUDA device if there is one, although an engine may still turn it
-// down. *number gets the device's number; may be NULL.
+// The context in which an engine on `device` would work. Makes no engine, so
+// that frames can be allocated before there is one. `device` is as in
+// PeEngineParams; "auto" means the first CUDA device if there is one, although
+// an engine may still decide against it. *number gets the device's number;
+// `number` may be NULL.
 void *pe_device_get_context(const char *device, int *number);
 
 typedef struct {

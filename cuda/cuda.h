@@ -84,7 +84,7 @@ double pe_cuda_gemm_seconds(PeBackend *be, int m, int n, int k);
 struct PeGraphs *pe_cuda_graphs_new(void);
 void pe_cuda_graphs_free(struct PeGraphs *graphs);
 bool pe_cuda_graphs_recording(const struct PeGraphs *graphs);
-// What is being recorded lacks an operation.
+// Mark the current recording as incomplete, so that it is not used.
 void pe_cuda_graphs_spoil(struct PeGraphs *graphs);
 bool pe_cuda_graph_begin(PeBackend *be, uint64_t key);
 bool pe_cuda_graph_end(PeBackend *be);

@@ -42,6 +42,8 @@ static const char description[] =
     "first and the last among them, as the reference evaluation does; the file "
     "is\ndecoded twice, to count its frames exactly.\n"
     "\n"
+    "Each line is a JSON object in the words of docs/schema/pe-result.json.\n"
+    "\n"
     "Examples:\n"
     "  pe-embed -m PE-Core-B16-224.pt -t \"a dog\" -t \"a cat\"\n"
     "  pe-embed -m models/ -i a.jpg -i b.png -v clip.mp4 -o out.safetensors\n"
@@ -85,7 +87,7 @@ print_line(App *app, JsonLine *j, const float *embedding)
     PeModel *model = pe_engine_get_model(app->engine);
     int dim = pe_engine_get_dim(app->engine);
     json_line_string(j, "model", pe_model_get_name(model));
-    json_line_string(j, "model_fingerprint", pe_model_get_fingerprint(model));
+    json_line_string(j, "model-fingerprint", pe_model_get_fingerprint(model));
     json_line_string(j, "device", pe_engine_get_device(app->engine));
     json_line_string(j, "precision",
                      pe_precision_nick(pe_engine_get_precision(app->engine)));
@@ -100,6 +102,7 @@ print_text(App *app, const char *text, const float *embedding)
 {
     JsonLine j;
     json_line_begin(&j);
+    json_line_string(&j, "schema", "pe-1");
     json_line_string(&j, "type", "text");
     json_line_string(&j, "text", text);
     print_line(app, &j, embedding);
@@ -111,11 +114,12 @@ print_item(App *app, const Item *item, const float *embedding)
 {
     JsonLine j;
     json_line_begin(&j);
+    json_line_string(&j, "schema", "pe-1");
     json_line_string(&j, "type", item->type);
     json_line_string(&j, "path", item->path);
     if (item->indices) {
-        json_line_int(&j, "frames_decoded", item->n_decoded);
-        json_line_ints(&j, "frames", (const gint64 *)item->indices->data,
+        json_line_int(&j, "frames-decoded", item->n_decoded);
+        json_line_ints(&j, "frame-indices", (const gint64 *)item->indices->data,
                        (int)item->indices->len);
     }
     print_line(app, &j, embedding);

@@ -11,7 +11,8 @@
 G_BEGIN_DECLS
 
 // One axis of a resize. Output o is
-//   clip((2^21 + sum_k weights[o * taps + k] * in[first[o] + k]) >> 22, 0, 255)
+//   clamp((2^21 + sum_k weights[o * taps + k] * in[first[o] + k]) >> 22, 0,
+//   255)
 // for k < count[o]; unused weights are 0.
 // Source: Pillow src/libImaging/Resample.c, precompute_coeffs, bilinear filter.
 typedef struct {
@@ -27,9 +28,9 @@ void pe_resize_axis_free(PeResizeAxis *axis);
 
 // 8-bit RGB from YUV of any depth, in fixed point with 16 fractional bits:
 //   l = y_mul * (y - y_off) + 2^15
-//   r = clip((l + r_v * (v - c_off)) >> 16)
-//   g = clip((l + g_u * (u - c_off) + g_v * (v - c_off)) >> 16)
-//   b = clip((l + b_u * (u - c_off)) >> 16)
+//   r = clamp((l + r_v * (v - c_off)) >> 16)
+//   g = clamp((l + g_u * (u - c_off) + g_v * (v - c_off)) >> 16)
+//   b = clamp((l + b_u * (u - c_off)) >> 16)
 // A grey picture is the luma alone. Chroma of a subsampled format is taken from
 // the sample that covers the pixel.
 typedef struct {

@@ -29,7 +29,8 @@ struct PeLabels {
     float *vectors;    // [n, dim], unit
     char *set_name;    // "": the user gave it none
     char *fingerprint;
-    char **warnings; // NULL-terminated
+    char **warnings;        // NULL-terminated
+    PeTokenizer *tokenizer; // kept, so that the next set need not parse it
 };
 
 static float
@@ -124,6 +125,7 @@ pe_labels_new(PeEngine *engine, const PeTokenizer *tokenizer,
         pe_labels_unref(l);
         return NULL;
     }
+    l->tokenizer = pe_tokenizer_ref((PeTokenizer *)tokenizer);
     warn_about_similar(l, warnings);
     g_ptr_array_add(warnings, NULL);
     l->warnings = g_strdupv((char **)warnings->pdata);
@@ -148,6 +150,7 @@ pe_labels_unref(PeLabels *labels)
     g_free(labels->set_name);
     g_free(labels->fingerprint);
     g_strfreev(labels->warnings);
+    pe_tokenizer_unref(labels->tokenizer);
     g_free(labels);
 }
 

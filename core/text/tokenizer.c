@@ -9,39 +9,89 @@
 #include "vocabulary.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 // Bytes of a text that are looked at; a context has less than 100 tokens.
 #define MAX_TEXT ((size_t)4 << 20)
 
 struct PeTokenizer {
-    int ref_count;
+    int ref_count; // below `lock`
     char *path;
+    struct stat file; // as it was before it was read
     PeVocabulary *vocabulary;
 };
+
+// A vocabulary takes a tenth of a second to parse, and every new set of labels
+// asks for one: whoever opens a file that is open already, and unchanged, gets
+// the same tokenizer. They are immutable.
+static GMutex lock;
+static GPtrArray *open_tokenizers; // of PeTokenizer, not referenced
+
+static bool
+is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+           a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+// A new reference, or NULL.
+static PeTokenizer *
+find_open(const char *path, const struct stat *file)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+    for (guint i = 0; open_tokenizers && i < open_tokenizers->len; i++) {
+        PeTokenizer *t = open_tokenizers->pdata[i];
+        if (strcmp(t->path, path) == 0 && is_same_file(&t->file, file)) {
+            t->ref_count++;
+            return t;
+        }
+    }
+    return NULL;
+}
 
 PeTokenizer *
 pe_tokenizer_open(const char *path, GError **error)
 {
     g_return_val_if_fail(path, NULL);
+    struct stat file = {0};
+    bool exists = stat(path, &file) == 0;
+    PeTokenizer *t = exists ? find_open(path, &file) : NULL;
+    if (t)
+        return t;
     PeVocabulary *vocabulary = pe_vocabulary_open(path, error);
     if (!vocabulary)
         return NULL;
-    PeTokenizer *t = g_new(PeTokenizer, 1);
-    *t = (PeTokenizer){1, g_strdup(path), vocabulary};
+    t = g_new(PeTokenizer, 1);
+    *t = (PeTokenizer){1, g_strdup(path), file, vocabulary};
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+    if (!open_tokenizers)
+        open_tokenizers = g_ptr_array_new();
+    g_ptr_array_add(open_tokenizers, t);
     return t;
 }
 
 PeTokenizer *
 pe_tokenizer_ref(PeTokenizer *t)
 {
-    g_atomic_int_inc(&t->ref_count);
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+    t->ref_count++;
     return t;
 }
 
 void
 pe_tokenizer_unref(PeTokenizer *t)
 {
-    if (!t || !g_atomic_int_dec_and_test(&t->ref_count))
+    if (!t)
+        return;
+    g_mutex_lock(&lock);
+    bool last = --t->ref_count == 0;
+    if (last)
+        g_ptr_array_remove_fast(open_tokenizers, t);
+    if (open_tokenizers->len == 0)
+        g_clear_pointer(&open_tokenizers, g_ptr_array_unref);
+    g_mutex_unlock(&lock);
+    if (!last)
         return;
     pe_vocabulary_free(t->vocabulary);
     g_free(t->path);

@@ -24,9 +24,6 @@ limit_for(PePrecision precision)
     switch (precision) {
     case PE_PRECISION_FP32:
         return 0.99999;
-    case PE_PRECISION_INT8:
-    case PE_PRECISION_FP8:
-        return 0.98;
     default:
         return 0.999;
     }

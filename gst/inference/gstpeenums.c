@@ -57,8 +57,6 @@ gst_pe_precision_get_type(void)
         {PE_PRECISION_FP32, "32-bit float", "fp32"},
         {PE_PRECISION_BF16, "bfloat16", "bf16"},
         {PE_PRECISION_FP16, "16-bit float", "fp16"},
-        {PE_PRECISION_INT8, "8-bit integer", "int8"},
-        {PE_PRECISION_FP8, "8-bit float", "fp8"},
         {0, NULL, NULL},
     };
 

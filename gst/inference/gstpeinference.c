@@ -107,6 +107,7 @@
 #include "gst/inference/gstpeinference.h"
 
 #include "gst/inference/flow/gstpequery.h"
+#include "gst/inference/gstpenotes.h"
 #include "gst/inference/gstpeproperties.h"
 #include "gst/video/gstpeframe.h"
 
@@ -167,7 +168,7 @@ stop(GstPeInference *self)
 {
     gst_pe_input_stop(self->input);
     gst_pe_output_stop(self->output);
-    gst_pe_labels_stop(&self->shared.labels);
+    gst_pe_label_source_stop(&self->shared.labels);
     gst_pe_shared_drop_engine(&self->shared);
 }
 
@@ -178,11 +179,14 @@ start(GstPeInference *self)
     g_autoptr(GError) error = NULL;
     PeEngine *engine = open_engine(shared, &error);
 
-    if (!engine || !gst_pe_labels_start(&shared->labels, engine, &error)) {
+    if (!engine ||
+        !gst_pe_label_source_start(&shared->labels, engine, &error)) {
         g_clear_pointer(&engine, pe_engine_unref);
         gst_pe_shared_post_error(shared, error);
         return false;
     }
+    gst_pe_notes_post(shared->element, GST_MESSAGE_INFO,
+                      pe_engine_get_notes(engine));
     gst_pe_cuda_start(&shared->cuda, pe_engine_get_device(engine));
     gst_pe_stats_reset(&shared->stats);
     gst_pe_shared_forget_failure(shared);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // gstpeproperties.c - the properties of peinference: what they are called, what
-// they default to, and where they are kept.
+// they default to, and where they are kept. The signal that sets several of
+// them at once is here too.
 
 #include "gst/inference/gstpeproperties.h"
 
@@ -101,16 +102,20 @@ static const GstPeProperty rows[] = {
     // ---- Labels -----------------------------------------------------------
     {"labels", STRING, PLAYING, OF_LABELS(GST_PE_LABELS_TEXT),
      .blurb = "What to look for, in plain words. Example: a dog|a cat, where "
-              "\\| is a bar that is part of a label. Empty: embeddings only. "
-              "Labels that cannot be used post a warning, and the old ones "
-              "stay in use"},
+              "\\| is a bar that is part of a label; or the JSON of a labels "
+              "file. Empty: embeddings only. Labels that cannot be used post "
+              "a warning, and the old ones stay in use. Change labels, "
+              "templates and negatives in one call of g_object_set() or by "
+              "the signal set-labels"},
     {"labels-file", STRING, PLAYING, OF_LABELS(GST_PE_LABELS_FILE),
      .blurb = "Instead of labels: a file with a label a line, or JSON with "
               "prompts, negatives, templates and thresholds"},
     {"prompt-template", STRING, PLAYING, OF_LABELS(GST_PE_LABELS_TEMPLATE),
-     .blurb =
-         "Sentences that each label is put into, in place of {}; their "
-         "embeddings are averaged. Example: a video of {}.|a photo of {}."},
+     .init_string = PE_DEFAULT_TEMPLATE,
+     .blurb = "Sentences that each label is put into, in place of {}; their "
+              "embeddings are averaged. Example: a video of {}.|a photo of "
+              "{}. The label as it is: {}. Takes the place of the templates "
+              "of a labels file"},
     {"negative-labels", STRING, PLAYING, OF_LABELS(GST_PE_LABELS_NEGATIVES),
      .blurb = "Labels that compete with the others and are never reported, so "
               "that what fits none of yours scores low. Example: a wall|"
@@ -149,22 +154,60 @@ static const GstPeProperty rows[] = {
 };
 
 static GParamSpec *specs[1 + G_N_ELEMENTS(rows)];
+static GObjectClass *parent_class;
+
+static void
+set_value(GstPeShared *shared, const GstPeProperty *row, const GValue *value)
+{
+    if (row->elsewhere) {
+        gst_pe_label_source_set(&shared->labels,
+                                (GstPeLabelSetting)(row->elsewhere - 1),
+                                g_value_get_string(value));
+        return;
+    }
+    g_mutex_lock(&shared->lock);
+    gst_pe_property_set(row, shared, value);
+    g_mutex_unlock(&shared->lock);
+}
+
+static bool
+is_started(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    bool started = shared->engine != NULL;
+    g_mutex_unlock(&shared->lock);
+    return started;
+}
+
+// What the engine was made with does not change under it.
+static void
+warn_of_change(GstPeShared *shared, GParamSpec *pspec, const GValue *old)
+{
+    g_auto(GValue) now = G_VALUE_INIT;
+
+    g_object_get_property(G_OBJECT(shared->element), pspec->name, &now);
+    if (g_param_values_cmp(pspec, old, &now) == 0)
+        return;
+    g_autofree char *before = gst_value_serialize(old);
+    g_autofree char *after = gst_value_serialize(&now);
+    GST_ELEMENT_WARNING(shared->element, RESOURCE, SETTINGS,
+                        ("%s=%s does not count before the element has been in "
+                         "NULL; until then it goes on with %s",
+                         pspec->name, after, before),
+                        (NULL));
+}
 
 static void
 set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
     GstPeShared *shared = &GST_PE_INFERENCE(object)->shared;
     const GstPeProperty *row = &rows[id - 1];
+    g_auto(GValue) old = G_VALUE_INIT;
 
-    if (row->elsewhere) {
-        gst_pe_labels_set(&shared->labels,
-                          (GstPeLabelsSetting)(row->elsewhere - 1),
-                          g_value_get_string(value));
-        return;
-    }
-    g_mutex_lock(&shared->lock);
-    gst_pe_property_set(row, shared, value);
-    g_mutex_unlock(&shared->lock);
+    g_object_get_property(object, pspec->name, &old);
+    set_value(shared, row, value);
+    if ((row->flags & GST_PARAM_MUTABLE_READY) && is_started(shared))
+        warn_of_change(shared, pspec, &old);
     if (row->in_latency)
         gst_element_post_message(shared->element,
                                  gst_message_new_latency(GST_OBJECT(object)));
@@ -188,8 +231,9 @@ get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
     if (row->type == STRUCTURE) {
         g_value_take_boxed(value, get_stats(shared));
     } else if (row->elsewhere) {
-        GstPeLabelsSetting setting = (GstPeLabelsSetting)(row->elsewhere - 1);
-        g_value_take_string(value, gst_pe_labels_dup(&shared->labels, setting));
+        GstPeLabelSetting setting = (GstPeLabelSetting)(row->elsewhere - 1);
+        g_value_take_string(value,
+                            gst_pe_label_source_dup(&shared->labels, setting));
     } else {
         g_mutex_lock(&shared->lock);
         gst_pe_property_get(row, shared, value);
@@ -207,14 +251,56 @@ gst_pe_properties_init(GstPeInference *self)
     }
 }
 
+// At the end of a g_object_set(), or of g_object_freeze_notify(): what was set
+// meanwhile belongs together.
+static void
+dispatch_properties_changed(GObject *object, guint n, GParamSpec **changed)
+{
+    gst_pe_label_source_commit(&GST_PE_INFERENCE(object)->shared.labels);
+    parent_class->dispatch_properties_changed(object, n, changed);
+}
+
+static gboolean
+set_labels(GstPeInference *self, const GstStructure *set)
+{
+    g_return_val_if_fail(set, FALSE);
+    if (!gst_pe_label_source_set_all(&self->shared.labels, set))
+        return FALSE;
+    g_object_freeze_notify(G_OBJECT(self));
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (rows[i].elsewhere && rows[i].type == STRING)
+            g_object_notify_by_pspec(G_OBJECT(self), specs[i + 1]);
+    }
+    g_object_thaw_notify(G_OBJECT(self));
+    return TRUE;
+}
+
 void
 gst_pe_properties_install(GObjectClass *klass)
 {
+    parent_class = g_type_class_peek_parent(klass);
+    klass->dispatch_properties_changed = dispatch_properties_changed;
     klass->set_property = set_property;
     klass->get_property = get_property;
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
         specs[i + 1] = gst_pe_property_make_spec(&rows[i]);
     g_object_class_install_properties(klass, G_N_ELEMENTS(specs), specs);
+    /**
+     * GstPeInference::set-labels:
+     * @set: a #GstStructure of any name with the fields `labels`,
+     *     `labels-file`, `prompt-template` and `negative-labels`, each a string
+     *
+     * Changes labels, templates and negatives together, as the properties of
+     * these names; what @set does not name gets its default. The old set stays
+     * in use until the new one is embedded.
+     *
+     * Returns: %FALSE, after a warning on the bus, when the set cannot be used;
+     *     then nothing has changed
+     */
+    g_signal_new_class_handler("set-labels", G_TYPE_FROM_CLASS(klass),
+                               G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,
+                               G_CALLBACK(set_labels), NULL, NULL, NULL,
+                               G_TYPE_BOOLEAN, 1, GST_TYPE_STRUCTURE);
     gst_type_mark_as_plugin_api(GST_TYPE_PE_INFERENCE_HOLD, 0);
     gst_type_mark_as_plugin_api(GST_TYPE_PE_INFERENCE_MODE, 0);
     gst_type_mark_as_plugin_api(GST_TYPE_PE_PRECISION, 0);

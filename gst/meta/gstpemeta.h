@@ -2,13 +2,14 @@
 //
 // gstpemeta.h - what peinference found, for applications and other elements:
 // the buffer metadata that carries a result, the event that carries one without
-// a buffer, and through gstperesult.h the result itself. The only header to
-// include.
+// a buffer, and what it includes: the result itself, its vectors, and texts as
+// vectors to compare them with. The only header to include.
 
 #pragma once
 
 #include "gstpemeta-prelude.h"
 #include "gstperesult.h"
+#include "gstpetextencoder.h"
 #include "gstpevectors.h"
 
 G_BEGIN_DECLS

@@ -4,6 +4,7 @@
 
 #include "gstpevectors.h"
 
+#include <math.h>
 #include <string.h>
 
 struct _GstPeVectors {
@@ -72,6 +73,29 @@ gst_pe_vectors_new(GstPeVectorsKind kind, GstPeDtype dtype, guint n_vectors,
                               .data = g_bytes_ref(data)};
     g_atomic_ref_count_init(&vectors->refs);
     return vectors;
+}
+
+/**
+ * gst_pe_vectors_new_from_floats:
+ * @values: (array length=dim): a vector of unit length
+ * @dim: numbers in @values
+ *
+ * Returns: (transfer full): a pooled block with a copy of @values
+ *
+ * Since: 0.1
+ */
+GstPeVectors *
+gst_pe_vectors_new_from_floats(const gfloat *values, gsize dim)
+{
+    g_return_val_if_fail(values != NULL || dim == 0, NULL);
+    g_return_val_if_fail(dim <= G_MAXUINT, NULL);
+
+    guint8 *out = g_malloc(dim * sizeof(gfloat));
+    for (gsize i = 0; i < dim; i++)
+        GST_WRITE_FLOAT_LE(out + i * sizeof(gfloat), values[i]);
+    g_autoptr(GBytes) bytes = g_bytes_new_take(out, dim * sizeof(gfloat));
+    return gst_pe_vectors_new(GST_PE_VECTORS_POOLED, GST_PE_DTYPE_F32, 1,
+                              (guint)dim, bytes);
 }
 
 /**
@@ -242,4 +266,37 @@ gst_pe_vectors_to_floats(const GstPeVectors *vectors, gsize *n_floats)
     }
     *n_floats = n;
     return out;
+}
+
+/**
+ * gst_pe_vectors_get_similarity:
+ * @vectors: a pooled vector, such as the embedding of a result
+ * @other: another one of the same model
+ *
+ * Returns: the cosine between both, -1 to 1; NaN when they are not two pooled
+ *     vectors of one length
+ *
+ * Since: 0.1
+ */
+gdouble
+gst_pe_vectors_get_similarity(const GstPeVectors *vectors,
+                              const GstPeVectors *other)
+{
+    g_return_val_if_fail(vectors != NULL, NAN);
+    g_return_val_if_fail(other != NULL, NAN);
+
+    gsize n, m;
+    g_autofree gfloat *a = gst_pe_vectors_to_floats(vectors, &n);
+    g_autofree gfloat *b = gst_pe_vectors_to_floats(other, &m);
+    gdouble ab = 0, aa = 0, bb = 0;
+
+    if (n != m || vectors->kind != GST_PE_VECTORS_POOLED ||
+        other->kind != GST_PE_VECTORS_POOLED)
+        return NAN;
+    for (gsize i = 0; i < n; i++) {
+        ab += (gdouble)a[i] * b[i];
+        aa += (gdouble)a[i] * a[i];
+        bb += (gdouble)b[i] * b[i];
+    }
+    return ab / sqrt(aa * bb);
 }

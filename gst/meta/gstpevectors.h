@@ -64,6 +64,8 @@ GST_PE_META_API
 GstPeVectors *gst_pe_vectors_new(GstPeVectorsKind kind, GstPeDtype dtype,
                                  guint n_vectors, guint dim, GBytes *data);
 GST_PE_META_API
+GstPeVectors *gst_pe_vectors_new_from_floats(const gfloat *values, gsize dim);
+GST_PE_META_API
 GstPeVectors *gst_pe_vectors_ref(GstPeVectors *vectors);
 GST_PE_META_API
 void gst_pe_vectors_unref(GstPeVectors *vectors);
@@ -80,6 +82,9 @@ GST_PE_META_API
 GBytes *gst_pe_vectors_get_data(const GstPeVectors *vectors);
 GST_PE_META_API
 gfloat *gst_pe_vectors_to_floats(const GstPeVectors *vectors, gsize *n_floats);
+GST_PE_META_API
+gdouble gst_pe_vectors_get_similarity(const GstPeVectors *vectors,
+                                      const GstPeVectors *other);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GstPeVectors, gst_pe_vectors_unref)
 

@@ -4,22 +4,6 @@
 
 #include "gst/result/gstpefinding.h"
 
-#include <string.h>
-
-static GstPeVectors *
-pack(const float *embedding, int dim)
-{
-    guint32 *out = g_new(guint32, (gsize)dim);
-
-    memcpy(out, embedding, sizeof(float) * (size_t)dim);
-    for (int i = 0; i < dim; i++)
-        out[i] = GUINT32_TO_LE(out[i]);
-    g_autoptr(GBytes) bytes =
-        g_bytes_new_take(out, sizeof(float) * (size_t)dim);
-    return gst_pe_vectors_new(GST_PE_VECTORS_POOLED, GST_PE_DTYPE_F32, 1,
-                              (guint)dim, bytes);
-}
-
 // The labels that fit, best first. Returns [*n], g_free(); the names are the
 // label set's own.
 static GstPeLabel *
@@ -53,7 +37,8 @@ gst_pe_finding_to_result(const GstPeFinding *finding)
     g_autofree GstPeLabel *labels = score(finding, &n_labels);
 
     if (finding->attach_embedding)
-        embedding = pack(finding->embedding, pe_engine_get_dim(engine));
+        embedding = gst_pe_vectors_new_from_floats(
+            finding->embedding, (gsize)pe_engine_get_dim(engine));
     return gst_pe_result_new(&(GstPeResultFields){
         .source = finding->source,
         .element = finding->element,

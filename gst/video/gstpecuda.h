@@ -24,8 +24,8 @@ typedef struct {
 
 #ifdef HAVE_GST_CUDA
 
-// For pad templates, before those of system memory: what GstCuda and the
-// kernels both know.
+// The formats in CUDA memory that both GstCuda and the kernels support. For pad
+// templates, where they stand before those in system memory.
 #define GST_PE_CUDA_CAPS \
     "video/x-raw(" GST_PE_CUDA_FEATURE "), format = (string) { NV12, " \
     "P010_10LE, I420, RGBA, BGRA, RGBx, BGRx, RGB, BGR }" GST_PE_SIZE_AND_RATE \
@@ -35,17 +35,17 @@ void gst_pe_cuda_init(GstPeCuda *cuda, GstElement *element);
 
 // Find the pipeline's context for the device that an engine on `device` works
 // on, from the application, the neighbours or a bin; where there is none, offer
-// the context of the engine. Does nothing when the device is no CUDA device, or
-// the context of it is there already.
+// the context of the engine. Does nothing when the device is not a CUDA device,
+// or when its context is already known.
 void gst_pe_cuda_start(GstPeCuda *cuda, const char *device);
-// The end of it.
+// Forget the context.
 void gst_pe_cuda_stop(GstPeCuda *cuda);
 
 // From the element's set_context().
 void gst_pe_cuda_take(GstPeCuda *cuda, GstContext *context);
 // Whether the query asked for the context and has been answered.
 bool gst_pe_cuda_answer(GstPeCuda *cuda, GstQuery *query);
-// Move CUDA memory behind all else in the answer to a CAPS query.
+// Put caps in CUDA memory last in the answer to a CAPS query.
 void gst_pe_cuda_put_last(GstQuery *query);
 
 // Is the frame in CUDA memory, whatever the caps say?

@@ -422,8 +422,8 @@ refuses_what_is_not_there(void)
         {"tpu", PE_PRECISION_AUTO, "device \"tpu\" is not available*cpu)"},
         {"cpu:1", PE_PRECISION_AUTO, "device \"cpu:1\" is not available*"},
         {"cpu:x", PE_PRECISION_AUTO, "device \"cpu:x\" is not available*"},
-        {"cpu", PE_PRECISION_INT8,
-         "precision int8 is not available on cpu (available: fp32, bf16)"},
+        {"cpu", PE_PRECISION_FP16,
+         "precision fp16 is not available on cpu (available: fp32, bf16)"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GError) error = NULL;
@@ -433,6 +433,40 @@ refuses_what_is_not_there(void)
         g_test_message("%s", error->message);
         g_assert_true(g_pattern_match_simple(rows[i].message, error->message));
     }
+}
+
+static void
+count_warnings(PeLogLevel level, const char *message, void *user_data)
+{
+    *(int *)user_data += level <= PE_LOG_WARNING;
+}
+
+// A CPU without bf16 units keeps half of the memory and its fp32 arithmetic.
+static void
+says_how_a_cpu_computes_bf16(void)
+{
+    static const char note[] = ", bf16 weights, fp32 arithmetic";
+    static const char *const isas[] = {"c", "avx2", "avx512bf16"};
+    g_autofree char *own = g_strdup(g_getenv("PE_CPU"));
+    int n_warnings = 0;
+    pe_log_set(count_warnings, &n_warnings);
+    for (size_t i = 0; i < G_N_ELEMENTS(isas); i++) {
+        g_setenv("PE_CPU", isas[i], TRUE);
+        PeBackend *be = pe_backend_open("cpu", PE_PRECISION_BF16, 1, NULL);
+        const char *text = be->ops->describe(be);
+        g_test_message("%s", text);
+        g_assert_true(!strstr(text, note) == !!strstr(text, " avx512bf16,"));
+        be->ops->close(be);
+        be = pe_backend_open("cpu", PE_PRECISION_FP32, 1, NULL);
+        g_assert_null(strstr(be->ops->describe(be), note));
+        be->ops->close(be);
+    }
+    pe_log_set(NULL, NULL);
+    g_assert_cmpint(n_warnings, ==, 0);
+    if (own)
+        g_setenv("PE_CPU", own, TRUE);
+    else
+        g_unsetenv("PE_CPU");
 }
 
 int
@@ -476,6 +510,7 @@ main(int argc, char **argv)
         }
     }
     g_test_add_func("/ops/refusals", refuses_what_is_not_there);
+    g_test_add_func("/ops/bf16", says_how_a_cpu_computes_bf16);
     int failed = g_test_run();
     problem_close_variants();
     return failed;

@@ -20,7 +20,7 @@
 #include "tests/support/picture.h"
 
 static const char *fixtures;
-static PeRung machine; // the highest rung here
+static PeIsa machine; // the best of this one
 
 // ---- Pillow ---------------------------------------------------------------
 
@@ -46,9 +46,9 @@ check_pair(const char *name, const PeTensor *in, const PeTensor *want)
                      .height = (int)in->shape[0],
                      .planes = {in->data},
                      .strides = {3 * (int)in->shape[1]}};
-    for (PeRung rung = PE_RUNG_C; rung <= machine; rung++) {
+    for (PeIsa isa = PE_ISA_C; isa <= machine; isa++) {
         g_autofree uint8_t *got =
-            picture_squash(pe_pixels_func(rung), &frame, s, s);
+            picture_squash(pe_pixels_func(isa), &frame, s, s);
         int worst = 0, wrong = 0;
         for (int i = 0; i < 3 * s * s; i++) {
             int d = abs(got[i % 3 * s * s + i / 3] -
@@ -130,9 +130,9 @@ resizes_any_size_to_any_size(void)
         Picture p = picture_new(PE_FORMAT_RGB, s[0], s[1], 3, (guint32)i);
         g_autofree uint8_t *want = g_malloc(n);
         resize_plainly(&p.frame, s[2], s[3], want);
-        for (PeRung rung = PE_RUNG_C; rung <= machine; rung++) {
+        for (PeIsa isa = PE_ISA_C; isa <= machine; isa++) {
             g_autofree uint8_t *got =
-                picture_squash(pe_pixels_func(rung), &p.frame, s[2], s[3]);
+                picture_squash(pe_pixels_func(isa), &p.frame, s[2], s[3]);
             g_assert_cmpmem(got, n, want, n);
         }
         picture_clear(&p);
@@ -151,9 +151,9 @@ gives_the_same_bytes_in_every_variant(void)
             size_t n = (size_t)(3 * s * s);
             g_autofree uint8_t *want =
                 picture_squash(pe_pixels_squash_c, &p.frame, s, s);
-            for (PeRung rung = PE_RUNG_C; rung <= machine; rung++) {
+            for (PeIsa isa = PE_ISA_C; isa <= machine; isa++) {
                 g_autofree uint8_t *got =
-                    picture_squash(pe_pixels_func(rung), &p.frame, s, s);
+                    picture_squash(pe_pixels_func(isa), &p.frame, s, s);
                 g_assert_cmpmem(got, n, want, n);
             }
             picture_clear(&p);
@@ -212,11 +212,11 @@ measure(const char *name, PeFormat format, int w, int h, int s)
 {
     Picture p = picture_new(format, w, h, 0, 1);
     g_print("%-12s -> %3d:", name, s);
-    for (PeRung rung = PE_RUNG_C; rung <= machine; rung++) {
+    for (PeIsa isa = PE_ISA_C; isa <= machine; isa++) {
         double best = INFINITY;
         for (int i = 0; i < 20; i++) {
             double start = thread_ms();
-            g_free(picture_squash(pe_pixels_func(rung), &p.frame, s, s));
+            g_free(picture_squash(pe_pixels_func(isa), &p.frame, s, s));
             best = MIN(best, thread_ms() - start);
         }
         g_print("  %7.2f", best);
@@ -228,7 +228,7 @@ measure(const char *name, PeFormat format, int w, int h, int s)
 static void
 run_bench(void)
 {
-    g_print("processor time, best of 20, rungs from the lowest\n");
+    g_print("processor time, best of 20, isas from the lowest\n");
     static const int sizes[] = {224, 336, 448};
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
         measure("1080p NV12", PE_FORMAT_NV12, 1920, 1080, sizes[i]);
@@ -260,7 +260,7 @@ main(int argc, char **argv)
         g_printerr("%s\n", error->message);
         return 2;
     }
-    machine = picture_highest_rung();
+    machine = picture_highest_isa();
     if (bench) {
         run_bench();
         return 0;

@@ -6,7 +6,7 @@
 
 #include "tests/support/picture.h"
 
-static PeRung machine; // the highest rung here
+static PeIsa machine; // the best of this one
 
 // ---- The plain path -------------------------------------------------------
 
@@ -105,15 +105,15 @@ assert_is_cut(const PeFrame *frame, const PeFrame *rgb, int out_w, int out_h)
     size_t n = (size_t)(3 * out_w * out_h);
     g_autofree uint8_t *want =
         picture_squash(pe_pixels_squash_c, &part, out_w, out_h);
-    for (PeRung rung = PE_RUNG_C; rung <= machine; rung++) {
+    for (PeIsa isa = PE_ISA_C; isa <= machine; isa++) {
         g_autofree uint8_t *got =
-            picture_squash(pe_pixels_func(rung), frame, out_w, out_h);
+            picture_squash(pe_pixels_func(isa), frame, out_w, out_h);
         if (memcmp(got, want, n) != 0)
-            g_error("format %d, matrix %d, %dx%d at (%d, %d) of %dx%d, rung "
+            g_error("format %d, matrix %d, %dx%d at (%d, %d) of %dx%d, isa "
                     "%d: other bytes than those of the cut picture",
                     frame->format, frame->matrix, part.width, part.height,
                     frame->crop.x, frame->crop.y, frame->width, frame->height,
-                    rung);
+                    isa);
     }
 }
 
@@ -246,7 +246,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    machine = picture_highest_rung();
+    machine = picture_highest_isa();
     g_test_add_func("/preprocess-crop/formula", converts_by_the_formula);
     g_test_add_func("/preprocess-crop/cut",
                     equals_the_cut_of_the_converted_frame);

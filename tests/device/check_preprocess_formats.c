@@ -198,7 +198,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    fastest = pe_pixels_func(picture_highest_rung());
+    fastest = pe_pixels_func(picture_highest_isa());
     g_test_add_func("/preprocess-formats/yuv",
                     converts_yuv_as_the_standards_say);
     g_test_add_func("/preprocess-formats/grey/limited", expands_limited_grey);

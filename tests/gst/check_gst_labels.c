@@ -155,13 +155,15 @@ keeps_the_old_labels_when_the_new_ones_fail(void)
     g_autoptr(GError) error = NULL;
 
     g_object_set(h->element, "labels", "|", NULL);
-    GstMessage *m =
-        wait_message(GST_ELEMENT_BUS(h->element), GST_MESSAGE_WARNING);
-    g_assert_nonnull(m);
-    gst_message_parse_warning(m, &error, NULL);
-    g_test_message("%s", error->message);
-    g_assert_nonnull(strstr(error->message, "keeping the labels in use"));
-    gst_message_unref(m);
+    // After others, about labels that look alike to the tiny model.
+    while (!error || !strstr(error->message, "keeping the labels in use")) {
+        g_autoptr(GstMessage) m =
+            wait_message(GST_ELEMENT_BUS(h->element), GST_MESSAGE_WARNING);
+        g_assert_nonnull(m);
+        g_clear_error(&error);
+        gst_message_parse_warning(m, &error, NULL);
+        g_test_message("%s", error->message);
+    }
     g_autoptr(GstPeResult) r = classify(h, 0);
     g_assert_true(has_label(r, "dog"));
     stop(h);

@@ -112,10 +112,29 @@ says_what_each_is_for(void)
 }
 
 static void
+puts_labels_into_a_sentence_by_default(void)
+{
+    GstElement *element = gst_element_factory_make("peinference", NULL);
+    gst_object_ref_sink(element);
+    g_autofree char *template = NULL, *bare = NULL, *cleared = NULL;
+    g_object_get(element, "prompt-template", &template, NULL);
+    g_assert_cmpstr(template, ==, "a video of {}.");
+    g_object_set(element, "prompt-template", "{}", NULL);
+    g_object_get(element, "prompt-template", &bare, NULL);
+    g_assert_cmpstr(bare, ==, "{}");
+    g_object_set(element, "prompt-template", "", NULL);
+    g_object_get(element, "prompt-template", &cleared, NULL);
+    g_assert_cmpstr(cleared, ==, "a video of {}.");
+    gst_object_unref(element);
+}
+
+static void
 add_tests(void)
 {
     g_test_add_func("/properties/defaults", has_the_defaults_that_it_documents);
     g_test_add_func("/properties/kept", keeps_what_is_set);
+    g_test_add_func("/properties/template",
+                    puts_labels_into_a_sentence_by_default);
     g_test_add_func("/properties/described", says_what_each_is_for);
 }
 

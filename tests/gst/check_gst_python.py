@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Labels read from Python through GIR, as a TAP test: check_gst_python.py MODEL
+"""Results read and texts embedded from Python through GIR, as a TAP test:
+check_gst_python.py MODEL
 
 Skipped without PyGObject, the typelib or videotestsrc.
 """
 
+import concurrent.futures
 import struct
 import sys
 
@@ -69,6 +71,7 @@ def run(model):
     pipeline = Gst.parse_launch(
         "videotestsrc num-buffers=10 ! video/x-raw,width=64,height=64 ! "
         f"peinference name=a model={model} device=cpu labels=dog|cat "
+        "prompt-template={} precision=fp32 "
         "clip-length=4 ! "
         f"peinference name=b model={model} device=cpu clip-length=4 ! "
         "fakesink name=sink")
@@ -80,6 +83,39 @@ def run(model):
         60 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR)
     pipeline.set_state(Gst.State.NULL)
     return message and message.type == Gst.MessageType.EOS
+
+
+def embed_a_query(model):
+    """What encode() says of a label is what the element said of it."""
+    encoder = GstPeMeta.TextEncoder.new(model, None, "cpu", "fp32")
+    query = encoder.encode("dog")
+    result = next(r for r, _ in RESULTS if r.get_element() == "a")
+    similarity = query.get_similarity(result.get_embedding())
+    found = {name: value for name, _, value in read_labels(result)}
+    print(f"# dog: {similarity:.6f} as a query, {found['dog']:.6f} as a label")
+    return (abs(similarity - found["dog"]) < 1e-5 and
+            abs(found["cat"] - found["dog"]) > 1e-4 and
+            encoder.get_dim() == len(query.to_floats()) and
+            encoder.get_model_fingerprint() == result.get_model_fingerprint())
+
+
+def embed_from_threads(model):
+    encoder = GstPeMeta.TextEncoder.new(model, None, "cpu", "fp32")
+    texts = [f"{n} dogs" for n in range(8)]
+    alone = [encoder.encode(text).to_floats() for text in texts]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda t: encoder.encode(t).to_floats(),
+                                 texts))
+    return together == alone and len(set(map(tuple, alone))) == len(texts)
+
+
+def refuses(domain, code, *arguments):
+    try:
+        GstPeMeta.TextEncoder.new(*arguments)
+    except GLib.Error as error:
+        print(f"# {error.message}")
+        return error.matches(domain.quark(), code)
+    return False
 
 
 def main():
@@ -114,6 +150,17 @@ def main():
          ["none", "jump"]),
         ("reads_bytes", all(map(comes_back_from_bytes, results))),
         ("refuses_other_bytes", refuses_other_bytes()),
+        ("embeds_a_query", embed_a_query(sys.argv[1])),
+        ("embeds_from_threads", embed_from_threads(sys.argv[1])),
+        ("says_that_there_is_no_model",
+         refuses(Gst.ResourceError, Gst.ResourceError.NOT_FOUND,
+                 "/no/such/model", None, "cpu", None)),
+        ("says_that_it_is_no_model",
+         refuses(Gst.StreamError, Gst.StreamError.FORMAT, __file__, None,
+                 "cpu", None)),
+        ("says_that_there_is_no_such_precision",
+         refuses(Gst.LibraryError, Gst.LibraryError.SETTINGS, sys.argv[1],
+                 None, "cpu", "fp3")),
     ]
     print(f"1..{len(checks)}")
     for number, (name, ok) in enumerate(checks, 1):

@@ -4,12 +4,15 @@
 
 A path in backticks names something that exists. A fenced block follows a line
 that names a file in backticks, and shows that file without its licence line.
-Comments name files that exist, and the first of a source names the source.
+Comments name files that exist, and the first of a source names the source. The
+tables of folders in CONTRIBUTING are the rules of check_layers.py.
 """
 
 import pathlib
 import re
 import sys
+
+from check_layers import LAYERS, ROOMS
 
 FOLDERS = ("bench", "core", "cuda", "docs", "gst", "models", "scripts", "tests",
            "tools", r"\.ci")
@@ -21,6 +24,8 @@ NAMED = re.compile(r"`([\w./-]+)`")
 MENTIONED = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]+\.(?:cu?|h|py|cpp)\b")
 UPSTREAM = re.compile(r"core/vision_encoder/|models/eva\.py")
 SOURCES = (".c", ".h", ".cu", ".cpp")
+ROOM = re.compile(r"^\| `core/(\w+)/` \| [^|]* \|$", re.MULTILINE)
+FOLDER = re.compile(r"^\| `([\w/]+)/` \| [^|]* \| (.*) \|$", re.MULTILINE)
 LICENCE = re.compile(r"^(//|#) SPDX-License-Identifier: [^\n]*\n+")
 
 
@@ -45,6 +50,27 @@ def find_other_listings(root, path, text):
             yield f"{where} does not say which file it shows"
         elif LICENCE.sub("", (root / names[-1]).read_text()) != block[2]:
             yield f"{where} is not {names[-1]}"
+
+
+def find_other_rules(root, path, text):
+    """Of CONTRIBUTING: where it is not what the test of the layers says."""
+    if path.name != "CONTRIBUTING.md":
+        return
+    if tuple(ROOM.findall(text)) != ROOMS:
+        yield f"{path.name}: the rooms are {', '.join(ROOMS)}"
+    rows = dict(FOLDER.findall(text))
+    rooms = {"core"} | {f"core/{room}" for room in ROOMS}
+    for folder, (allowed, _) in LAYERS.items():
+        cell = rows.get(folder, "")
+        same = re.fullmatch(r"the same as `([\w/]+)/`", cell)
+        said = set(NAMED.findall(rows.get(same[1], "") if same else cell))
+        if folder in rooms or not (root / folder).is_dir():
+            continue
+        if folder not in rows:
+            yield f"{path.name}: {folder}/ is not in the table"
+        elif said != allowed:
+            yield (f"{path.name}: {folder}/ may include "
+                   f"{', '.join(sorted(allowed)) or 'nothing'}")
 
 
 def list_sources(root):
@@ -72,6 +98,7 @@ def main():
     documents = {p: p.read_text() for p in list_documents(root)}
     sources = {p: p.read_text() for p in list_sources(root)}
     checks = [(find_missing_paths, documents), (find_other_listings, documents),
+              (find_other_rules, documents),
               (find_stale_comments, sources), (find_other_names, sources)]
     print(f"1..{len(checks)}")
     failed = False

@@ -34,7 +34,7 @@ LAYERS = {
     "gst/inference": ({"core/pe.h", "gst/meta/", "gst/result/",
                        "gst/video/"},
                       "(cuda|cublas|cudnn)"),
-    "gst/meta": (set(), CUDA),
+    "gst/meta": ({"core/pe.h"}, CUDA),
     "gst/result": ({"core/pe.h", "gst/meta/", "gst/video/"},
                    "(cuda|cublas|cudnn)"),
     "gst/video": ({"core/pe.h"}, "(cuda|cublas|cudnn)"),

@@ -16,7 +16,7 @@ typedef struct {
     PeBackend *be;
 } Variant;
 
-// Three precisions of four rungs and of the whole.
+// Three precisions of four instruction sets and of the whole.
 static Variant variants[15];
 static int n_variants;
 static PeBackend *reference;
@@ -246,11 +246,11 @@ problem_check(Problem *p)
 // ---- Variants --------------------------------------------------------------
 
 static void
-add_variant(const char *device, const char *rung, PePrecision precision,
+add_variant(const char *device, const char *isa, PePrecision precision,
             int n_threads)
 {
-    if (rung)
-        g_setenv("PE_CPU", rung, TRUE);
+    if (isa)
+        g_setenv("PE_CPU", isa, TRUE);
     else
         g_unsetenv("PE_CPU");
     g_autoptr(GError) error = NULL;
@@ -260,22 +260,21 @@ add_variant(const char *device, const char *rung, PePrecision precision,
                        error->message);
         return;
     }
-    // A machine without this rung opens a lower one, which has its own turn.
-    g_autofree char *first = g_strdup_printf("* %s,*", rung);
-    if (rung && !g_pattern_match_simple(first, be->ops->describe(be))) {
+    // A machine without it opens a lower one, which has its own turn.
+    g_autofree char *first = g_strdup_printf("* %s,*", isa);
+    if (isa && !g_pattern_match_simple(first, be->ops->describe(be))) {
         be->ops->close(be);
         return;
     }
     k_align = MAX(k_align, be->k_align);
     variants[n_variants++] = (Variant){
-        g_strdup_printf("%s%s%s", device, rung ? " " : "", rung ? rung : ""),
-        be};
+        g_strdup_printf("%s%s%s", device, isa ? " " : "", isa ? isa : ""), be};
 }
 
 bool
 problem_open_variants(const char *device, int n_threads, bool with_bench)
 {
-    static const char *const rungs[] = {"c", "avx2", "avx512", "avx512bf16"};
+    static const char *const isas[] = {"c", "avx2", "avx512", "avx512bf16"};
     static const PePrecision precisions[] = {
         PE_PRECISION_FP32, PE_PRECISION_BF16, PE_PRECISION_FP16};
     bench = with_bench;
@@ -283,9 +282,9 @@ problem_open_variants(const char *device, int n_threads, bool with_bench)
     g_autofree char *forced = g_strdup(g_getenv("PE_CPU"));
     for (size_t i = 0; i < G_N_ELEMENTS(precisions); i++) {
         for (size_t j = 0;
-             strcmp(device, "cpu") == 0 && !forced && j < G_N_ELEMENTS(rungs);
+             strcmp(device, "cpu") == 0 && !forced && j < G_N_ELEMENTS(isas);
              j++)
-            add_variant(device, rungs[j], precisions[i], n_threads);
+            add_variant(device, isas[j], precisions[i], n_threads);
         add_variant(device, forced, precisions[i], n_threads);
     }
     return n_variants > 0;

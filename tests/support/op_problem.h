@@ -37,7 +37,7 @@ struct Problem {
 };
 
 // Opens the reference and every variant of the device: each precision, on a CPU
-// each rung too. With `bench`, problem_check() times what it runs.
+// each instruction set too. With `bench`, problem_check() times what it runs.
 // False when there is none.
 bool problem_open_variants(const char *device, int n_threads, bool bench);
 void problem_close_variants(void);

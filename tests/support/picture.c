@@ -79,13 +79,13 @@ picture_squash(PePixelsFunc func, const PeFrame *frame, int out_w, int out_h)
     return p.rgb;
 }
 
-PeRung
-picture_highest_rung(void)
+PeIsa
+picture_highest_isa(void)
 {
     g_autoptr(GError) error = NULL;
     PeBackend *be = pe_backend_open("cpu", PE_PRECISION_FP32, 1, &error);
     g_assert_no_error(error);
-    PeRung rung = MIN(((PeCpu *)be)->rung, PE_RUNG_AVX512);
+    PeIsa isa = MIN(((PeCpu *)be)->isa, PE_ISA_AVX512);
     be->ops->close(be);
-    return rung;
+    return isa;
 }

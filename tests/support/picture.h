@@ -17,8 +17,8 @@ typedef struct {
 Picture picture_new(PeFormat format, int w, int h, int pad, guint32 seed);
 void picture_clear(Picture *p);
 
-// The highest rung that this machine has loops of preprocessing for.
-PeRung picture_highest_rung(void);
+// The best instruction set of this machine that has loops of preprocessing for.
+PeIsa picture_highest_isa(void);
 
 // The picture [3, out_h, out_w] of a frame. Returns, g_free().
 uint8_t *picture_squash(PePixelsFunc func, const PeFrame *frame, int out_w,

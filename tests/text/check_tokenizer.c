@@ -179,6 +179,29 @@ derives_special_ids_from_the_size(void)
     pe_tokenizer_unref(tokenizer);
 }
 
+static void
+parses_an_unchanged_file_once_while_it_is_in_use(void)
+{
+    PeTokenizer *first = open_tiny();
+    g_autofree char *path = g_strdup(pe_tokenizer_get_path(first));
+    PeTokenizer *same = pe_tokenizer_open(path, NULL);
+    g_assert_true(same == first);
+    pe_tokenizer_unref(same);
+
+    // Another file of the same name does not change what is in use.
+    static const char other[] = "\"other\"#version: 0.2\nc a\n";
+    g_free(write_file("tiny.txt", other, strlen(other)));
+    PeTokenizer *changed = pe_tokenizer_open(path, NULL);
+    g_assert_true(changed != first);
+    g_assert_cmpint(pe_tokenizer_get_vocab_size(first), ==, TINY_END + 1);
+    g_assert_cmpint(pe_tokenizer_get_vocab_size(changed), ==, 515);
+    pe_tokenizer_unref(first);
+    same = pe_tokenizer_open(path, NULL);
+    g_assert_true(same == changed);
+    pe_tokenizer_unref(same);
+    pe_tokenizer_unref(changed);
+}
+
 static char *
 write_gzip(const char *name, const char *content)
 {
@@ -464,6 +487,8 @@ main(int argc, char **argv)
     folder = g_dir_make_tmp("check-tokenizer-XXXXXX", NULL);
     g_test_add_func("/tokenizer/reference", agrees_with_the_reference);
     g_test_add_func("/tokenizer/ids", derives_special_ids_from_the_size);
+    g_test_add_func("/tokenizer/once",
+                    parses_an_unchanged_file_once_while_it_is_in_use);
     g_test_add_func("/tokenizer/formats", reads_every_format_alike);
     g_test_add_func("/tokenizer/merges", merges_as_the_definition_does);
     g_test_add_func("/tokenizer/cut", cuts_long_texts_and_says_what_is_lost);

@@ -170,8 +170,8 @@ samples_a_video_as_the_reference_does(void)
                     rows[i].n);
         g_autoptr(GPtrArray) lines = parse_lines(r.out);
         JsonObject *o = nth(lines, 0);
-        JsonArray *frames = json_object_get_array_member(o, "frames");
-        g_assert_cmpint(json_object_get_int_member(o, "frames_decoded"), ==,
+        JsonArray *frames = json_object_get_array_member(o, "frame-indices");
+        g_assert_cmpint(json_object_get_int_member(o, "frames-decoded"), ==,
                         12);
         g_assert_cmpint(json_array_get_length(frames), ==, atoi(rows[i].n));
         for (guint j = 0; j < json_array_get_length(frames); j++)

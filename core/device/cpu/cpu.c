@@ -13,45 +13,45 @@
 #include <glib.h>
 #include <stdlib.h>
 
-static const char *const rung_names[] = {
-    [PE_RUNG_C] = "c",
-    [PE_RUNG_AVX2] = "avx2",
-    [PE_RUNG_AVX512] = "avx512",
-    [PE_RUNG_AVX512BF16] = "avx512bf16",
+static const char *const isa_names[] = {
+    [PE_ISA_C] = "c",
+    [PE_ISA_AVX2] = "avx2",
+    [PE_ISA_AVX512] = "avx512",
+    [PE_ISA_AVX512BF16] = "avx512bf16",
 };
 
-// The highest rung of this machine.
-static PeRung
-machine_rung(void)
+// The best instruction set of this machine.
+static PeIsa
+machine_isa(void)
 {
 #ifdef PE_HAVE_X86
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-        return PE_RUNG_C;
+        return PE_ISA_C;
     if (!__builtin_cpu_supports("avx512f") ||
         !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512dq") ||
         !__builtin_cpu_supports("avx512vl"))
-        return PE_RUNG_AVX2;
-    return __builtin_cpu_supports("avx512bf16") ? PE_RUNG_AVX512BF16
-                                                : PE_RUNG_AVX512;
+        return PE_ISA_AVX2;
+    return __builtin_cpu_supports("avx512bf16") ? PE_ISA_AVX512BF16
+                                                : PE_ISA_AVX512;
 #else
-    return PE_RUNG_C;
+    return PE_ISA_C;
 #endif
 }
 
-// PE_CPU names the highest rung to use, with our own kernels alone; for tests
-// and for hunting a wrong answer.
+// PE_CPU names the best instruction set to use, with our own kernels alone; for
+// tests and for hunting a wrong answer.
 static bool
-choose_rung(PeRung *rung, bool *limited, GError **error)
+choose_isa(PeIsa *isa, bool *limited, GError **error)
 {
-    *rung = machine_rung();
+    *isa = machine_isa();
     const char *name = g_getenv("PE_CPU");
     *limited = name && *name;
     if (!*limited)
         return true;
-    for (size_t i = 0; i < G_N_ELEMENTS(rung_names); i++) {
-        if (strcmp(name, rung_names[i]) == 0) {
-            *rung = MIN(*rung, (PeRung)i);
+    for (size_t i = 0; i < G_N_ELEMENTS(isa_names); i++) {
+        if (strcmp(name, isa_names[i]) == 0) {
+            *isa = MIN(*isa, (PeIsa)i);
             return true;
         }
     }
@@ -61,30 +61,16 @@ choose_rung(PeRung *rung, bool *limited, GError **error)
     return false;
 }
 
-static void
-warn_of_emulation(void)
-{
-    static gsize warned;
-    if (!g_once_init_enter(&warned))
-        return;
-    pe_log(PE_LOG_WARNING, "precision bf16 is emulated on this CPU, which has "
-                           "no AVX512-BF16: fp32 is likely to be faster");
-    g_once_init_leave(&warned, 1);
-}
-
 static bool
-resolve_precision(PePrecision *precision, PeRung rung, GError **error)
+resolve_precision(PePrecision *precision, PeIsa isa, GError **error)
 {
     switch (*precision) {
     case PE_PRECISION_AUTO:
         *precision =
-            rung == PE_RUNG_AVX512BF16 ? PE_PRECISION_BF16 : PE_PRECISION_FP32;
+            isa == PE_ISA_AVX512BF16 ? PE_PRECISION_BF16 : PE_PRECISION_FP32;
         return true;
     case PE_PRECISION_FP32:
-        return true;
     case PE_PRECISION_BF16:
-        if (rung < PE_RUNG_AVX512BF16)
-            warn_of_emulation();
         return true;
     default:
         g_set_error(error, PE_ERROR, PE_ERROR_DEVICE,
@@ -102,11 +88,11 @@ cpu_count(void)
 }
 
 static PeCpu *
-cpu_new(PeRung rung, PePrecision precision, int n_threads)
+cpu_new(PeIsa isa, PePrecision precision, int n_threads)
 {
     PeCpu *cpu = g_new0(PeCpu, 1);
     cpu->ops = pe_backend_cpu;
-    cpu->rung = rung;
+    cpu->isa = isa;
     cpu->n_threads = n_threads;
     cpu->be.ops = &cpu->ops;
     cpu->be.precision = precision;
@@ -117,25 +103,25 @@ cpu_new(PeRung rung, PePrecision precision, int n_threads)
 }
 
 static void
-use_rung(PeCpu *cpu)
+use_isa(PeCpu *cpu)
 {
 #ifdef PE_HAVE_X86
-    switch (cpu->rung) {
-    case PE_RUNG_C:
+    switch (cpu->isa) {
+    case PE_ISA_C:
         break;
-    case PE_RUNG_AVX2:
+    case PE_ISA_AVX2:
         pe_linear_init_avx2(cpu);
         pe_attention_init_avx2(cpu);
         pe_norm_init_avx2(cpu);
         pe_pool_init_avx2(cpu);
         break;
-    case PE_RUNG_AVX512:
+    case PE_ISA_AVX512:
         pe_linear_init_avx512(cpu);
         pe_attention_init_avx512(cpu);
         pe_norm_init_avx512(cpu);
         pe_pool_init_avx512(cpu);
         break;
-    case PE_RUNG_AVX512BF16:
+    case PE_ISA_AVX512BF16:
         pe_linear_init_avx512bf16(cpu);
         pe_attention_init_avx512bf16(cpu);
         pe_norm_init_avx512bf16(cpu);
@@ -150,8 +136,10 @@ describe(PeCpu *cpu)
 {
     GString *s = g_string_new(NULL);
     g_string_append_printf(s, "%s %s, %d thread%s", PE_CPU_FAMILY,
-                           rung_names[cpu->rung], cpu->n_threads,
+                           isa_names[cpu->isa], cpu->n_threads,
                            cpu->n_threads == 1 ? "" : "s");
+    if (cpu->be.precision == PE_PRECISION_BF16 && cpu->isa < PE_ISA_AVX512BF16)
+        g_string_append(s, ", bf16 weights, fp32 arithmetic");
 #ifdef PE_HAVE_ONEDNN
     g_autofree char *version = pe_onednn_version();
     if (cpu->onednn)
@@ -163,16 +151,16 @@ describe(PeCpu *cpu)
 static PeBackend *
 cpu_open(const PeBackendParams *params, GError **error)
 {
-    PeRung rung;
+    PeIsa isa;
     bool limited;
     PePrecision precision = params->precision;
-    if (!choose_rung(&rung, &limited, error) ||
-        !resolve_precision(&precision, rung, error))
+    if (!choose_isa(&isa, &limited, error) ||
+        !resolve_precision(&precision, isa, error))
         return NULL;
     int n_threads =
         params->n_threads > 0 ? params->n_threads : pe_cores_count();
-    PeCpu *cpu = cpu_new(rung, precision, n_threads);
-    use_rung(cpu);
+    PeCpu *cpu = cpu_new(isa, precision, n_threads);
+    use_isa(cpu);
 #ifdef PE_HAVE_ONEDNN
     if (!limited)
         pe_onednn_init(cpu);
@@ -184,7 +172,7 @@ cpu_open(const PeBackendParams *params, GError **error)
 PeBackend *
 pe_backend_open_reference(void)
 {
-    PeCpu *cpu = cpu_new(PE_RUNG_C, PE_PRECISION_FP32, 1);
+    PeCpu *cpu = cpu_new(PE_ISA_C, PE_PRECISION_FP32, 1);
     describe(cpu);
     return &cpu->be;
 }

@@ -12,18 +12,18 @@
 #include "core/base/block.h"
 #include "core/device/backend.h"
 
-// What the machine may use, each rung including those below.
+// What the machine may use: instruction sets, each including those above it.
 typedef enum {
-    PE_RUNG_C,
-    PE_RUNG_AVX2,
-    PE_RUNG_AVX512,
-    PE_RUNG_AVX512BF16,
-} PeRung;
+    PE_ISA_C,
+    PE_ISA_AVX2,
+    PE_ISA_AVX512,
+    PE_ISA_AVX512BF16,
+} PeIsa;
 
 typedef struct {
     PeBackend be;
     PeBackendOps ops; // what be.ops points to: the best variant of each entry
-    PeRung rung;
+    PeIsa isa;
     int n_threads;
     char *description;
     const char *error; // the first failure, static storage
@@ -122,13 +122,13 @@ bool pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame,
 void pe_patchify_c(PeBackend *be, void *y, PeSlot *const *slots, int b,
                    int patch, int k_padded);
 
-// *_simd.c: put a rung's variants of the entries into the table.
-#define PE_DECLARE_RUNG(isa) \
+// *_simd.c: put an instruction set's variants of the entries into the table.
+#define PE_DECLARE_ISA(isa) \
     void pe_linear_init_##isa(PeCpu *cpu); \
     void pe_attention_init_##isa(PeCpu *cpu); \
     void pe_norm_init_##isa(PeCpu *cpu); \
     void pe_pool_init_##isa(PeCpu *cpu)
 
-PE_DECLARE_RUNG(avx2);
-PE_DECLARE_RUNG(avx512);
-PE_DECLARE_RUNG(avx512bf16);
+PE_DECLARE_ISA(avx2);
+PE_DECLARE_ISA(avx512);
+PE_DECLARE_ISA(avx512bf16);

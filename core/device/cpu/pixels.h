@@ -58,8 +58,8 @@ size_t pe_pixels_layout(PePixels *p, const PeFrame *frame,
 
 typedef void (*PePixelsFunc)(const PePixels *p);
 
-// The loops for a rung of the machine.
-PePixelsFunc pe_pixels_func(PeRung rung);
+// The loops for an instruction set of the machine.
+PePixelsFunc pe_pixels_func(PeIsa isa);
 
 void pe_pixels_squash_c(const PePixels *p);
 void pe_pixels_squash_avx2(const PePixels *p);

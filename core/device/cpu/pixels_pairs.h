@@ -119,7 +119,7 @@ sums_add(Sums *s, const uint8_t *in, const PePairWeights *w)
 }
 
 // Weights are positive and their sum is 2^22 within one for each tap, so that
-// the result needs no clipping.
+// the result needs no clamping.
 INLINE void
 sums_store(const Sums *s, uint8_t *out)
 {

@@ -14,12 +14,12 @@ struct PeSlot {
 };
 
 PePixelsFunc
-pe_pixels_func(PeRung rung)
+pe_pixels_func(PeIsa isa)
 {
 #ifdef PE_HAVE_X86
-    if (rung >= PE_RUNG_AVX512)
+    if (isa >= PE_ISA_AVX512)
         return pe_pixels_squash_avx512;
-    if (rung >= PE_RUNG_AVX2)
+    if (isa >= PE_ISA_AVX2)
         return pe_pixels_squash_avx2;
 #endif
     return pe_pixels_squash_c;
@@ -164,7 +164,7 @@ pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame, GError **error)
         return false;
     }
     pe_pixels_layout(&p, frame, slot->x, slot->y, scratch);
-    pe_pixels_func(((PeCpu *)be)->rung)(&p);
+    pe_pixels_func(((PeCpu *)be)->isa)(&p);
     free(scratch);
     return true;
 }

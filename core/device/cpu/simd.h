@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // simd.h - vectors of one instruction set, for the *_simd.c files only. Those
-// are compiled once per rung, with its compiler flags and with PE_ISA set to
-// its name, and are written in the compiler's vector types; intrinsics appear
-// here alone.
+// are compiled once per instruction set, with its compiler flags and with
+// PE_ISA set to its name, and are written in the compiler's vector types;
+// intrinsics appear here alone.
 //
 // Matrix products work on words of four bytes: one f32, or two bf16 of
 // neighbouring k. dot() adds the products of one word pair, so that both types

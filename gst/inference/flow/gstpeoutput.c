@@ -34,7 +34,7 @@ make_result(GstPeOutput *self, GstPeClip *clip, const GstPeSettings *settings,
     if (!ok)
         return NULL;
 
-    PeLabels *labels = gst_pe_labels_get(&self->shared->labels);
+    PeLabels *labels = gst_pe_label_source_get(&self->shared->labels);
     g_autofree char *name = gst_element_get_name(self->shared->element);
     GstPeResult *result = gst_pe_finding_to_result(&(GstPeFinding){
         .source = clip->source,

@@ -18,7 +18,7 @@ gst_pe_shared_init(GstPeShared *shared, GstElement *element, GstPad *sinkpad,
     shared->srcpad = srcpad;
     g_mutex_init(&shared->lock);
     gst_pe_cuda_init(&shared->cuda, element);
-    gst_pe_labels_init(&shared->labels, element);
+    gst_pe_label_source_init(&shared->labels, element);
     gst_pe_stats_init(&shared->stats);
 }
 
@@ -26,7 +26,7 @@ void
 gst_pe_shared_clear(GstPeShared *shared)
 {
     gst_pe_cuda_stop(&shared->cuda);
-    gst_pe_labels_clear(&shared->labels);
+    gst_pe_label_source_clear(&shared->labels);
     gst_pe_queue_clear(&shared->queue);
     gst_pe_stats_clear(&shared->stats);
     g_free(shared->model_path);

@@ -9,7 +9,7 @@
 
 #include "core/pe.h"
 #include "gst/inference/flow/gstpequeue.h"
-#include "gst/inference/gstpelabels.h"
+#include "gst/inference/gstpelabelsource.h"
 #include "gst/inference/gstpesettings.h"
 #include "gst/inference/gstpestats.h"
 #include "gst/video/gstpecuda.h"
@@ -21,7 +21,7 @@ typedef struct {
     GstPad *srcpad;
 
     // Each has a lock of its own.
-    GstPeLabels labels;
+    GstPeLabelSource labels;
     GstPeStats stats;
     GstPeQueue queue;
     GstPeCuda cuda;

@@ -22,6 +22,7 @@ configure_element(GstElement *element, const BenchPipelineParams *params)
 {
     g_object_set(element, "model", params->model, "clip-length", 1,
                  "batch-size", params->batch, "batch-timeout", 20, NULL);
+    gst_util_set_object_arg(G_OBJECT(element), "frame-rate", "0/1");
     gst_util_set_object_arg(G_OBJECT(element), "mode", "exact");
     gst_util_set_object_arg(G_OBJECT(element), "precision", params->precision);
     gst_util_set_object_arg(G_OBJECT(element), "device", params->device);

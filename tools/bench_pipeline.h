@@ -18,7 +18,8 @@ typedef struct {
     const uint8_t *pixels; // RGB [size, size, 3], borrowed until the end
 } BenchPipelineParams;
 
-// Starts appsrc ! peinference clip-length=1 mode=exact ! appsink.
+// Starts appsrc ! peinference frame-rate=0/1 clip-length=1 mode=exact !
+// appsink.
 BenchPipeline *bench_pipeline_new(const BenchPipelineParams *params,
                                   GError **error);
 void bench_pipeline_free(BenchPipeline *p);

@@ -59,10 +59,10 @@ static const GstPeProperty rows[] = {
 
     // ---- Clips ------------------------------------------------------------
     {"frame-rate", FRACTION, PLAYING, AT(settings.sampler.rate_n),
-     .max = G_MAXINT,
+     .max = G_MAXINT, .init = 2,
      .blurb = "Frames that are embedded, for each second of video. Examples: "
               "2/1 two a second, 1/10 one in ten seconds, 0/1 every frame "
-              "that comes"},
+              "that comes. The work grows with it"},
     {"inference-interval", INT, PLAYING, AT(settings.sampler.interval),
      .min = 1, .max = G_MAXINT, .init = 1,
      .blurb = "Embed every Nth of the frames that frame-rate leaves. Example: "
@@ -70,8 +70,9 @@ static const GstPeProperty rows[] = {
     {"clip-length", INT, PLAYING, AT(settings.sampler.clip_length), .min = 1,
      .max = 1024, .init = 8,
      .blurb = "Embedded frames that make a clip, and with it one result. "
-              "Example: 8 at frame-rate=2/1 is a clip of four seconds. 1: each "
-              "embedded frame has a result of its own"},
+              "Example: 8 at frame-rate=2/1 is a clip of four seconds; Meta's "
+              "evaluation takes 8 of a video. 1: each embedded frame has a "
+              "result of its own"},
     {"clip-stride", INT, PLAYING, AT(settings.sampler.clip_stride),
      .max = G_MAXINT,
      .blurb = "Embedded frames from the start of a clip to the start of the "

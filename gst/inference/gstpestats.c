@@ -5,7 +5,6 @@
 
 #include "gst/inference/gstpestats.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const count_names[GST_PE_N_COUNTS] = {
@@ -70,13 +69,6 @@ gst_pe_stats_time(GstPeStats *stats, GstPeStage stage, int64_t start)
     g_mutex_unlock(&stats->lock);
 }
 
-static int
-compare_floats(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static void
 set_percentiles(GstStructure *s, const char *stage, const double ms[3])
 {
@@ -91,15 +83,14 @@ set_percentiles(GstStructure *s, const char *stage, const double ms[3])
 static void
 set_stage_locked(GstPeStats *stats, GstPeStage stage, GstStructure *s)
 {
-    float sorted[GST_PE_STATS_RECENT];
+    float times[GST_PE_STATS_RECENT];
     size_t n = (size_t)MIN(stats->n_times[stage], GST_PE_STATS_RECENT);
-    double ms[3] = {0};
 
-    memcpy(sorted, stats->times_ms[stage], n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, compare_floats);
-    for (int i = 0; i < 3 && n > 0; i++)
-        ms[i] = sorted[(n - 1) * (size_t[]){50, 95, 99}[i] / 100];
-    set_percentiles(s, stage_names[stage], ms);
+    memcpy(times, stats->times_ms[stage], n * sizeof *times);
+    set_percentiles(s, stage_names[stage],
+                    (const double[]){pe_percentile(times, n, 0.50),
+                                     pe_percentile(times, n, 0.95),
+                                     pe_percentile(times, n, 0.99)});
 }
 
 static void

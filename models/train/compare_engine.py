@@ -37,7 +37,7 @@ def embed_product(
         f"filesrc location={clip} ! qtdemux ! h264parse ! avdec_h264 ! "
         f"videoconvert ! video/x-raw,{caps} ! "
         f"peinference model={model_path} device={device} precision={precision} "
-        "mode=exact clip-length=1 ! "
+        "mode=exact frame-rate=0/1 clip-length=1 ! "
         f"pemetaconvert embedding=base64 ! filesink location={out}"
     )
     lines = (json.loads(line) for line in out.read_text().splitlines())

@@ -72,7 +72,7 @@ def judge_product(test: Test, clip_path: Path, args: argparse.Namespace, work: P
     codec.launch(
         f"filesrc location={clip_path} ! qtdemux ! h264parse ! avdec_h264 ! "
         f"peinference model={args.model} vocab={args.vocab} device=cpu "
-        f"precision={args.precision} mode=exact clip-length=1 top-k=1 "
+        f"precision={args.precision} mode=exact frame-rate=0/1 clip-length=1 top-k=1 "
         f"threshold={test.threshold} labels-file={labels} ! "
         f"pemetaconvert ! filesink location={out}"
     )

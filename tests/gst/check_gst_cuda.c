@@ -183,7 +183,7 @@ leaves_frames_for_the_elements_behind_it(void)
 {
     g_autofree char *between = g_strdup_printf(
         "cudaupload ! peinference name=first model=%s device=cuda "
-        "precision=fp32 batch-size=2 clip-length=1 !",
+        "precision=fp32 batch-size=2 frame-rate=0/1 clip-length=1 !",
         tiny_model_path());
     g_autoptr(GstElement) pipeline = make_pipeline("RGBA", between, "cuda");
     g_autoptr(GstElement) plain = make_pipeline("RGBA", "", "cuda");
@@ -258,7 +258,6 @@ gives_the_same_labels(void)
             "filesrc location=%s/demo.mp4 ! qtdemux ! h264parse ! avdec_h264 ! "
             "videoconvert ! video/x-raw,format=NV12 ! %s peinference name=p "
             "model=%s/pe-demo.safetensors precision=fp32 batch-size=2 "
-            "clip-length=1 "
             "clip-length=1 frame-rate=1/4 labels-file=%s/labels/demo.json "
             "attach-embedding=true %s ! fakesink name=sink",
             folder, between[i], folder, folder, ways[i]);

@@ -79,7 +79,7 @@ make_pipeline(const char *caps, const char *model)
         "filesrc location=\"%s\" ! qtdemux ! h264parse ! avdec_h264 ! "
         "videoconvert ! videoscale ! video/x-raw,%s ! "
         "peinference model=\"%s\" device=cpu precision=fp32 mode=exact "
-        "labels-file=\"%s\" clip-length=%d top-k=1 ! "
+        "labels-file=\"%s\" frame-rate=0/1 clip-length=%d top-k=1 ! "
         "fakesink name=sink",
         clip, caps, model, labels, CLIP_FRAMES);
     g_autoptr(GError) error = NULL;

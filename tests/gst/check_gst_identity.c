@@ -105,7 +105,8 @@ static GstHarness *
 play_bin(const char *format)
 {
     g_autofree char *model = g_strdup_printf(
-        "model=%s device=cpu precision=fp32 clip-length=1", tiny_model_path());
+        "model=%s device=cpu precision=fp32 frame-rate=0/1 clip-length=1",
+        tiny_model_path());
     g_auto(GStrv) parts = g_strsplit(format, "MODEL", -1);
     g_autofree char *line = g_strjoinv(model, parts);
     g_autoptr(GError) error = NULL;

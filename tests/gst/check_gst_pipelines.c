@@ -54,7 +54,8 @@ static GstElement *
 make_pipeline(const char *format)
 {
     g_autofree char *inference = g_strdup_printf(
-        "peinference model=%s device=cpu precision=fp32", tiny_model_path());
+        "peinference model=%s device=cpu precision=fp32 frame-rate=0/1",
+        tiny_model_path());
     g_auto(GStrv) parts = g_strsplit(format, "INFERENCE", -1);
     g_autofree char *line = g_strjoinv(inference, parts);
     g_autoptr(GError) error = NULL;

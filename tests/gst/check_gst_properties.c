@@ -112,6 +112,21 @@ says_what_each_is_for(void)
 }
 
 static void
+takes_eight_frames_in_four_seconds_by_default(void)
+{
+    GstElement *element = gst_element_factory_make("peinference", NULL);
+    gst_object_ref_sink(element);
+    g_auto(GValue) rate = G_VALUE_INIT;
+    int length = 0;
+    g_object_get_property(G_OBJECT(element), "frame-rate", &rate);
+    g_assert_cmpint(gst_value_get_fraction_numerator(&rate), ==, 2);
+    g_assert_cmpint(gst_value_get_fraction_denominator(&rate), ==, 1);
+    g_object_get(element, "clip-length", &length, NULL);
+    g_assert_cmpint(length, ==, 8);
+    gst_object_unref(element);
+}
+
+static void
 puts_labels_into_a_sentence_by_default(void)
 {
     GstElement *element = gst_element_factory_make("peinference", NULL);
@@ -133,6 +148,8 @@ add_tests(void)
 {
     g_test_add_func("/properties/defaults", has_the_defaults_that_it_documents);
     g_test_add_func("/properties/kept", keeps_what_is_set);
+    g_test_add_func("/properties/sampling",
+                    takes_eight_frames_in_four_seconds_by_default);
     g_test_add_func("/properties/template",
                     puts_labels_into_a_sentence_by_default);
     g_test_add_func("/properties/described", says_what_each_is_for);

@@ -72,8 +72,9 @@ def run(model):
         "videotestsrc num-buffers=10 ! video/x-raw,width=64,height=64 ! "
         f"peinference name=a model={model} device=cpu labels=dog|cat "
         "prompt-template={} precision=fp32 "
+        "frame-rate=0/1 clip-length=4 ! "
+        f"peinference name=b model={model} device=cpu frame-rate=0/1 "
         "clip-length=4 ! "
-        f"peinference name=b model={model} device=cpu clip-length=4 ! "
         "fakesink name=sink")
     pad = pipeline.get_by_name("sink").get_static_pad("sink")
     pad.add_probe(Gst.PadProbeType.BUFFER, look_at_buffer)

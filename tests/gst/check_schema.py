@@ -115,7 +115,7 @@ def launch(*pipeline):
 def run_element(model, *properties):
     return launch("videotestsrc num-buffers=7", "video/x-raw,width=64,height=64",
                   f"peinference model={model} device=cpu clip-length=4 "
-                  f"source-id=test labels=dog|cat",
+                  f"frame-rate=0/1 source-id=test labels=dog|cat",
                   f"pemetaconvert {' '.join(properties)}")
 
 

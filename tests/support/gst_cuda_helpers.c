@@ -48,7 +48,7 @@ make_pipeline(const char *format, const char *between, const char *device)
         "videotestsrc num-buffers=%d pattern=ball ! "
         "video/x-raw,format=%s,width=%d,height=%d,framerate=25/1 ! %s "
         "peinference name=p model=%s device=%s precision=fp32 batch-size=2 "
-        "clip-length=1 "
+        "frame-rate=0/1 clip-length=1 "
         "attach-embedding=true ! fakesink name=sink",
         N_FRAMES, format, WIDTH, HEIGHT, between, tiny_model_path(), device);
     g_autoptr(GError) error = NULL;

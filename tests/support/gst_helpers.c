@@ -58,7 +58,8 @@ GstElement *
 make_inference(const char *properties)
 {
     g_autofree char *line = g_strdup_printf(
-        "peinference model=%s device=cpu precision=fp32 %s", model, properties);
+        "peinference model=%s device=cpu precision=fp32 frame-rate=0/1 %s",
+        model, properties);
     g_autoptr(GError) error = NULL;
     GstElement *element = gst_parse_launch(line, &error);
 

@@ -22,7 +22,8 @@ int run_gst_tests(int argc, char **argv, void (*add_tests)(void));
 // The path of the tiny model.
 const char *tiny_model_path(void);
 
-// A peinference on the tiny model in fp32 with properties as on a command line
+// A peinference on the tiny model in fp32, for every frame, with properties as
+// on a command line
 // ("clip-length=2 mode=exact"), in NULL.
 GstElement *make_inference(const char *properties);
 // The same in a harness that plays and has FRAME_CAPS.

@@ -286,12 +286,17 @@ typedef struct {
 // The engine of this process for (model, device, precision): made on the first
 // call, shared afterwards; then batch_size, batch_timeout and n_threads of the
 // first call hold. Loads the weights and checks known answers: blocks for
-// seconds. Returns a reference, release with pe_engine_unref(); the last one
-// ends the worker. Fails for models that have no embedding.
+// seconds. Returns a reference, release with pe_engine_unref(). After the last
+// one the engine lingers for $GST_PE_ENGINE_LINGER seconds (default 5), so that
+// who asks for the same again need not wait. An engine whose device has failed
+// is never shared again. Fails for models that have no embedding.
 PeEngine *pe_engine_get(const PeEngineParams *params,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 PeEngine *pe_engine_ref(PeEngine *engine);
 void pe_engine_unref(PeEngine *engine);
+// Ends engines that linger, now, and waits for it. The end of the process does
+// the same.
+void pe_engine_end_idle(void);
 
 PeModel *pe_engine_get_model(const PeEngine *engine); // borrowed
 int pe_engine_get_dim(const PeEngine *engine);        // floats of an embedding
@@ -339,7 +344,8 @@ bool pe_engine_embed_frames(PeEngine *engine, const PeFrame *frames, int n,
 
 // Embed texts and wait; warns about texts longer than the context.
 //   out  [n, dim]  text features, not unit
-// The text tower is uploaded on the first call.
+// The text tower is loaded on the first call, in steps between image batches,
+// and dropped after a while without texts.
 // Source: pe.py, CLIP.encode_text.
 bool pe_engine_embed_texts(PeEngine *engine, const PeTokenizer *tokenizer,
                            const char *const *texts, int n, float *out,
@@ -411,7 +417,8 @@ void pe_client_run_now(PeClient *client);
 PeJob *pe_job_ref(PeJob *job);
 void pe_job_unref(PeJob *job);
 // A cancelled job that has not started never runs; it ends at once, without
-// calling `done`.
+// calling `done`. One that runs ends with its batch, which stops early, with
+// PE_ERROR_CANCELLED, when all of its jobs are cancelled or their clients gone.
 void pe_job_cancel(PeJob *job);
 bool pe_job_is_done(const PeJob *job);
 // The image features [dim] of a job that is done (borrowed from the job), or
@@ -493,14 +500,14 @@ const char *pe_labels_get_fingerprint(const PeLabels *labels);
 const char *const *pe_labels_get_warnings(const PeLabels *labels);
 
 typedef struct {
-    int index;         // of the label
-    const char *name;  // borrowed from the labels
-    float probability; // softmax over labels and negatives, [0, 1]
-    float similarity;  // cosine, [-1, 1]
+    int index;        // of the label
+    const char *name; // borrowed from the labels
+    float score;      // softmax over labels and negatives, [0, 1]
+    float similarity; // cosine, [-1, 1]
 } PeScore;
 
 // Score a unit embedding [dim] against every label and negative.
-// `scores` gets at most top_k labels with probability >= max(threshold, the
+// `scores` gets at most top_k labels with score >= max(threshold, the
 // label's own), best first; negatives take part but are never reported.
 // Returns how many.
 int pe_labels_score(const PeLabels *labels, const float *embedding, int top_k,

@@ -52,6 +52,24 @@ pe_cuda_check(PeCuda *cuda, cudaError_t status, const char *what)
     return false;
 }
 
+bool
+pe_cuda_expect(PeCuda *cuda, cudaError_t status, const char *what,
+               GError **error)
+{
+    if (status == cudaSuccess)
+        return true;
+    if (status == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
+                    "%s: no memory left for %s", cuda->description, what);
+        return false;
+    }
+    pe_cuda_check(cuda, status, what);
+    g_set_error(error, PE_ERROR, PE_ERROR_BACKEND, "%s: %s failed: %s",
+                cuda->description, what, cudaGetErrorString(status));
+    return false;
+}
+
 void
 pe_cuda_use(PeCuda *cuda)
 {

@@ -55,6 +55,10 @@ void pe_cuda_set_log(PeLogFunc func, void *data);
 void pe_cuda_fail(PeCuda *cuda, const char *format, ...) G_GNUC_PRINTF(2, 3);
 // False after noting the failure of `what`. Any thread.
 bool pe_cuda_check(PeCuda *cuda, cudaError_t status, const char *what);
+// False with the error unless status is cudaSuccess: PE_ERROR_NOMEM, or
+// PE_ERROR_BACKEND after noting the failure. Any thread.
+bool pe_cuda_expect(PeCuda *cuda, cudaError_t status, const char *what,
+                    GError **error);
 // Make the device current on this thread.
 void pe_cuda_use(PeCuda *cuda);
 // See PeBackendOps.

@@ -12,6 +12,7 @@ struct Frame {
     const uint8_t *planes[3];
     int strides[3];
     int width, height;
+    int x, y; // the crop's first column and row
     PeFormat format;
     bool words; // four pixels of any plane are one aligned word
     PeYuvCoefficients yuv;
@@ -202,8 +203,9 @@ has_aligned_words(const PeFrame *frame)
 }
 
 static Frame
-describe_frame(const PeFrame *frame)
+describe_frame(const PeFrame *whole)
 {
+    const PeFrame part = pe_frame_trim(whole), *frame = &part;
     Frame f = {};
     for (int i = 0; i < 3; i++) {
         f.planes[i] = frame->planes[i];
@@ -211,6 +213,8 @@ describe_frame(const PeFrame *frame)
     }
     f.width = frame->width;
     f.height = frame->height;
+    f.x = frame->crop.x;
+    f.y = frame->crop.y;
     f.format = frame->format;
     f.words = has_aligned_words(frame);
     // Grey has a range, but no matrix.

@@ -76,7 +76,8 @@ typedef struct {
     const int32_t *weights; // [out_size, taps]
 } PeCudaAxis;
 
-// Convert and squash a frame whose planes are in device memory.
+// Convert and squash a frame's crop; its planes are in device memory. The axes
+// are of the crop.
 //   rgb  u8 [3, y->out_size, x->out_size], planar
 // `exact` gives the bytes of the CPU backend. Otherwise the frame is squashed
 // in its own colours and only the result is converted: at most two levels off.

@@ -154,12 +154,12 @@ typedef uint4 Weights;
 //   table   [x1 - x0, words], zeros around an output's own columns
 //   starts  [x1 - x0] an output's first word, and << 16 how many it has
 PE_DEVICE void
-spread_weights(Weights *table, uint32_t *starts, int words, int column0, int x0,
+spread_weights(Weights *table, uint32_t *starts, int words, int origin, int x0,
                int x1, const PeCudaAxis &axis)
 {
     for (int i = threadIdx.x; i < (x1 - x0) * words; i += THREADS) {
         const int x = i / words, word = i % words;
-        const int first = axis.first[x0 + x] - column0;
+        const int first = axis.first[x0 + x] - origin;
         const int count = axis.count[x0 + x];
         const int32_t *w = axis.weights + (size_t)(x0 + x) * axis.taps;
         uint32_t bytes[3] = {0, 0, 0};
@@ -216,13 +216,13 @@ squash_words(uint32_t *squashed, const uint32_t *source, const Weights *table,
 //   squashed  [rows, TILE_PITCH] packed      source  [rows, pitch] packed
 PE_DEVICE void
 squash_pixels(uint32_t *squashed, const uint32_t *source, int rows, int pitch,
-              int column0, int x0, int x1, const PeCudaAxis &axis)
+              int origin, int x0, int x1, const PeCudaAxis &axis)
 {
     const int lane = threadIdx.x % 32;
     if (lane >= rows)
         return;
     for (int x = x0 + threadIdx.x / 32; x < x1; x += WARPS) {
-        const uint32_t *in = source + lane * pitch + axis.first[x] - column0;
+        const uint32_t *in = source + lane * pitch + axis.first[x] - origin;
         const int32_t *w = axis.weights + (size_t)x * axis.taps;
         Sums sums = {HALF, HALF, HALF};
         for (int k = 0; k < axis.count[x]; k++)
@@ -300,20 +300,22 @@ __launch_bounds__(THREADS, BLOCKS_PER_SM)
     const int x0 = blockIdx.x * tile_width, y0 = blockIdx.y * TILE_HEIGHT;
     const int x1 = x0 + tile_width < width ? x0 + tile_width : width;
     const int y1 = y0 + TILE_HEIGHT < height ? y0 + TILE_HEIGHT : height;
-    const int column0 = x_axis.first[x0] & ~3;
-    const int column1 = x_axis.first[x1 - 1] + x_axis.count[x1 - 1];
-    const int row1 = y_axis.first[y1 - 1] + y_axis.count[y1 - 1];
+    const int column0 = (frame.x + x_axis.first[x0]) & ~3;
+    const int column1 = frame.x + x_axis.first[x1 - 1] + x_axis.count[x1 - 1];
+    const int row1 = frame.y + y_axis.first[y1 - 1] + y_axis.count[y1 - 1];
+    // Of the tile in the crop; it may lie before the crop's first.
+    const int origin = column0 - frame.x;
 
     const int x = threadIdx.x % TILE_WIDTH, y = y0 + threadIdx.x / TILE_WIDTH;
     const bool mine = x0 + x < x1 && y < y1;
-    const int first = mine ? y_axis.first[y] : 0;
+    const int first = mine ? frame.y + y_axis.first[y] : 0;
     const int end = mine ? first + y_axis.count[y] : 0;
     const int32_t *w = y_axis.weights + (size_t)(mine ? y : 0) * y_axis.taps;
     Sums sums = {HALF, HALF, HALF};
 
     if (EXACT)
-        spread_weights(table, starts, words, column0, x0, x1, x_axis);
-    for (int row0 = y_axis.first[y0]; row0 < row1; row0 += n_rows) {
+        spread_weights(table, starts, words, origin, x0, x1, x_axis);
+    for (int row0 = frame.y + y_axis.first[y0]; row0 < row1; row0 += n_rows) {
         const int rows = row1 - row0 < n_rows ? row1 - row0 : n_rows;
         stage_frame<EXACT>(source, frame, row0, rows, column0, column1, pitch,
                            plane);
@@ -322,7 +324,7 @@ __launch_bounds__(THREADS, BLOCKS_PER_SM)
             squash_words(squashed, source, table, starts, words, rows, x1 - x0,
                          pitch, plane);
         else
-            squash_pixels(squashed, source, rows, pitch, column0, x0, x1,
+            squash_pixels(squashed, source, rows, pitch, origin, x0, x1,
                           x_axis);
         __syncthreads();
         const int from = first > row0 ? first : row0;

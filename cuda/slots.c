@@ -15,11 +15,10 @@
 
 #include "cuda/cuda.h"
 #include "cuda/kernels.h"
+#include "cuda/tables.h"
 
 // Frames on their way to the device at the same time; one more waits.
 #define MAX_UPLOADS 8
-// Different (input, output) sizes whose tables are kept.
-#define MAX_AXES 64
 // Of plane starts and lines in an upload.
 #define ALIGN 256
 
@@ -37,11 +36,6 @@ typedef struct {
     cudaEvent_t done; // the kernel that read it
 } Upload;
 
-typedef struct {
-    PeCudaAxis axis;
-    void *memory;
-} Axis;
-
 struct PeIngest {
     PeCuda *cuda;
     cudaStream_t stream;
@@ -50,86 +44,8 @@ struct PeIngest {
     bool exact;     // the bytes of the CPU, see pe_cuda_preprocess()
     GQueue uploads; // of Upload not in use, the longest unused first
     int n_uploads;
-    GHashTable *axes; // in_size << 32 | out_size -> Axis
+    PeCudaTables *tables;
 };
-
-static bool
-set_failure(PeCuda *cuda, cudaError_t status, const char *what, GError **error)
-{
-    if (status == cudaSuccess)
-        return true;
-    if (status == cudaErrorMemoryAllocation) {
-        cudaGetLastError();
-        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
-                    "%s: no memory left for %s", cuda->description, what);
-        return false;
-    }
-    pe_cuda_check(cuda, status, what);
-    g_set_error(error, PE_ERROR, PE_ERROR_BACKEND, "%s: %s failed: %s",
-                cuda->description, what, cudaGetErrorString(status));
-    return false;
-}
-
-// ---- Tables -----------------------------------------------------------------
-
-static void
-axis_free(void *data)
-{
-    Axis *a = data;
-    cudaFree(a->memory);
-    g_free(a);
-}
-
-// first [n], count [n], weights [n, taps] in one piece of memory.
-static Axis *
-axis_new(struct PeIngest *in, int in_size, int out_size, GError **error)
-{
-    PeResizeAxis *host = pe_resize_axis_new(in_size, out_size);
-    size_t n = (size_t)out_size, taps = (size_t)host->taps;
-    size_t size = n * (2 + taps) * sizeof(int32_t);
-    g_autofree int32_t *all = g_malloc(size);
-    memcpy(all, host->first, n * sizeof *all);
-    memcpy(all + n, host->count, n * sizeof *all);
-    memcpy(all + 2 * n, host->weights, n * taps * sizeof *all);
-    pe_resize_axis_free(host);
-
-    int32_t *memory = NULL;
-    cudaError_t status = cudaMalloc((void **)&memory, size);
-    if (status == cudaSuccess)
-        status = cudaMemcpyAsync(memory, all, size, cudaMemcpyHostToDevice,
-                                 in->stream);
-    if (status == cudaSuccess)
-        status = cudaStreamSynchronize(in->stream);
-    if (!set_failure(in->cuda, status, "the tables of a resize", error)) {
-        cudaFree(memory);
-        return NULL;
-    }
-    Axis *a = g_new0(Axis, 1);
-    a->memory = memory;
-    a->axis = (PeCudaAxis){.in_size = in_size,
-                           .out_size = out_size,
-                           .taps = (int)taps,
-                           .first = memory,
-                           .count = memory + n,
-                           .weights = memory + 2 * n};
-    return a;
-}
-
-// Under the lock, like the launches that use what this returns: freeing waits
-// for the device, so tables that are thrown out are not in use any more.
-static const PeCudaAxis *
-get_axis(struct PeIngest *in, int in_size, int out_size, GError **error)
-{
-    gint64 key = (gint64)in_size << 32 | out_size;
-    Axis *a = g_hash_table_lookup(in->axes, &key);
-    if (!a) {
-        a = axis_new(in, in_size, out_size, error);
-        if (!a)
-            return NULL;
-        g_hash_table_insert(in->axes, g_memdup2(&key, sizeof key), a);
-    }
-    return &a->axis;
-}
 
 // ---- Uploads ----------------------------------------------------------------
 
@@ -198,7 +114,7 @@ prepare_upload(PeCuda *cuda, Upload *u, size_t size, bool from_host,
         if (status == cudaSuccess)
             u->size = size;
     }
-    return set_failure(cuda, status, "copying a frame", error);
+    return pe_cuda_expect(cuda, status, "copying a frame", error);
 }
 
 // Where the planes of a frame go in an upload; returns its size.
@@ -230,19 +146,12 @@ copy_plane(uint8_t *dst, int dst_stride, const PeFrame *frame, int i)
 // ---- Ingest -----------------------------------------------------------------
 
 // Queue the kernel, and first the copy of the first `n_host` bytes of an
-// upload, if there is one. `frame` lies on the device.
+// upload, if there is one.
 static bool
-launch(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
-       size_t n_host, cudaStream_t stream, GError **error)
+queue_kernel(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
+             size_t n_host, cudaStream_t stream, const PeCudaAxis *x,
+             const PeCudaAxis *y, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&in->lock);
-    if (g_hash_table_size(in->axes) > MAX_AXES)
-        g_hash_table_remove_all(in->axes);
-    const PeCudaAxis *x = get_axis(in, frame->width, slot->width, error);
-    const PeCudaAxis *y =
-        x ? get_axis(in, frame->height, slot->height, error) : NULL;
-    if (!y)
-        return false;
     cudaError_t status = cudaStreamWaitEvent(stream, slot->ready, 0);
     if (status == cudaSuccess && n_host > 0)
         status = cudaMemcpyAsync(u->device, u->host, n_host,
@@ -255,7 +164,30 @@ launch(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
         status = cudaEventRecord(u->done, stream);
     if (status == cudaSuccess)
         status = cudaEventRecord(slot->ready, stream);
-    return set_failure(in->cuda, status, "preprocessing", error);
+    return pe_cuda_expect(in->cuda, status, "preprocessing", error);
+}
+
+// A frame that lies on the device, behind the copy of an upload's first
+// `n_host` bytes. With `wait` the frame is not needed any more when this
+// returns, and neither are the tables, which is a must for streams other than
+// ours.
+static bool
+launch(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
+       size_t n_host, cudaStream_t stream, bool wait, GError **error)
+{
+    PeResizeTable *x = pe_cuda_tables_get(in->tables, frame->crop.width,
+                                          slot->width, stream, error);
+    PeResizeTable *y = x ? pe_cuda_tables_get(in->tables, frame->crop.height,
+                                              slot->height, stream, error)
+                         : NULL;
+    bool ok = y && queue_kernel(in, slot, frame, u, n_host, stream, x->data,
+                                y->data, error);
+    if (ok && wait)
+        ok = pe_cuda_expect(in->cuda, cudaEventSynchronize(slot->ready),
+                            "preprocessing", error);
+    pe_cuda_tables_put(in->tables, x);
+    pe_cuda_tables_put(in->tables, y);
+    return ok;
 }
 
 static bool
@@ -271,7 +203,7 @@ ingest_host(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
         copy_plane(u->host + offsets[i], copy.strides[i], frame, i);
         copy.planes[i] = u->device + offsets[i];
     }
-    ok = ok && launch(in, slot, &copy, u, size, in->stream, error);
+    ok = ok && launch(in, slot, &copy, u, size, in->stream, false, error);
     give_upload(in, u);
     return ok;
 }
@@ -306,9 +238,7 @@ ingest_device(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
 {
     cudaStream_t stream = frame->stream ? frame->stream : in->stream;
     return check_plane_memory(in->cuda, frame, error) &&
-           launch(in, slot, frame, NULL, 0, stream, error) &&
-           set_failure(in->cuda, cudaEventSynchronize(slot->ready),
-                       "preprocessing", error);
+           launch(in, slot, frame, NULL, 0, stream, true, error);
 }
 
 // Out of another context, by way of an upload that the host has no part in.
@@ -328,9 +258,7 @@ ingest_foreign(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
     ok = ok &&
          pe_driver_copy_frame(&copy, in->cuda->context, frame, in->stream,
                               error) &&
-         launch(in, slot, &copy, u, 0, in->stream, error) &&
-         set_failure(in->cuda, cudaEventSynchronize(slot->ready),
-                     "preprocessing", error);
+         launch(in, slot, &copy, u, 0, in->stream, true, error);
     give_upload(in, u);
     return ok;
 }
@@ -343,11 +271,13 @@ pe_cuda_ingest(PeBackend *be, PeSlot *slot, const PeFrame *frame,
     pe_cuda_use(cuda);
     if (!pe_frame_check(frame, error))
         return false;
+    // No more of it than its crop needs.
+    PeFrame part = pe_frame_trim(frame);
     if (frame->memory == PE_MEMORY_HOST)
-        return ingest_host(cuda->ingest, slot, frame, error);
+        return ingest_host(cuda->ingest, slot, &part, error);
     if (frame->context && frame->context != cuda->context)
-        return ingest_foreign(cuda->ingest, slot, frame, error);
-    return ingest_device(cuda->ingest, slot, frame, error);
+        return ingest_foreign(cuda->ingest, slot, &part, error);
+    return ingest_device(cuda->ingest, slot, &part, error);
 }
 
 // ---- Life -------------------------------------------------------------------
@@ -361,11 +291,10 @@ pe_cuda_ingest_new(PeCuda *cuda)
     g_mutex_init(&in->lock);
     g_cond_init(&in->freed);
     g_queue_init(&in->uploads);
-    in->axes =
-        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, axis_free);
     pe_cuda_check(cuda,
                   cudaStreamCreateWithFlags(&in->stream, cudaStreamNonBlocking),
                   "making a stream");
+    in->tables = pe_cuda_tables_new(cuda, in->stream);
     return in;
 }
 
@@ -374,14 +303,14 @@ pe_cuda_ingest_free(struct PeIngest *in)
 {
     if (!in)
         return;
-    if (in->stream) {
+    if (in->stream)
         cudaStreamSynchronize(in->stream);
-        cudaStreamDestroy(in->stream);
-    }
     Upload *u;
     while ((u = g_queue_pop_head(&in->uploads)))
         upload_free(u);
-    g_hash_table_unref(in->axes);
+    pe_cuda_tables_free(in->tables);
+    if (in->stream)
+        cudaStreamDestroy(in->stream);
     g_cond_clear(&in->freed);
     g_mutex_clear(&in->lock);
     g_free(in);

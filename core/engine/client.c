@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // client.c - the engine as its users see it: clients that submit frames,
-// and calls that wait for images, texts and measurements.
+// and calls that wait for images and measurements.
 
 #include "engine_private.h"
 
@@ -130,87 +130,6 @@ pe_engine_embed_frames(PeEngine *engine, const PeFrame *frames, int n,
         pe_job_unref(jobs[n_collected % window]);
     pe_client_free(client);
     return ok;
-}
-
-typedef struct {
-    PeTask base;
-    PeEngine *engine;
-    const int *ids; // [n, context]
-    int n, context;
-    int n_done;
-    float *out; // [n, dim]
-} TextTask;
-
-static bool
-embed_text_chunk(PeTask *task)
-{
-    TextTask *t = (TextTask *)task;
-    PeEngine *e = t->engine;
-    int n = MIN(PE_TEXT_CHUNK, t->n - t->n_done);
-    if (!e->ops->embed_texts(
-            e->runner, t->ids + (size_t)t->n_done * (size_t)t->context, n,
-            t->context, t->out + (size_t)t->n_done * (size_t)e->dim,
-            &task->error))
-        return false;
-    t->n_done += n;
-    g_mutex_lock(&e->stats_lock);
-    e->stats.texts += (uint64_t)n;
-    g_mutex_unlock(&e->stats_lock);
-    return t->n_done < t->n;
-}
-
-static bool
-check_text(PeEngine *e, const PeTokenizer *tokenizer, GError **error)
-{
-    PeModel *model = e->params.model;
-    const PeTextConfig *text = pe_model_get_text(model);
-    if (!text) {
-        g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                    "%s: %s has no text tower, so it cannot embed texts",
-                    pe_model_get_path(model), pe_model_get_name(model));
-        return false;
-    }
-    int size = pe_tokenizer_get_vocab_size(tokenizer);
-    if (size != text->vocab_size) {
-        g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                    "%s has %d tokens, %s expects %d",
-                    pe_tokenizer_get_path(tokenizer), size,
-                    pe_model_get_name(model), text->vocab_size);
-        return false;
-    }
-    return true;
-}
-
-bool
-pe_engine_embed_texts(PeEngine *engine, const PeTokenizer *tokenizer,
-                      const char *const *texts, int n, float *out,
-                      GError **error)
-{
-    g_return_val_if_fail(engine && tokenizer && texts && n >= 0 && out, false);
-    if (!check_text(engine, tokenizer, error))
-        return false;
-    if (n == 0)
-        return true;
-    int context = pe_model_get_text(engine->params.model)->context_length;
-    g_autofree int *ids = g_new(int, (size_t)n *(size_t)context);
-    for (int i = 0; i < n; i++) {
-        g_autofree char *cut = NULL;
-        pe_tokenizer_encode(tokenizer, texts[i], context,
-                            ids + (size_t)i * (size_t)context, &cut);
-        if (cut)
-            pe_log(PE_LOG_WARNING,
-                   "\"%s\" has more than %d tokens; ignored: \"%s\"", texts[i],
-                   context, cut);
-    }
-    TextTask task = {
-        .base.run = embed_text_chunk,
-        .engine = engine,
-        .ids = ids,
-        .n = n,
-        .context = context,
-        .out = out,
-    };
-    return pe_queue_run(engine->queue, &task.base, error);
 }
 
 typedef struct {

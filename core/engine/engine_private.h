@@ -30,8 +30,16 @@ struct PeEngine {
     EngineState state;
     GError *load_error;
     PeEngine *same_as; // a reference
+    int lingers;       // atomic bool: nobody uses it, but somebody might again
+    int64_t linger_end;
+    bool orphaned; // nobody joins the worker, which frees the engine itself
 
-    bool orphaned; // the worker itself gave back the last reference
+    // The worker's own:
+    int64_t batch_us;  // what the last image batch took; 0: none has run
+    int text_chunk;    // texts of the next call of embed_texts(); 0: not known
+    bool has_texts;    // the text tower, or a part of it, is loaded
+    bool in_texts;     // between the first and the last step of a task
+    int64_t last_text; // monotonic us of the last step
 
     GMutex stats_lock;
     PeEngineStats stats;
@@ -47,6 +55,37 @@ void pe_engine_set_ops_for_tests(const PeRunnerOps *ops);
 // Such engines are shared only among callers that give the same `ops`.
 PeEngine *pe_engine_get_with(const PeEngineParams *params,
                              const PeRunnerOps *ops, GError **error);
+
+// ---- engine.c
+// ----------------------------------------------------------------
+
+// With one reference; not in the registry.
+PeEngine *pe_engine_new(const PeEngineParams *params, const PeRunnerOps *ops);
+void pe_engine_start(PeEngine *e);
+// After its worker has ended.
+void pe_engine_destroy(PeEngine *e);
+void pe_engine_log_use(PeEngine *e);
+
+// ---- registry.c, called by the worker
+// ------------------------------------------
+
+// What the engine is about to be. False: another engine already is, which the
+// callers get instead; the runner stays the caller's.
+bool pe_registry_set_runner(PeEngine *e, PeRunner *runner);
+// Takes the error; NULL: the engine is ready.
+void pe_registry_set_loaded(PeEngine *e, GError *error);
+// Nobody gets the engine any more.
+void pe_registry_forget(PeEngine *e);
+// When the engine has lingered long enough; INT64_MAX: it has a user.
+int64_t pe_registry_get_end(PeEngine *e);
+// True when that is over: then nobody has the engine any more, and the worker
+// is to end.
+bool pe_registry_retire(PeEngine *e, int64_t now);
+// The last that the worker of an orphaned engine does.
+void pe_registry_end_orphan(PeEngine *e);
+
+// ---- worker.c
+// ----------------------------------------------------------------
 
 // Serve the queue until it is stopped; the body of the worker.
 void pe_engine_work(PeEngine *engine);

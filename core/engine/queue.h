@@ -22,6 +22,8 @@ struct PeTask {
     PeTask *next;
 };
 
+typedef struct PeClientOrder PeClientOrder;
+
 struct PeClient {
     PeEngine *engine; // its reference; NULL in tests of the queue
     PeQueue *queue;   // its reference
@@ -33,7 +35,11 @@ struct PeClient {
     bool calling;   // `done` runs
     int max_queued; // 0: no limit
     GQueue jobs;    // PeJob, oldest first
-    GList turn;     // in the queue's `turns` while `jobs` is not empty
+    // Its place in the queue's order, see queue_order.c:
+    int place; // -1: nowhere, `jobs` is empty
+    uint64_t turn;
+    uint64_t waits_since;
+    GList wait_link;
 };
 
 //   dim          floats of a result
@@ -72,14 +78,30 @@ void pe_queue_put_slot(PeQueue *q, PeSlot *slot);
 
 // ---- The worker ------------------------------------------------------------
 
-// The jobs of the next batch, if it is to be closed now. Otherwise 0 and
-// *deadline is when it must be (INT64_MAX: no job is queued).
-//   jobs  [batch_size], each with a reference
-int pe_queue_take(PeQueue *q, int64_t now_us, PeJob **jobs, int64_t *deadline);
+// The jobs of the next batch, if it is to be closed now. Otherwise 0 and *wake
+// is when to ask again (INT64_MAX: no job is queued). Ends what has expired and
+// calls the clients of jobs that never ran.
+//   jobs  [batch_size], each with a reference; borrowed until they are finished
+int pe_queue_take(PeQueue *q, int64_t now_us, PeJob **jobs, int64_t *wake);
 
-// Waits for something to do. Returns how many jobs the batch has; 0 with a task
-// in *task; 0 and NULL after pe_queue_stop().
-int pe_queue_wait(PeQueue *q, PeJob **jobs, PeTask **task);
+typedef enum {
+    PE_WORK_NONE,  // `until` has come, or somebody poked
+    PE_WORK_BATCH, // *n jobs
+    PE_WORK_TASK,  // *task
+    PE_WORK_STOP,  // after pe_queue_stop(), when nothing is queued
+} PeWork;
+
+// Waits for something to do, but not longer than until `until`. jobs as above.
+PeWork pe_queue_wait(PeQueue *q, int64_t until, PeJob **jobs, int *n,
+                     PeTask **task);
+// Any thread: pe_queue_wait() returns.
+void pe_queue_poke(PeQueue *q);
+
+// Becomes 1 when nobody waits for any job of the running batch. To be read
+// atomically, until the batch is finished.
+const int *pe_queue_get_abandon(const PeQueue *q);
+// A batch of n jobs took so long: what the rule that closes batches counts on.
+void pe_queue_add_time(PeQueue *q, int n, int64_t us);
 
 PeSlot *pe_job_get_slot(const PeJob *job);
 int64_t pe_job_get_submit_time(const PeJob *job); // us

@@ -13,12 +13,16 @@ typedef struct {
     PeModel *model;
     PeBackend *be;
     PeVision *vision;
-    PeText *text; // made for the first text
-    int text_batch;
+    PeText *text; // while there are texts
+    bool text_ready;
+    int text_batch; // 0: no tower has been asked for
 } TowerRunner;
 
 // Enough rows for full-rate matrix products, few enough for a low latency.
 #define BATCH_CPU 8
+
+// Labels change now and then, and by hand several times in a row.
+#define TEXT_IDLE_SECONDS 30
 
 // More images than any device runs at once.
 #define MANY_IMAGES 1024
@@ -55,6 +59,7 @@ runner_open(const PeEngineParams *params, GError **error)
     }
     r->base.context = pe_device_get_context(r->base.name, NULL);
     r->base.precision = be->precision;
+    r->base.text_idle_us = TEXT_IDLE_SECONDS * G_TIME_SPAN_SECOND;
     r->base.batch_size = params->batch_size;
     if (r->base.batch_size == 0)
         r->base.batch_size =
@@ -142,12 +147,13 @@ runner_load(PeRunner *runner, GError **error)
 }
 
 static bool
-runner_embed_images(PeRunner *runner, PeSlot *const *slots, int n, float *out,
-                    GError **error)
+runner_embed_images(PeRunner *runner, PeSlot *const *slots, int n,
+                    const int *abandon, float *out, GError **error)
 {
     TowerRunner *r = (TowerRunner *)runner;
     size_t dim = (size_t)pe_model_get_vision(r->model)->output_dim;
     int size;
+    pe_vision_set_abandon(r->vision, abandon);
     for (int i = 0; i < n; i += size) {
         size = pick_batch(r, n - i);
         if (!pe_vision_embed(r->vision, slots + i, size, out + (size_t)i * dim,
@@ -157,19 +163,39 @@ runner_embed_images(PeRunner *runner, PeSlot *const *slots, int n, float *out,
     return true;
 }
 
-static bool
-make_text_tower(TowerRunner *r, GError **error)
+static void
+runner_drop_texts(PeRunner *runner)
 {
+    TowerRunner *r = (TowerRunner *)runner;
+    g_clear_pointer(&r->text, pe_text_free);
+    r->text_ready = false;
+}
+
+static bool
+begin_text_tower(TowerRunner *r, GError **error)
+{
+    if (r->text_batch == 0)
+        r->text_batch = PE_TEXT_CHUNK;
+    PeTowerParams params = {.max_batch = r->text_batch};
+    r->text = pe_text_begin(r->be, r->model, &params, error);
+    return r->text != NULL;
+}
+
+// Without memory for the tower it is begun once more, for half as many texts.
+static bool
+runner_load_texts(PeRunner *runner, bool *ready, GError **error)
+{
+    TowerRunner *r = (TowerRunner *)runner;
     GError *e = NULL;
-    r->text_batch = PE_TEXT_CHUNK;
-    for (int attempt = 0; attempt < 2; attempt++) {
-        PeTowerParams params = {.max_batch = r->text_batch};
-        r->text = pe_text_new(r->be, r->model, &params, &e);
-        if (r->text)
-            return true;
-        if (attempt > 0 || !halve_batch(r, "text", &r->text_batch, &e))
-            break;
-    }
+    bool ok = r->text_ready || ((r->text || begin_text_tower(r, &e)) &&
+                                pe_text_load(r->text, &r->text_ready, &e));
+    *ready = r->text_ready;
+    if (ok)
+        return true;
+    runner_drop_texts(runner);
+    if (r->text_batch == PE_TEXT_CHUNK &&
+        halve_batch(r, "text", &r->text_batch, &e))
+        return true;
     g_propagate_error(error, e);
     return false;
 }
@@ -179,8 +205,7 @@ runner_embed_texts(PeRunner *runner, const int *ids, int n, int context,
                    float *out, GError **error)
 {
     TowerRunner *r = (TowerRunner *)runner;
-    if (!r->text && !make_text_tower(r, error))
-        return false;
+    g_assert(r->text_ready);
     size_t dim = (size_t)pe_model_get_text(r->model)->output_dim;
     for (int i = 0; i < n; i += r->text_batch) {
         if (!pe_text_embed(r->text, ids + (size_t)i * (size_t)context,
@@ -189,6 +214,12 @@ runner_embed_texts(PeRunner *runner, const int *ids, int n, int context,
             return false;
     }
     return true;
+}
+
+static int64_t
+runner_now(PeRunner *runner)
+{
+    return g_get_monotonic_time();
 }
 
 // Source for the products: vision.c; every linear of the tower once.
@@ -249,7 +280,10 @@ const PeRunnerOps pe_runner_ops = {
     .load = runner_load,
     .close = runner_close,
     .embed_images = runner_embed_images,
+    .load_texts = runner_load_texts,
     .embed_texts = runner_embed_texts,
+    .drop_texts = runner_drop_texts,
+    .now = runner_now,
     .measure_gemm = runner_measure_gemm,
     .slot_new = runner_slot_new,
     .slot_free = runner_slot_free,

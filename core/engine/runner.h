@@ -18,13 +18,23 @@ typedef struct {
     // Upload the weights and check known answers.
     bool (*load)(PeRunner *runner, GError **error);
     void (*close)(PeRunner *runner);
+    // Stops between two layers, with PE_ERROR_CANCELLED, when *abandon (read
+    // atomically) becomes 1 and the device allows.
     //   out  [n, dim]
     bool (*embed_images)(PeRunner *runner, PeSlot *const *slots, int n,
-                         float *out, GError **error);
+                         const int *abandon, float *out, GError **error);
+    // Load the next piece of what embed_texts() needs, one matrix or so; *ready
+    // becomes true with the last.
+    bool (*load_texts)(PeRunner *runner, bool *ready, GError **error);
+    // After load_texts().
     //   ids  [n, context]   out  [n, dim]
     bool (*embed_texts)(PeRunner *runner, const int *ids, int n, int context,
                         float *out, GError **error);
+    // Free what load_texts() has loaded, also when it is not yet all.
+    void (*drop_texts)(PeRunner *runner);
     double (*measure_gemm)(PeRunner *runner, int batch);
+    // The clock that tells how long the above took, in us.
+    int64_t (*now)(PeRunner *runner);
 
     // Any thread, at the same time on different slots.
     PeSlot *(*slot_new)(PeRunner *runner);
@@ -41,10 +51,10 @@ struct PeRunner {
     void *context;         // pe_engine_get_device_context()
     PePrecision precision; // never AUTO
     int batch_size;        // final after load()
+    int64_t text_idle_us;  // drop_texts() after this time without texts
 };
 
 extern const PeRunnerOps pe_runner_ops;
 
-// Texts of one call of embed_texts(): short enough that live video does not
-// have to wait long behind a label list.
+// Most texts of one call of embed_texts().
 #define PE_TEXT_CHUNK 32

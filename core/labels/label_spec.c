@@ -105,7 +105,7 @@ pe_template_list_add(GPtrArray *templates, const char *text, const char *where,
 }
 
 // No name may occur twice, a negative's neither: equal labels share their
-// probability and both look unlikely.
+// score and both look unlikely.
 static bool
 check_names(const PeLabelSpec *spec, const char *where, GError **error)
 {

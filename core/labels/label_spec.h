@@ -10,7 +10,7 @@
 typedef struct {
     char *name;
     GPtrArray *prompts; // of char *, used as they are; NULL: the templates
-    float threshold;    // least probability to be reported, [0, 1]
+    float threshold;    // least score to be reported, [0, 1]
 } PeLabel;
 
 struct PeLabelSpec {

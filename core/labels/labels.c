@@ -69,7 +69,7 @@ warn_about_similar(const PeLabels *l, GPtrArray *warnings)
                 return;
             char *warning = g_strdup_printf(
                 "labels \"%s\" and \"%s\" hardly differ for this model "
-                "(cosine %.3f): they will share their probability",
+                "(cosine %.3f): they will share their score",
                 l->names[i], l->names[j], (double)cosine);
             pe_log(PE_LOG_WARNING, "%s", warning);
             g_ptr_array_add(warnings, warning);

@@ -12,6 +12,8 @@ struct PeText {
     PeTower tower;
     const PeTextConfig *config;
     const PeTextWeights *weights;
+    int max_rows;
+    int n_loaded; // pieces, see load_piece()
 
     PeLinear *projection; // W -> E, with the final norm's weights
 
@@ -26,15 +28,13 @@ struct PeText {
 };
 
 static void
-load_weights(PeText *t, int n_blocks)
+load_projection(PeText *t)
 {
     PeTower *tower = &t->tower;
-    const PeTextWeights *w = t->weights;
-    pe_tower_load_blocks(tower, w->blocks, n_blocks);
     t->projection = pe_tower_load_linear(
-        tower, &(PeFoldedLinear){.weight = &w->projection,
-                                 .in_scale = &w->ln_final_weight,
-                                 .in_shift = &w->ln_final_bias,
+        tower, &(PeFoldedLinear){.weight = &t->weights->projection,
+                                 .in_scale = &t->weights->ln_final_weight,
+                                 .in_shift = &t->weights->ln_final_bias,
                                  .k_padded = tower->width});
 }
 
@@ -55,30 +55,57 @@ new_arena(PeText *t, int max_rows)
 }
 
 PeText *
-pe_text_new(PeBackend *be, const PeModel *model, const PeTowerParams *params,
-            GError **error)
+pe_text_begin(PeBackend *be, const PeModel *model, const PeTowerParams *params,
+              GError **error)
 {
     const PeTextConfig *c = pe_model_get_text(model);
     g_return_val_if_fail(c != NULL && params->max_batch > 0, NULL);
-    int layers =
-        params->max_layers > 0 ? MIN(params->max_layers, c->layers) : c->layers;
-
-    PeText *t = g_new0(PeText, 1);
-    pe_tower_init(&t->tower, be, model, c->width, c->heads, c->mlp_width);
-    t->config = c;
-    t->weights = pe_model_get_text_weights(model);
     if (params->max_batch > G_MAXINT / 4 / c->context_length) {
         g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
                     "a batch of %d texts of %d tokens is too large",
                     params->max_batch, c->context_length);
-        pe_text_free(t);
         return NULL;
     }
-    load_weights(t, layers);
-    new_arena(t, params->max_batch * c->context_length);
-    if (!pe_tower_check(&t->tower, error)) {
-        pe_text_free(t);
-        return NULL;
+    PeText *t = g_new0(PeText, 1);
+    pe_tower_init(&t->tower, be, model, c->width, c->heads, c->mlp_width);
+    t->config = c;
+    t->weights = pe_model_get_text_weights(model);
+    t->max_rows = params->max_batch * c->context_length;
+    pe_tower_new_blocks(&t->tower, params->max_layers > 0
+                                       ? MIN(params->max_layers, c->layers)
+                                       : c->layers);
+    return t;
+}
+
+// The buffers come first: without memory for them no weight is converted.
+bool
+pe_text_load(PeText *t, bool *ready, GError **error)
+{
+    PeTower *tower = &t->tower;
+    int n_parts = tower->n_blocks * PE_BLOCK_PARTS;
+    int piece = t->n_loaded++;
+    *ready = piece == n_parts + 1;
+    if (piece == 0)
+        new_arena(t, t->max_rows);
+    else if (piece <= n_parts)
+        pe_tower_load_block_part(tower, t->weights->blocks, piece - 1);
+    else
+        load_projection(t);
+    if (!tower->error && !*ready)
+        return true;
+    *ready = pe_tower_check(tower, error);
+    return *ready;
+}
+
+PeText *
+pe_text_new(PeBackend *be, const PeModel *model, const PeTowerParams *params,
+            GError **error)
+{
+    PeText *t = pe_text_begin(be, model, params, error);
+    bool ready = false;
+    while (t && !ready) {
+        if (!pe_text_load(t, &ready, error))
+            g_clear_pointer(&t, pe_text_free);
     }
     return t;
 }

@@ -16,6 +16,13 @@ typedef struct PeText PeText;
 // and the model, which must have a text tower.
 PeText *pe_text_new(PeBackend *be, const PeModel *model,
                     const PeTowerParams *params, GError **error);
+// The same in pieces, for who has other work in between: pe_text_begin() puts
+// nothing on the device, and each pe_text_load() loads one matrix or makes one
+// set of buffers; *ready becomes true with the last. After a failure the tower
+// can only be freed.
+PeText *pe_text_begin(PeBackend *be, const PeModel *model,
+                      const PeTowerParams *params, GError **error);
+bool pe_text_load(PeText *t, bool *ready, GError **error);
 void pe_text_free(PeText *t);
 void pe_text_set_trace(PeText *t, PeTraceFunc func, void *user_data);
 

@@ -242,46 +242,83 @@ new_qkv_scale(PeTower *t)
     return scale;
 }
 
-static PeBlock
-load_block(PeTower *t, const PeBlockWeights *w, const PeTensor *qkv_scale)
+static PeLinear *
+load_qkv(PeTower *t, const PeBlockWeights *w)
 {
-    PeBlock block;
-    block.qkv =
-        pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->qkv_weight,
+    g_autofree float *values = new_qkv_scale(t);
+    PeTensor scale =
+        pe_tensor_new(PE_DTYPE_F32, 1, (int64_t[]){3 * t->width}, values);
+    return pe_tower_load_linear(t,
+                                &(PeFoldedLinear){.weight = &w->qkv_weight,
                                                   .bias = &w->qkv_bias,
-                                                  .scale = qkv_scale,
+                                                  .scale = &scale,
                                                   .in_scale = &w->ln_1_weight,
                                                   .in_shift = &w->ln_1_bias,
                                                   .k_padded = t->width});
-    block.out =
-        pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->out_weight,
-                                                  .bias = &w->out_bias,
-                                                  .scale = &w->ls_1,
-                                                  .k_padded = t->width});
-    block.fc =
-        pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->fc_weight,
+}
+
+static PeLinear *
+load_out(PeTower *t, const PeBlockWeights *w)
+{
+    return pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->out_weight,
+                                                     .bias = &w->out_bias,
+                                                     .scale = &w->ls_1,
+                                                     .k_padded = t->width});
+}
+
+static PeLinear *
+load_fc(PeTower *t, const PeBlockWeights *w)
+{
+    return pe_tower_load_linear(t,
+                                &(PeFoldedLinear){.weight = &w->fc_weight,
                                                   .bias = &w->fc_bias,
                                                   .in_scale = &w->ln_2_weight,
                                                   .in_shift = &w->ln_2_bias,
                                                   .k_padded = t->width});
-    block.proj =
-        pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->proj_weight,
-                                                  .bias = &w->proj_bias,
-                                                  .scale = &w->ls_2,
-                                                  .k_padded = t->mlp_width});
-    return block;
+}
+
+static PeLinear *
+load_proj(PeTower *t, const PeBlockWeights *w)
+{
+    return pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->proj_weight,
+                                                     .bias = &w->proj_bias,
+                                                     .scale = &w->ls_2,
+                                                     .k_padded = t->mlp_width});
+}
+
+void
+pe_tower_new_blocks(PeTower *t, int n)
+{
+    t->n_blocks = n;
+    t->blocks = g_new0(PeBlock, n);
+}
+
+void
+pe_tower_load_block_part(PeTower *t, const PeBlockWeights *blocks, int part)
+{
+    const PeBlockWeights *w = &blocks[part / PE_BLOCK_PARTS];
+    PeBlock *block = &t->blocks[part / PE_BLOCK_PARTS];
+    switch (part % PE_BLOCK_PARTS) {
+    case 0:
+        block->qkv = load_qkv(t, w);
+        break;
+    case 1:
+        block->out = load_out(t, w);
+        break;
+    case 2:
+        block->fc = load_fc(t, w);
+        break;
+    default:
+        block->proj = load_proj(t, w);
+    }
 }
 
 void
 pe_tower_load_blocks(PeTower *t, const PeBlockWeights *blocks, int n)
 {
-    g_autofree float *values = new_qkv_scale(t);
-    PeTensor qkv_scale =
-        pe_tensor_new(PE_DTYPE_F32, 1, (int64_t[]){3 * t->width}, values);
-    t->n_blocks = n;
-    t->blocks = g_new0(PeBlock, n);
-    for (int i = 0; i < n && !t->error; i++)
-        t->blocks[i] = load_block(t, &blocks[i], &qkv_scale);
+    pe_tower_new_blocks(t, n);
+    for (int part = 0; part < n * PE_BLOCK_PARTS && !t->error; part++)
+        pe_tower_load_block_part(t, blocks, part);
 }
 
 void
@@ -320,6 +357,12 @@ pe_tower_layernorm(PeTower *t, void *y, PeDtype type, const float *x,
                           PE_LAYERNORM_EPS);
 }
 
+static bool
+is_abandoned(const PeTower *t)
+{
+    return t->abandon && g_atomic_int_get(t->abandon);
+}
+
 // x f32 [rows, D] += attention(LN(x)), then x += MLP(LN(x)).
 // Source: perception_models core/vision_encoder/pe.py,
 // ResidualAttentionBlock.forward.
@@ -350,7 +393,7 @@ void
 pe_tower_run(PeTower *t, const PeSequences *seq)
 {
     g_assert(seq->rows <= t->max_rows);
-    for (int i = 0; i < t->n_blocks; i++) {
+    for (int i = 0; i < t->n_blocks && !is_abandoned(t); i++) {
         run_block(t, &t->blocks[i], seq);
         if (t->trace) {
             char name[24];
@@ -382,8 +425,11 @@ pe_tower_finish(PeTower *t, float *out, const float *data, size_t n,
 {
     t->be->ops->download(t->be, out, data, n * sizeof *out);
     const char *failure = t->be->ops->sync(t->be);
-    if (!failure)
-        return true;
-    return pe_fail(error, PE_ERROR_BACKEND, t->be->ops->describe(t->be), "%s",
-                   failure);
+    const char *device = t->be->ops->describe(t->be);
+    if (failure)
+        return pe_fail(error, PE_ERROR_BACKEND, device, "%s", failure);
+    if (is_abandoned(t))
+        return pe_fail(error, PE_ERROR_CANCELLED, device,
+                       "nobody waits for this batch any more");
+    return true;
 }

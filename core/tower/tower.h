@@ -55,6 +55,10 @@ typedef struct {
     GPtrArray *linears;
     GError *error; // the first failure while loading
 
+    // To be read atomically between two layers: 1 when the result is not wanted
+    // any more. NULL: it always is.
+    const int *abandon;
+
     PeTraceFunc trace;
     void *trace_data;
 } PeTower;
@@ -94,13 +98,19 @@ float pe_tower_query_scale(int head_dim);
 // y [n] += W x on the host, W [n, k] of any strides, loaded; sums in double.
 void pe_tower_add_product(float *y, const PeTensor *w, const float *x);
 void pe_tower_load_blocks(PeTower *t, const PeBlockWeights *blocks, int n);
+// The same in pieces: n empty blocks, then parts 0 .. n * PE_BLOCK_PARTS - 1.
+#define PE_BLOCK_PARTS 4
+void pe_tower_new_blocks(PeTower *t, int n);
+void pe_tower_load_block_part(PeTower *t, const PeBlockWeights *blocks,
+                              int part);
 // `wide` gets at least min_wide bytes, for what the owner does before and
 // after the blocks.
 void pe_tower_new_arena(PeTower *t, int max_rows, size_t min_wide);
 // True when nothing has failed; else moves the failure to `error`.
 bool pe_tower_check(PeTower *t, GError **error);
 
-// Run all blocks over the residual stream t->x.
+// Run all blocks over the residual stream t->x, or some when the result is not
+// wanted any more: then pe_tower_finish() says so.
 void pe_tower_run(PeTower *t, const PeSequences *seq);
 
 // y [rows, D] = LN(x). `type` is the type of y: act, or F32, and then y may be
@@ -113,6 +123,6 @@ void pe_tower_trace(PeTower *t, const char *name, const void *data,
                     PeDtype type, size_t n);
 
 // Copy the result to the host and wait for it: false when anything that was
-// queued has failed.
+// queued has failed, or with PE_ERROR_CANCELLED when it is not wanted any more.
 bool pe_tower_finish(PeTower *t, float *out, const float *data, size_t n,
                      GError **error);

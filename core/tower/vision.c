@@ -250,6 +250,13 @@ pe_vision_free(PeVision *v)
 }
 
 void
+pe_vision_set_abandon(PeVision *v, const int *abandon)
+{
+    // A recording is of all layers.
+    v->tower.abandon = v->tower.be->ops->graph_begin ? NULL : abandon;
+}
+
+void
 pe_vision_set_trace(PeVision *v, PeTraceFunc func, void *user_data)
 {
     v->tower.trace = func;

@@ -26,6 +26,10 @@ typedef struct {
 PeVision *pe_vision_new(PeBackend *be, const PeModel *model,
                         const PeTowerParams *params, GError **error);
 void pe_vision_free(PeVision *v);
+// pe_vision_embed() ends between two layers, with PE_ERROR_CANCELLED, when
+// *abandon (read atomically; borrowed until it is set anew) is 1. What has been
+// recorded for a device runs to its end. NULL: never.
+void pe_vision_set_abandon(PeVision *v, const int *abandon);
 void pe_vision_set_trace(PeVision *v, PeTraceFunc func, void *user_data);
 
 // Embed `b` slots of the model's native size; out [b, E] on the host.

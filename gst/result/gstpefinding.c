@@ -18,8 +18,8 @@ score(const GstPeFinding *finding, guint *n)
         top = pe_labels_score(labels, finding->embedding, top,
                               (float)finding->threshold, scores);
     for (int i = 0; i < top; i++)
-        found[i] = (GstPeLabel){scores[i].name, scores[i].probability,
-                                scores[i].similarity};
+        found[i] =
+            (GstPeLabel){scores[i].name, scores[i].score, scores[i].similarity};
     *n = (guint)top;
     return found;
 }

@@ -21,9 +21,16 @@
     "video/x-raw, format = (string) " GST_PE_FORMATS GST_PE_SIZE_AND_RATE
 
 // Map the buffer for reading and describe its pixels. `frame` borrows the
-// mapping, which the caller ends with gst_video_frame_unmap(); false when the
-// buffer does not hold a frame of this kind. With `on_device` a frame in CUDA
-// memory is described where it lies; otherwise GStreamer copies it to the host.
+// mapping, which the caller ends with gst_video_frame_unmap().
+//
+//   info       of the caps
+//   on_device  a frame in CUDA memory is described where it lies; otherwise
+//              GStreamer copies it to the host
+//
+// A GstVideoCropMeta becomes the frame's crop. GstVideoMeta may say of a frame
+// that it is larger than the caps: without a crop its upper left part is meant.
+// false with PE_ERROR_FORMAT when the buffer does not hold a frame of this
+// kind; the message names what it holds and what was expected.
 bool gst_pe_frame_map(GstVideoFrame *map, PeFrame *frame,
                       const GstVideoInfo *info, GstBuffer *buffer,
-                      bool on_device);
+                      bool on_device, GError **error);

@@ -18,8 +18,8 @@ import sys
 
 FUNCTION = re.compile(r"(\w+)\(")
 HEAD = """\
-# The binary interface (64 bits), checked by the test "abi". After a change:
-#   ninja -C build update-abi
+# The binary interface (64 bits), checked by a test. After a change:
+#   ninja -C build update-abi update-gst-abi
 """
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Writes a C program that prints the binary interface of a public header, a
+"""Writes a C program that prints the binary interface of public headers, a
 line each: functions and callbacks as they are declared, the values of
-enumerations, the sizes and offsets of structures: list_abi.py HEADER
+enumerations, the sizes and offsets of structures: list_abi.py HEADER...
 
-HEADER is written in the house style, which is all that is understood here.
+They are written in the house style, which is all that is understood here.
 """
 
 import pathlib
@@ -13,7 +13,9 @@ import sys
 
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\\n|\\.)*$", re.MULTILINE)
-ATTRIBUTE = re.compile(r"\s*\bG_GNUC_\w+(?:\([^)]*\))?")
+ATTRIBUTE = re.compile(r"\s*\b(?:G_GNUC_\w+(?:\([^)]*\))?|GST_PE_META_API\b)")
+AUTOPTR = re.compile(r"\bG_DEFINE_AUTOPTR_CLEANUP_FUNC\([^)]*\)")
+OBJECT = re.compile(r"\bG_DECLARE_FINAL_TYPE\(\w+, (\w+),[^)]*\)")
 TYPEDEF = re.compile(r"typedef (enum|struct) (?:\w+ )?\{(.*)\} (\w+)$")
 NAME = re.compile(r"(\w+)(?:\[\w*\])*$")
 
@@ -21,7 +23,8 @@ NAME = re.compile(r"(\w+)(?:\[\w*\])*$")
 def split_statements(text):
     """What ends with a semicolon outside all braces, blanks made one."""
     text = ATTRIBUTE.sub("", DIRECTIVE.sub("", COMMENT.sub("", text)))
-    text = re.sub(r"\bG_(BEGIN|END)_DECLS\b", "", text)
+    text = re.sub(r"\bG_(BEGIN|END)_DECLS\b", "", AUTOPTR.sub("", text))
+    text = OBJECT.sub(r"GType \1_get_type(void);", text)
     statement, depth = "", 0
     for char in text:
         depth += (char == "{") - (char == "}")
@@ -59,10 +62,13 @@ def print_statement(statement):
 
 
 def main():
-    header = pathlib.Path(sys.argv[1]).resolve()
-    print(f'#include "{header}"\n#include <stddef.h>\n#include <stdio.h>\n')
+    headers = [pathlib.Path(name).resolve() for name in sys.argv[1:]]
+    for header in headers:
+        print(f'#include "{header}"')
+    print("#include <stddef.h>\n#include <stdio.h>\n")
     print("int\nmain(void)\n{")
-    for statement in split_statements(header.read_text()):
+    text = "".join(header.read_text() for header in headers)
+    for statement in split_statements(text):
         for line in print_statement(statement):
             print(f"    {line}")
     print("    return 0;\n}")

@@ -32,6 +32,8 @@ static struct {
 
 // Of the fake driver; NULL: a real one.
 static uint64_t (*bytes_to_host)(void);
+static uint64_t (*bytes_to_device)(void);
+static int (*live_allocations)(void);
 static uint64_t (*bytes_between_contexts)(void);
 
 static bool
@@ -59,6 +61,8 @@ find_driver(void)
     FIND(MemsetD8Async)
 #undef FIND
     *(void **)&bytes_to_host = dlsym(library, "fake_cuda_bytes_to_host");
+    *(void **)&bytes_to_device = dlsym(library, "fake_cuda_bytes_to_device");
+    *(void **)&live_allocations = dlsym(library, "fake_cuda_live_allocations");
     *(void **)&bytes_between_contexts =
         dlsym(library, "fake_cuda_bytes_between_contexts");
     return cu.Init(0) == CUDA_SUCCESS;
@@ -190,8 +194,22 @@ assert_is_picture(PeBackend *be, PeSlot *slot, const PeFrame *host_frame)
     cpu->ops->close(cpu);
 }
 
-// One frame of every format from the producer, which goes on at once. Returns
-// how many bytes went between contexts.
+static void
+read_frame(PeBackend *be, PeSlot *slot, Producer *p, const PeFrame *picture)
+{
+    PeFrame frame = *picture;
+    uint64_t to_host = bytes_to_host ? bytes_to_host() : 0;
+    g_test_message("format %d, crop at %d", frame.format, frame.crop.x);
+    produce(p, &frame);
+    ingest(be, slot, &frame);
+    overwrite(p);
+    if (bytes_to_host)
+        g_assert_cmpuint(bytes_to_host(), ==, to_host);
+    assert_is_picture(be, slot, picture);
+}
+
+// A frame of every format, and a crop of it, from the producer, which goes on
+// at once. Returns how many bytes went between contexts.
 static uint64_t
 read_every_format(Producer *p)
 {
@@ -200,15 +218,9 @@ read_every_format(Producer *p)
     uint64_t between = bytes_between_contexts ? bytes_between_contexts() : 0;
     for (int format = PE_FORMAT_RGB; format <= PE_FORMAT_P010; format++) {
         Picture picture = picture_new((PeFormat)format, 51, 37, 6, 7);
-        PeFrame frame = picture.frame;
-        uint64_t to_host = bytes_to_host ? bytes_to_host() : 0;
-        g_test_message("format %d", format);
-        produce(p, &frame);
-        ingest(be, slot, &frame);
-        overwrite(p);
-        if (bytes_to_host)
-            g_assert_cmpuint(bytes_to_host(), ==, to_host);
-        assert_is_picture(be, slot, &picture.frame);
+        read_frame(be, slot, p, &picture.frame);
+        picture.frame.crop = (PeRect){5 + format, 3 + format, 33, 21};
+        read_frame(be, slot, p, &picture.frame);
         picture_clear(&picture);
     }
     be->ops->slot_free(be, slot);
@@ -239,6 +251,66 @@ reads_frames_of_its_own_context_in_place(void)
     Producer p = start_producer(context);
     g_assert_cmpuint(read_every_format(&p), ==, 0);
     stop_producer(&p, false);
+}
+
+// Of 200x100 pixels, 43 columns of 21 rows cover the crop, and 22 samples of 11
+// rows; in an upload a line takes 256 bytes.
+static void
+copies_no_more_than_the_crop(void)
+{
+    Producer p = start_producer(NULL);
+    PeBackend *be = open_cuda();
+    PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
+    Picture picture = picture_new(PE_FORMAT_NV12, 200, 100, 0, 1);
+    picture.frame.crop = (PeRect){51, 33, 40, 20};
+    PeFrame frame = picture.frame;
+    produce(&p, &frame);
+    uint64_t between = bytes_between_contexts();
+    ingest(be, slot, &frame);
+    assert_is_picture(be, slot, &picture.frame);
+    g_assert_cmpuint(bytes_between_contexts() - between, ==, 43 * 21 + 44 * 11);
+    overwrite(&p);
+
+    // From the host; the tables of these sizes are there by now.
+    uint64_t up = bytes_to_device();
+    ingest(be, slot, &picture.frame);
+    assert_is_picture(be, slot, &picture.frame);
+    g_assert_cmpuint(bytes_to_device() - up, ==, 256 * (21 + 11));
+    be->ops->slot_free(be, slot);
+    be->ops->close(be);
+    stop_producer(&p, true);
+    picture_clear(&picture);
+}
+
+// More sizes than there are tables, and no more memory for them.
+static void
+crops_of_many_sizes_share_memory(void)
+{
+    enum { N = 150 };
+    Producer p = start_producer(pe_device_get_context("cuda", NULL));
+    PeBackend *be = open_cuda();
+    PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
+    Picture picture = picture_new(PE_FORMAT_I420, N + 8, 2 * N + 8, 0, 1);
+    PeFrame frame = picture.frame;
+    int n_allocations = 0;
+    produce(&p, &frame);
+    for (int i = 1; i <= N; i++) {
+        // Each in device memory and from the host.
+        frame.crop = picture.frame.crop = (PeRect){i % 7, i % 5, i, N + i};
+        ingest(be, slot, &frame);
+        ingest(be, slot, &picture.frame);
+        if (i % 10 == 0)
+            assert_is_picture(be, slot, &picture.frame);
+        if (live_allocations && i == N / 2)
+            n_allocations = live_allocations();
+    }
+    if (live_allocations)
+        g_assert_cmpint(live_allocations(), ==, n_allocations);
+    overwrite(&p);
+    be->ops->slot_free(be, slot);
+    be->ops->close(be);
+    stop_producer(&p, false);
+    picture_clear(&picture);
 }
 
 static void
@@ -336,6 +408,9 @@ main(int argc, char **argv)
     }
     g_test_add_func("/contexts/other", reads_frames_of_another_context);
     g_test_add_func("/contexts/own", reads_frames_of_its_own_context_in_place);
+    if (bytes_between_contexts)
+        g_test_add_func("/contexts/crop", copies_no_more_than_the_crop);
+    g_test_add_func("/contexts/sizes", crops_of_many_sizes_share_memory);
     g_test_add_func("/contexts/tells", tells_the_context_of_a_device);
     g_test_add_func("/contexts/thread", leaves_the_threads_context_alone);
     g_test_add_func("/contexts/host", refuses_host_memory_of_another_context);

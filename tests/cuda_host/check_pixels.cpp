@@ -95,9 +95,9 @@ struct Axes {
     }
 
     Axes(const PeFrame &f, int out_w, int out_h)
-        : x(pe_resize_axis_new(f.width, out_w)),
-          y(pe_resize_axis_new(f.height, out_h)), cuda_x(view(x)),
-          cuda_y(view(y))
+        : x(pe_resize_axis_new(pe_frame_get_crop(&f).width, out_w)),
+          y(pe_resize_axis_new(pe_frame_get_crop(&f).height, out_h)),
+          cuda_x(view(x)), cuda_y(view(y))
     {
     }
 
@@ -197,6 +197,30 @@ equals_the_cpu()
     }
 }
 
+// Every remainder of four columns and of two rows, in frames that have aligned
+// words and in one that has none; crops that end inside and at the end.
+void
+reads_crops_at_any_place()
+{
+    static const PeRect crops[] = {
+        {1, 0, 57, 24},  {2, 1, 40, 17}, {3, 3, 93, 19},   {4, 2, 92, 22},
+        {37, 5, 1, 9},   {95, 23, 1, 1}, {58, 14, 38, 10}, {0, 0, 96, 24},
+        {13, 11, 80, 1}, {0, 23, 96, 1},
+    };
+    for (int format = 0; format <= PE_FORMAT_P010; format++) {
+        for (int align : {16, 2}) {
+            Picture p((PeFormat)format, 96, 24, align, 2 * align - 2, noise);
+            p.frame.matrix = (PeMatrix)(format % 3);
+            for (const PeRect &crop : crops) {
+                p.frame.crop = crop;
+                check_frame(names[format], p.frame, 21, 12, true, 0, 0);
+            }
+            p.frame.crop = crops[2];
+            check_frame(names[format], p.frame, 120, 50, true, 0, 0);
+        }
+    }
+}
+
 // An odd address under every plane in turn: words must not be read there.
 void
 reads_planes_at_any_address()
@@ -265,6 +289,15 @@ is_nearly_as_exact_when_fast()
 }
 
 void
+is_nearly_as_exact_with_crops_when_fast()
+{
+    Picture p(PE_FORMAT_NV12, 203, 61, 16, 0, soft);
+    p.frame.matrix = PE_MATRIX_BT709;
+    p.frame.crop = PeRect{31, 7, 141, 47};
+    check_frame("NV12", p.frame, 50, 19, false, 2, 0.5);
+}
+
+void
 cuts_pictures_into_patches()
 {
     static const struct {
@@ -320,6 +353,9 @@ void
 add_pixel_tests()
 {
     g_test_add_func("/cuda_host/preprocess/equals_the_cpu", equals_the_cpu);
+    g_test_add_func("/cuda_host/preprocess/crops", reads_crops_at_any_place);
+    g_test_add_func("/cuda_host/preprocess/fast_crops",
+                    is_nearly_as_exact_with_crops_when_fast);
     g_test_add_func("/cuda_host/preprocess/any_address",
                     reads_planes_at_any_address);
     g_test_add_func("/cuda_host/preprocess/matrices",

@@ -268,6 +268,86 @@ cancels_what_has_not_started(void)
     pe_job_unref(job);
 }
 
+// A batch whose jobs are all cancelled, or whose clients have gone, ends
+// between two of its layers.
+static void
+abandons_a_batch_that_nobody_waits_for(void)
+{
+    PeEngine *e = fake_engine_get("cpu", PE_PRECISION_FP32, 4, 600000);
+    PeClient *a = pe_client_new(e, NULL, NULL);
+    PeClient *b = pe_client_new(e, NULL, NULL);
+    fake.n_layers = 10;
+    fake_hold(true);
+    PeJob *jobs[3] = {submit(a, 1), submit(a, 2), submit(b, 3)};
+    pe_client_run_now(a);
+    fake_wait_for_work(1);
+    pe_job_cancel(jobs[0]);
+    pe_job_cancel(jobs[0]);
+    pe_job_cancel(jobs[2]);
+    pe_client_free(a); // and with it the job in between
+    fake_hold(false);
+    g_autoptr(GError) error = NULL;
+    for (int i = 0; i < 3; i++) {
+        pe_queue_wait_job(jobs[i]);
+        g_assert_null(pe_job_get_embedding(jobs[i], &error));
+        g_assert_error(error, PE_ERROR, PE_ERROR_CANCELLED);
+        g_clear_error(&error);
+        pe_job_unref(jobs[i]);
+    }
+    g_assert_cmpint(fake.layers_run, ==, 0);
+
+    // Nothing of it is left for the next batch.
+    PeJob *job = submit(b, 4);
+    pe_client_run_now(b);
+    pe_queue_wait_job(job);
+    g_assert_cmpfloat(pe_job_get_embedding(job, NULL)[0], ==, 4);
+    g_assert_cmpint(fake.layers_run, ==, 10);
+    pe_job_unref(job);
+    pe_client_free(b);
+    pe_engine_unref(e);
+}
+
+static void
+finishes_a_batch_that_somebody_waits_for(void)
+{
+    PeEngine *e = fake_engine_get("cpu", PE_PRECISION_FP32, 2, 600000);
+    PeClient *a = pe_client_new(e, NULL, NULL);
+    PeClient *b = pe_client_new(e, NULL, NULL);
+    fake.n_layers = 10;
+    fake_hold(true);
+    PeJob *left = submit(a, 1), *wanted = submit(b, 2);
+    fake_wait_for_work(1);
+    pe_client_free(a);
+    fake_hold(false);
+    pe_queue_wait_job(wanted);
+    g_assert_cmpfloat(pe_job_get_embedding(wanted, NULL)[0], ==, 2);
+    g_assert_cmpint(fake.layers_run, ==, 10);
+    pe_job_unref(left);
+    pe_job_unref(wanted);
+    pe_client_free(b);
+    pe_engine_unref(e);
+}
+
+static void
+tells_a_client_of_a_job_that_expired(void)
+{
+    PeEngine *e = fake_engine_get("cpu", PE_PRECISION_FP32, 4, 600000);
+    Listener l = {0};
+    PeClient *client = pe_client_new(e, listen_done, &l);
+    PeFrame frame = {.width = 1};
+    PeSubmit what = {.frame = &frame, .expire = g_get_monotonic_time() + 20000};
+    PeJob *job;
+    g_assert_true(pe_client_submit(client, &what, &job, NULL));
+    wait_for_calls(&l, 1); // long before the batch's timeout
+    g_autoptr(GError) error = NULL;
+    g_assert_null(pe_job_get_embedding(job, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_CANCELLED);
+    g_assert_cmpstr(fake.log->str, ==, "");
+    pe_job_unref(job);
+    pe_client_free(client);
+    pe_engine_unref(e);
+}
+
 static void *
 come_and_go(void *engine)
 {
@@ -335,52 +415,6 @@ lets_a_client_leave_in_its_callback(void)
     pe_job_unref(second);
 }
 
-// ---- Texts -----------------------------------------------------------------
-
-static void *
-embed_many_texts(void *engine)
-{
-    enum { N = 5 * PE_TEXT_CHUNK + 3 };
-    g_autofree const char **texts = g_new(const char *, N);
-    g_autofree float *out = g_new0(float, (size_t)N *TINY_MODEL_DIM);
-    int ids[32], other[32];
-    for (int i = 0; i < N; i++)
-        texts[i] = i % 2 ? "b" : "a";
-    GError *error = NULL;
-    g_assert_true(pe_engine_embed_texts(engine, fake_tiny.tokenizer, texts, N,
-                                        out, &error));
-    pe_tokenizer_encode(fake_tiny.tokenizer, "a", 32, ids, NULL);
-    pe_tokenizer_encode(fake_tiny.tokenizer, "b", 32, other, NULL);
-    for (int i = 0; i < N; i++)
-        g_assert_cmpfloat(out[i * TINY_MODEL_DIM], ==,
-                          (float)(i % 2 ? other[1] : ids[1]));
-    return NULL;
-}
-
-static void
-takes_texts_between_image_batches(void)
-{
-    PeEngine *e = fake_engine_get_default();
-    Listener l = {0};
-    PeClient *client = pe_client_new(e, listen_done, &l);
-    fake_hold(true);
-    GThread *thread = g_thread_new("texts", embed_many_texts, e);
-    fake_wait_for_work(1);
-    for (int i = 1; i <= 40; i++)
-        pe_job_unref(submit(client, i));
-    fake_hold(false);
-    g_thread_join(thread);
-    wait_for_calls(&l, 40);
-    g_assert_cmpstr(fake.log->str, ==,
-                    "tititititit"
-                    "iiiii");
-    PeEngineStats stats;
-    pe_engine_get_stats(e, &stats);
-    g_assert_cmpuint(stats.texts, ==, 163);
-    pe_client_free(client);
-    pe_engine_unref(e);
-}
-
 static void
 measures_on_the_worker(void)
 {
@@ -402,9 +436,11 @@ main(int argc, char **argv)
         {"/engine/failed-batch", goes_on_after_a_failed_batch},
         {"/engine/dead", reports_a_dead_device_for_ever},
         {"/engine/cancel", cancels_what_has_not_started},
+        {"/engine/abandon", abandons_a_batch_that_nobody_waits_for},
+        {"/engine/abandon-some", finishes_a_batch_that_somebody_waits_for},
+        {"/engine/expire", tells_a_client_of_a_job_that_expired},
         {"/engine/stress", never_calls_a_client_that_has_gone},
         {"/engine/leave", lets_a_client_leave_in_its_callback},
-        {"/engine/texts", takes_texts_between_image_batches},
         {"/engine/gemm", measures_on_the_worker},
     };
     return fake_engine_run(argc, argv, tests, G_N_ELEMENTS(tests));

@@ -66,12 +66,24 @@ join(User *u)
 }
 
 static PeJob *
+push_times(User *u, PeSlot *s, const PeJobTimes *times)
+{
+    PeJob *job;
+    g_assert_true(pe_queue_push(u->client, &s, 1, times, &job, NULL));
+    return job;
+}
+
+static PeJob *
 push_slot(User *u, PeSlot *s, int64_t now)
 {
-    PeJobTimes times = {now, INT64_MAX, INT64_MAX};
-    PeJob *job;
-    g_assert_true(pe_queue_push(u->client, &s, 1, &times, &job, NULL));
-    return job;
+    return push_times(u, s, &(PeJobTimes){now, INT64_MAX, INT64_MAX});
+}
+
+// At time 0.
+static void
+push_due(User *u, int64_t deadline)
+{
+    pe_job_unref(push_times(u, slot(), &(PeJobTimes){0, deadline, INT64_MAX}));
 }
 
 static PeJob *
@@ -133,6 +145,149 @@ serves_clients_in_turn(Fixture *f, const void *unused)
     pe_queue_remove_client(a.client);
     pe_queue_remove_client(b.client);
     pe_queue_remove_client(c.client);
+}
+
+static void
+serves_the_earliest_deadline_first(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a'), b = user(f, 'b'), c = user(f, 'c');
+    join(&a);
+    join(&b);
+    join(&c);
+    push_many(&a, 3, 0);
+    for (int i = 0; i < 3; i++)
+        push_due(&b, 500 + i);
+    for (int i = 0; i < 2; i++)
+        push_due(&c, 501);
+    while (run(f, 0, NULL) > 0)
+        g_string_append_c(f->called, '|');
+    g_assert_cmpstr(f->called->str, ==, "bcbc|baaa|");
+    pe_queue_remove_client(a.client);
+    pe_queue_remove_client(b.client);
+    pe_queue_remove_client(c.client);
+}
+
+// Its client's other jobs are before it, so they are as urgent.
+static void
+lends_its_deadline_to_the_jobs_before_it(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a'), b = user(f, 'b');
+    join(&a);
+    join(&b);
+    push_many(&a, 2, 0);
+    for (int i = 0; i < 3; i++)
+        push_due(&b, 700);
+    push_due(&a, 300);
+    push_many(&a, 1, 0);
+    while (run(f, 0, NULL) > 0)
+        g_string_append_c(f->called, '|');
+    g_assert_cmpstr(f->called->str, ==, "aaab|bba|");
+    pe_queue_remove_client(a.client);
+    pe_queue_remove_client(b.client);
+}
+
+static void
+lets_nobody_wait_for_ever(Fixture *f, const void *unused)
+{
+    User live = user(f, 'l'), archive = user(f, 'a');
+    join(&live);
+    join(&archive);
+    push_many(&archive, 2, 0);
+    for (int i = 0; i < 11; i++) {
+        for (int j = 0; j < BATCH; j++)
+            push_due(&live, 100 * i);
+        g_assert_cmpint(run(f, 0, NULL), ==, BATCH);
+        g_string_append_c(f->called, '|');
+    }
+    g_assert_cmpstr(f->called->str, ==,
+                    "llll|llll|llll|llll|alll|llll|llll|llll|llll|alll|llll|");
+    pe_queue_remove_client(live.client);
+    pe_queue_remove_client(archive.client);
+}
+
+static void
+closes_a_batch_for_its_deadline(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a'), b = user(f, 'b');
+    join(&a);
+    join(&b);
+    PeJob *jobs[BATCH];
+    int64_t wake;
+    // Nobody knows how long it takes.
+    push_due(&a, 900);
+    g_assert_cmpint(run(f, 0, NULL), ==, 1);
+
+    for (int i = 0; i < 15; i++)
+        pe_queue_add_time(f->queue, 2, 100);
+    pe_queue_add_time(f->queue, 2, 5000); // an outlier
+    pe_queue_add_time(f->queue, 3, 250);
+    push_due(&a, 900);
+    g_assert_cmpint(pe_queue_take(f->queue, 10, jobs, &wake), ==, 0);
+    g_assert_cmpint(wake, ==, 800); // 1 takes no longer than 2
+    push_due(&b, INT64_MAX);
+    g_assert_cmpint(pe_queue_take(f->queue, 799, jobs, &wake), ==, 0);
+    g_assert_cmpint(wake, ==, 800);
+    push_due(&b, 950);
+    g_assert_cmpint(pe_queue_take(f->queue, 600, jobs, &wake), ==, 0);
+    g_assert_cmpint(wake, ==, 650);
+    g_assert_cmpint(run(f, 650, NULL), ==, 3);
+
+    // The timeout holds, too.
+    push_due(&a, 5000);
+    g_assert_cmpint(run(f, TIMEOUT - 1, NULL), ==, 0);
+    g_assert_cmpint(run(f, TIMEOUT, NULL), ==, 1);
+    pe_queue_remove_client(a.client);
+    pe_queue_remove_client(b.client);
+}
+
+static void
+runs_fewer_jobs_to_be_in_time(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a');
+    join(&a);
+    for (int i = 1; i <= BATCH; i++)
+        pe_queue_add_time(f->queue, i, 1000 * i);
+    for (int i = 0; i < 3 * BATCH; i++)
+        push_due(&a, 2100 + 1000 * i);
+    g_assert_cmpint(run(f, 0, NULL), ==, 2);
+    // A little late is as good.
+    g_assert_cmpint(run(f, 1200, NULL), ==, 3);
+    // Too late for any.
+    g_assert_cmpint(run(f, 90000, NULL), ==, BATCH);
+    pe_queue_remove_client(a.client);
+}
+
+static void
+never_runs_what_has_expired(Fixture *f, const void *unused)
+{
+    User a = user(f, 'a'), b = user(f, 'b');
+    join(&a);
+    join(&b);
+    PeJob *early = push_times(&a, slot(), &(PeJobTimes){0, INT64_MAX, 300});
+    PeJob *late = push_times(&a, slot(), &(PeJobTimes){0, INT64_MAX, 400});
+    PeJob *gone = push_times(&b, slot(), &(PeJobTimes){0, INT64_MAX, 100});
+    PeJob *batch[BATCH];
+    int64_t wake;
+    g_assert_cmpint(pe_queue_take(f->queue, 100, batch, &wake), ==, 0);
+    g_assert_cmpint(wake, ==, 100);
+    g_assert_cmpint(pe_queue_take(f->queue, 101, batch, &wake), ==, 0);
+    g_assert_cmpint(wake, ==, 300);
+    g_assert_true(pe_job_is_done(gone) && !pe_job_is_done(early));
+    g_autoptr(GError) error = NULL;
+    g_assert_null(pe_job_get_embedding(gone, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_CANCELLED);
+    g_assert_cmpstr(f->called->str, ==, "b");
+
+    pe_client_run_now(a.client);
+    g_assert_cmpint(run(f, 301, NULL), ==, 1);
+    g_assert_cmpstr(f->called->str, ==, "baa");
+    g_assert_null(pe_job_get_embedding(early, NULL));
+    g_assert_nonnull(pe_job_get_embedding(late, NULL));
+    pe_job_unref(early);
+    pe_job_unref(late);
+    pe_job_unref(gone);
+    pe_queue_remove_client(a.client);
+    pe_queue_remove_client(b.client);
 }
 
 static void
@@ -351,6 +506,12 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD("order", 0, keeps_the_order_of_a_client);
     ADD("fair", 0, serves_clients_in_turn);
+    ADD("deadline", 0, serves_the_earliest_deadline_first);
+    ADD("lend", 0, lends_its_deadline_to_the_jobs_before_it);
+    ADD("patience", 0, lets_nobody_wait_for_ever);
+    ADD("close-for-deadline", TIMEOUT, closes_a_batch_for_its_deadline);
+    ADD("fewer", 0, runs_fewer_jobs_to_be_in_time);
+    ADD("expire", TIMEOUT, never_runs_what_has_expired);
     ADD("close", TIMEOUT, closes_a_batch_when_full_or_due);
     ADD("run-now", TIMEOUT, runs_now_for_one_client);
     ADD("cancel", 0, never_runs_cancelled_jobs);

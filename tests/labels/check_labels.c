@@ -224,10 +224,10 @@ scores_by_softmax_over_labels_and_negatives(void)
     g_assert_cmpint(n, ==, 3); // the negative is not reported
     g_assert_cmpint(scores[0].index, ==, 0);
     g_assert_cmpstr(scores[0].name, ==, "1 0");
-    assert_near(scores[0].probability, 1 / sum, 1e-6);
+    assert_near(scores[0].score, 1 / sum, 1e-6);
     assert_near(scores[0].similarity, 1, 1e-6);
     g_assert_cmpint(scores[1].index, ==, 1);
-    assert_near(scores[1].probability, exp(-20) / sum, 1e-13);
+    assert_near(scores[1].score, exp(-20) / sum, 1e-13);
     assert_near(scores[1].similarity, 0.8, 1e-6);
     g_assert_cmpint(scores[2].index, ==, 2);
     pe_labels_unref(labels);

@@ -19,7 +19,7 @@ ROOMS = ("base", "checkpoint", "model", "text", "device", "tower", "engine",
          "labels")
 # What a device implements, and what it may call.
 DEVICE = {"core/pe.h", "core/base/", "core/device/backend.h",
-          "core/device/preprocess.h"}
+          "core/device/preprocess.h", "core/device/resize_cache.h"}
 LAYERS = {
     f"core/{room}": ({"core/pe.h"} | {f"core/{r}/" for r in ROOMS[:i]},
                      f"{GSTREAMER}|{CUDA}")

@@ -37,6 +37,8 @@ run_test(const void *data)
     const EngineTest *test = data;
     fake_reset();
     test->func();
+    if (strcmp(g_getenv("GST_PE_ENGINE_LINGER"), "0") != 0)
+        g_setenv("GST_PE_ENGINE_LINGER", "0", TRUE);
     g_assert_cmpint(fake.n_opened, ==, fake.n_closed);
     g_assert_cmpint(fake.n_slots, ==, 0);
 }
@@ -44,6 +46,7 @@ run_test(const void *data)
 int
 fake_engine_run(int argc, char **argv, const EngineTest *tests, size_t n)
 {
+    g_setenv("GST_PE_ENGINE_LINGER", "0", TRUE);
     g_test_init(&argc, &argv, NULL);
     tiny_model_open(&fake_tiny, 1);
     for (size_t i = 0; i < n; i++)

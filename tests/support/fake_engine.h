@@ -21,6 +21,6 @@ typedef struct {
     void (*func)(void);
 } EngineTest;
 
-// What main() of a program with these tests does. After every test no engine
-// and no slot may be left.
+// What main() of a program with these tests does. Engines do not linger. After
+// every test no engine and no slot may be left.
 int fake_engine_run(int argc, char **argv, const EngineTest *tests, size_t n);

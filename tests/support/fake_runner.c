@@ -17,6 +17,7 @@ fake_open(const PeEngineParams *params, GError **error)
     d->precision = params->precision == PE_PRECISION_AUTO ? PE_PRECISION_BF16
                                                           : params->precision;
     d->batch_size = params->batch_size ? params->batch_size : 4;
+    d->text_idle_us = (fake.text_idle_ms ? fake.text_idle_ms : 60000) * 1000;
     g_atomic_int_inc(&fake.n_opened);
     return d;
 }
@@ -26,6 +27,9 @@ fake_load(PeRunner *runner, GError **error)
 {
     g_usleep((gulong)fake.load_ms * 1000);
     g_atomic_int_inc(&fake.n_loaded);
+    g_mutex_lock(&fake.lock);
+    fake.n_closed_at_load = g_atomic_int_get(&fake.n_closed);
+    g_mutex_unlock(&fake.lock);
     if (fake.fail_load)
         g_set_error(error, PE_ERROR, PE_ERROR_NOMEM, "too little of it");
     return !fake.fail_load;
@@ -36,13 +40,16 @@ fake_close(PeRunner *runner)
 {
     g_free(runner->name);
     g_free(runner->description);
+    g_strfreev(runner->notes);
     g_free(runner);
+    if (fake.tell_close)
+        g_printerr("closed\n");
     g_atomic_int_inc(&fake.n_closed);
 }
 
-// What every piece of work does first.
+// What every piece of work does first; it takes `us` by the device's clock.
 static void
-begin(char letter)
+begin(char letter, int us)
 {
     g_usleep((gulong)fake.batch_ms * 1000);
     g_mutex_lock(&fake.lock);
@@ -50,14 +57,45 @@ begin(char letter)
     g_cond_broadcast(&fake.changed);
     while (fake.held)
         g_cond_wait(&fake.changed, &fake.lock);
+    if (letter == 'i' && fake.last_image > 0)
+        fake.longest_gap = MAX(fake.longest_gap, fake.clock - fake.last_image);
+    fake.clock += us;
+    if (letter == 'i')
+        fake.last_image = fake.clock;
     g_mutex_unlock(&fake.lock);
 }
 
-static bool
-fake_embed_images(PeRunner *runner, PeSlot *const *slots, int n, float *out,
-                  GError **error)
+static int64_t
+fake_now(PeRunner *runner)
 {
-    begin('i');
+    g_mutex_lock(&fake.lock);
+    int64_t now = fake.scripted ? fake.clock : g_get_monotonic_time();
+    g_mutex_unlock(&fake.lock);
+    return now;
+}
+
+static bool
+run_layers(const int *abandon, GError **error)
+{
+    fake.layers_run = 0;
+    while (fake.layers_run < fake.n_layers) {
+        if (g_atomic_int_get(abandon)) {
+            g_set_error(error, PE_ERROR, PE_ERROR_CANCELLED, "not wanted");
+            return false;
+        }
+        fake.layers_run++;
+    }
+    return true;
+}
+
+static bool
+fake_embed_images(PeRunner *runner, PeSlot *const *slots, int n,
+                  const int *abandon, float *out, GError **error)
+{
+    begin('i', fake.image_us);
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fake.lock);
+    if (!run_layers(abandon, error))
+        return false;
     bool fails = fake.fail_batches > 0;
     fake.fail_batches -= fails;
     for (int i = 0; i < n; i++)
@@ -68,11 +106,31 @@ fake_embed_images(PeRunner *runner, PeSlot *const *slots, int n, float *out,
 }
 
 static bool
+fake_load_texts(PeRunner *runner, bool *ready, GError **error)
+{
+    if (!fake.has_texts && fake.n_pieces > 0) {
+        begin('l', fake.piece_us);
+        fake.has_texts = ++fake.n_loaded_pieces % fake.n_pieces == 0;
+    }
+    fake.has_texts |= fake.n_pieces == 0;
+    *ready = fake.has_texts;
+    return true;
+}
+
+static void
+fake_drop_texts(PeRunner *runner)
+{
+    begin('d', 0);
+    fake.has_texts = false;
+}
+
+static bool
 fake_embed_texts(PeRunner *runner, const int *ids, int n, int context,
                  float *out, GError **error)
 {
     g_assert_cmpint(n, <=, PE_TEXT_CHUNK);
-    begin('t');
+    g_assert_true(fake.has_texts);
+    begin('t', n * fake.text_us);
     for (int i = 0; i < n; i++)
         out[i * TINY_MODEL_DIM] = (float)ids[i * context + 1];
     return true;
@@ -116,7 +174,10 @@ const PeRunnerOps fake_runner_ops = {
     .load = fake_load,
     .close = fake_close,
     .embed_images = fake_embed_images,
+    .load_texts = fake_load_texts,
     .embed_texts = fake_embed_texts,
+    .drop_texts = fake_drop_texts,
+    .now = fake_now,
     .measure_gemm = fake_measure_gemm,
     .slot_new = fake_slot_new,
     .slot_free = fake_slot_free,

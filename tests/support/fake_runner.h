@@ -13,12 +13,28 @@ typedef struct {
     GCond changed;
     bool held; // batches wait
     int n_opened, n_loaded, n_closed;
-    int n_slots; // alive
+    int n_closed_at_load; // how many were closed when the last one was loaded
+    bool tell_close;      // print "closed"
+    int n_slots;          // alive
     int load_ms, batch_ms;
     PeError batch_error; // with fail_batches
     int fail_batches;    // this many from now on
     bool fail_load;
-    GString *log; // 'i' an image batch, 't' a chunk of texts
+    // An image batch has so many layers, and a text tower so many pieces.
+    int n_layers, n_pieces;
+    int layers_run; // of the last batch
+    int n_loaded_pieces;
+    int text_idle_ms;
+    bool has_texts; // the text tower is loaded
+    // 'i' an image batch, 'l' a piece of the text tower, 't' a chunk of texts,
+    // 'd' the text tower is dropped
+    GString *log;
+
+    // With `scripted` the device's clock only goes as far as its work says.
+    bool scripted;
+    int image_us, piece_us, text_us; // of a batch, a piece, one text
+    int64_t clock, last_image;
+    int64_t longest_gap; // between two image batches
 } FakeState;
 
 extern FakeState fake;

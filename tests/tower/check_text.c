@@ -119,6 +119,41 @@ gives_equal_bits_from_every_format_of_weights(void)
     model = own;
 }
 
+static void
+loads_in_pieces_what_it_loads_at_once(void)
+{
+    static const int ids[8] = {510, 5, 7, 511};
+    PeTowerParams params = {.max_batch = 1};
+    g_autofree float *at_once = g_new(float, dim);
+    g_autofree float *in_pieces = g_new(float, dim);
+    g_autoptr(GError) error = NULL;
+    PeText *t = new_text(1);
+    g_assert_true(pe_text_embed(t, ids, 1, 8, at_once, &error));
+    pe_text_free(t);
+
+    int n_pieces = 0;
+    bool ready = false;
+    t = pe_text_begin(be, model, &params, &error);
+    g_assert_no_error(error);
+    while (!ready) {
+        g_assert_true(pe_text_load(t, &ready, &error));
+        n_pieces++;
+    }
+    // The buffers, four matrices of each block, and the projection.
+    g_assert_cmpint(n_pieces, ==, 4 * pe_model_get_text(model)->layers + 2);
+    g_assert_true(pe_text_embed(t, ids, 1, 8, in_pieces, &error));
+    size_t size = sizeof(float) * (size_t)dim;
+    g_assert_cmpmem(at_once, size, in_pieces, size);
+    pe_text_free(t);
+
+    // Given up in the middle.
+    t = pe_text_begin(be, model, &params, &error);
+    g_assert_true(pe_text_load(t, &ready, &error));
+    g_assert_true(pe_text_load(t, &ready, &error));
+    g_assert_false(ready);
+    pe_text_free(t);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -135,6 +170,7 @@ main(int argc, char **argv)
     g_test_add_func("/text/ids", refuses_ids_outside_the_vocabulary);
     g_test_add_func("/text/formats",
                     gives_equal_bits_from_every_format_of_weights);
+    g_test_add_func("/text/pieces", loads_in_pieces_what_it_loads_at_once);
     int failed = g_test_run();
     pe_model_unref(model);
     be->ops->close(be);

@@ -234,6 +234,54 @@ stays_close_with_16_bit_weights(void)
     }
 }
 
+typedef struct {
+    int abandon;
+    int n_blocks; // that have run
+    int last;     // block to run, then the result is not wanted any more
+} Stop;
+
+static void
+abandon_after_block(const char *name, const float *data, size_t n, void *user)
+{
+    Stop *stop = user;
+    if (!g_str_has_prefix(name, "block"))
+        return;
+    if (stop->n_blocks++ == stop->last)
+        g_atomic_int_set(&stop->abandon, 1);
+}
+
+static void
+stops_between_layers_when_abandoned(void)
+{
+    g_autoptr(GError) error = NULL;
+    PeModel *m = pe_model_new_random("PE-Core-T16-384", 1, &error);
+    g_assert_no_error(error);
+    PeVision *v =
+        pe_vision_new(be, m, &(PeTowerParams){.max_batch = 1}, &error);
+    g_assert_no_error(error);
+    int side = pe_model_get_vision(m)->image_size;
+    PeSlot *slot = be->ops->slot_new(be, side, side);
+    Stop stop = {.last = 4};
+    float out[2][2048];
+    g_assert_cmpint(pe_model_get_vision(m)->output_dim, <=, 2048);
+    pe_vision_set_trace(v, abandon_after_block, &stop);
+    pe_vision_set_abandon(v, &stop.abandon);
+    g_assert_false(pe_vision_embed(v, &slot, 1, out[0], &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_CANCELLED);
+    g_clear_error(&error);
+    g_assert_cmpint(stop.n_blocks, ==, 5);
+
+    // The tower is as good as new.
+    pe_vision_set_abandon(v, NULL);
+    g_assert_true(pe_vision_embed(v, &slot, 1, out[0], &error));
+    g_assert_cmpint(stop.n_blocks, ==, 5 + pe_model_get_vision(m)->layers);
+    g_assert_true(pe_vision_embed(v, &slot, 1, out[1], &error));
+    g_assert_cmpmem(out[0], sizeof(float) * 512, out[1], sizeof(float) * 512);
+    be->ops->slot_free(be, slot);
+    pe_vision_free(v);
+    pe_model_unref(m);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -251,6 +299,7 @@ main(int argc, char **argv)
     g_test_add_func("/vision/formats",
                     gives_equal_bits_from_every_format_of_weights);
     g_test_add_func("/vision/16bit", stays_close_with_16_bit_weights);
+    g_test_add_func("/vision/abandon", stops_between_layers_when_abandoned);
     int failed = g_test_run();
     pe_model_unref(model);
     be->ops->close(be);

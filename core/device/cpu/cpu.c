@@ -99,6 +99,7 @@ cpu_new(PeIsa isa, PePrecision precision, int n_threads)
     cpu->be.act = precision == PE_PRECISION_BF16 ? PE_DTYPE_BF16 : PE_DTYPE_F32;
     cpu->be.k_align = 1;
     cpu->rope = pe_rope_c;
+    cpu->resizes = pe_cpu_resizes_new();
     return cpu;
 }
 
@@ -184,6 +185,7 @@ cpu_close(PeBackend *be)
 #ifdef PE_HAVE_ONEDNN
     pe_onednn_clear(cpu);
 #endif
+    pe_resize_cache_free(cpu->resizes);
     pe_block_free(cpu->scratch);
     g_free(cpu->description);
     g_free(cpu);

@@ -11,6 +11,7 @@
 
 #include "core/base/block.h"
 #include "core/device/backend.h"
+#include "core/device/resize_cache.h"
 
 // What the machine may use: instruction sets, each including those above it.
 typedef enum {
@@ -30,6 +31,7 @@ typedef struct {
 
     void *scratch; // n_threads pieces, see pe_cpu_scratch()
     size_t scratch_size;
+    PeResizeCache *resizes;  // of PeResizeAxis
     struct PeOnednn *onednn; // NULL: our own linears
 
     // Rotates q and k of [rows, 3 * d], the second half of a ROPE linear.
@@ -115,6 +117,7 @@ void pe_gather_c(PeBackend *be, float *y, const float *x, const int *rows,
 void pe_convert_c(PeBackend *be, void *y, const float *x, size_t n);
 
 // preprocess.c
+PeResizeCache *pe_cpu_resizes_new(void);
 PeSlot *pe_slot_new_c(PeBackend *be, int width, int height);
 void pe_slot_free_c(PeBackend *be, PeSlot *slot);
 bool pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame,

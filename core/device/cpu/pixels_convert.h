@@ -19,13 +19,15 @@ typedef struct {
     PeYuvCoefficients yuv;
     int channels;
     uint16_t luma[TILE];
-    uint16_t cb[TILE / 2], cr[TILE / 2];
+    uint16_t chroma[TILE]; // cb and cr of every two pixels
 #ifdef __AVX2__
     // Of R, G and B, for each pixel: the high half of all but luma, and
     // 0x7fff - the low half.
     uint16_t high[3][TILE], rest[3][TILE];
     // Shuffles of 16 pixels' bytes, a vector each, to one channel.
     uint8_t shuffles[3][4][LANES];
+#else
+    uint16_t cb[TILE], cr[TILE]; // of each pixel
 #endif
 } Converter;
 
@@ -40,13 +42,22 @@ unpack8(const uint8_t *restrict in, const int step, int n,
         out[i] = in[step * i];
 }
 
-// The upper 10 of every `step`-th 16 bits.
+// The upper 10 of 16 bits.
 INLINE void
-unpack10(const uint8_t *bytes, const int step, int n, uint16_t *restrict out)
+unpack10(const uint8_t *bytes, int n, uint16_t *restrict out)
 {
     const uint16_t *restrict in = (const uint16_t *)(const void *)bytes;
     for (int i = 0; i < n; i++)
-        out[i] = (uint16_t)(in[step * i] >> 6);
+        out[i] = (uint16_t)(in[i] >> 6);
+}
+
+// The next tile of a line, which begins n bytes on. A tile's rows are too short
+// for the processor to notice where they lead.
+INLINE void
+prefetch(const uint8_t *in, int n)
+{
+    for (int i = n; i < 2 * n; i += 64)
+        __builtin_prefetch(in + i);
 }
 
 INLINE const uint8_t *
@@ -60,12 +71,27 @@ static void
 unpack_luma(Converter *k, const PeFrame *f, int row, int x, int n)
 {
     const uint8_t *in = frame_line(f, 0, row);
-    if (f->format == PE_FORMAT_P010)
-        unpack10(in + 2 * x, 1, n, k->luma);
-    else if (f->format == PE_FORMAT_YUY2)
+    if (f->format == PE_FORMAT_P010) {
+        prefetch(in + 2 * x, 2 * TILE);
+        unpack10(in + 2 * x, n, k->luma);
+    } else if (f->format == PE_FORMAT_YUY2) {
+        prefetch(in + 2 * x, 2 * TILE);
         unpack8(in + 2 * x, 2, n, k->luma);
-    else
+    } else {
+        prefetch(in + x, TILE);
         unpack8(in + x, 1, n, k->luma);
+    }
+}
+
+// Two planes' or bytes' samples, side by side.
+INLINE void
+interleave8(const uint8_t *restrict cb, const uint8_t *restrict cr,
+            const int step, int n, uint16_t *restrict out)
+{
+    for (int i = 0; i < n; i++) {
+        out[2 * i] = cb[step * i];
+        out[2 * i + 1] = cr[step * i];
+    }
 }
 
 // The chroma samples that cover them; x % 2 == 0.
@@ -75,51 +101,72 @@ unpack_chroma(Converter *k, const PeFrame *f, int row, int x, int n)
     n = (n + 1) / 2;
     if (f->format == PE_FORMAT_YUY2) {
         const uint8_t *in = frame_line(f, 0, row) + 2 * x;
-        unpack8(in + 1, 4, n, k->cb);
-        unpack8(in + 3, 4, n, k->cr);
+        interleave8(in + 1, in + 3, 4, n, k->chroma);
         return;
     }
     const uint8_t *in = frame_line(f, 1, row / 2);
     if (f->format == PE_FORMAT_P010) {
-        unpack10(in + 2 * x, 2, n, k->cb);
-        unpack10(in + 2 * x + 2, 2, n, k->cr);
+        prefetch(in + 2 * x, 2 * TILE);
+        unpack10(in + 2 * x, 2 * n, k->chroma);
     } else if (f->format == PE_FORMAT_NV12) {
-        unpack8(in + x, 2, n, k->cb);
-        unpack8(in + x + 1, 2, n, k->cr);
-    } else {
-        unpack8(in + x / 2, 1, n, k->cb);
-        unpack8(frame_line(f, 2, row / 2) + x / 2, 1, n, k->cr);
-    }
+        prefetch(in + x, TILE);
+        unpack8(in + x, 1, 2 * n, k->chroma);
+    } else
+        interleave8(in + x / 2, frame_line(f, 2, row / 2) + x / 2, 1, n,
+                    k->chroma);
 }
 
 // ---- Colours --------------------------------------------------------------
 
 #ifdef __AVX2__
 
-// What all pixels of a chroma sample share, for both of them.
-static void
-share_chroma(Converter *k)
-{
-    PeYuvCoefficients c = k->yuv;
-    const int luma = (1 << 15) - c.y_mul * c.y_off;
-    const int u[3] = {0, c.g_u, c.b_u}, v[3] = {c.r_v, c.g_v, 0};
-    for (int i = 0; i < 3; i++) {
-        const int ku = u[i], kv = v[i], rest = luma - (ku + kv) * c.c_off;
-        uint32_t high[TILE / 2], low[TILE / 2];
-        for (int x = 0; x < TILE / 2; x++) {
-            int32_t sum = ku * k->cb[x] + kv * k->cr[x] + rest;
-            high[x] = ((uint32_t)sum >> 16) * 0x10001u;
-            low[x] = ((0x7fffu - ((uint32_t)sum & 0xffff)) & 0xffff) * 0x10001u;
-        }
-        memcpy(k->high[i], high, sizeof high);
-        memcpy(k->rest[i], low, sizeof low);
-    }
-}
-
 INLINE __m256i
 load_words(const uint16_t *p)
 {
     return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+// One channel's ku * cb + kv * cr + rest of the 8 chroma samples at x. Factors
+// may have more than 16 bits: of their upper parts, which are small, all is in
+// the high half.
+INLINE void
+share_channel(Converter *k, int c, int x, __m256i samples, int ku, int kv,
+              int rest)
+{
+    // The upper and the lower two of every four bytes, each twice.
+    const __m256i uppers = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15));
+    const __m256i lowers = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 1, 0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13, 12, 13));
+    int16_t lu = (int16_t)ku, lv = (int16_t)kv;
+    int hu = (ku - lu) / 65536, hv = (kv - lv) / 65536;
+    __m256i low = _mm256_set1_epi32((uint16_t)lu | (int)((uint32_t)lv << 16));
+    __m256i high = _mm256_set1_epi32((uint16_t)hu | (int)((uint32_t)hv << 16));
+    __m256i sum = _mm256_add_epi32(_mm256_madd_epi16(samples, low),
+                                   _mm256_set1_epi32(rest));
+    sum = _mm256_add_epi32(
+        sum, _mm256_slli_epi32(_mm256_madd_epi16(samples, high), 16));
+    // 0x7fff - the low half
+    sum = _mm256_xor_si256(sum, _mm256_set1_epi32(0x7fff));
+    _mm256_storeu_si256((__m256i *)(void *)(k->high[c] + x),
+                        _mm256_shuffle_epi8(sum, uppers));
+    _mm256_storeu_si256((__m256i *)(void *)(k->rest[c] + x),
+                        _mm256_shuffle_epi8(sum, lowers));
+}
+
+// What all pixels of a chroma sample share, for n pixels.
+static void
+share_chroma(Converter *k, int n)
+{
+    PeYuvCoefficients c = k->yuv;
+    const int luma = (1 << 15) - c.y_mul * c.y_off;
+    for (int x = 0; x < n; x += 16) {
+        __m256i v = load_words(k->chroma + x);
+        share_channel(k, 0, x, v, 0, c.r_v, luma - c.r_v * c.c_off);
+        share_channel(k, 1, x, v, c.g_u, c.g_v,
+                      luma - (c.g_u + c.g_v) * c.c_off);
+        share_channel(k, 2, x, v, c.b_u, 0, luma - c.b_u * c.c_off);
+    }
 }
 
 // n pixels from k->luma and what share_chroma() made, rounded up to 32: out
@@ -159,8 +206,12 @@ combine(const Converter *k, int n, uint8_t *out, size_t plane)
 #else
 
 static void
-share_chroma(Converter *k)
+share_chroma(Converter *k, int n)
 {
+    for (int i = 0; i < (n + 1) / 2; i++) {
+        k->cb[2 * i] = k->cb[2 * i + 1] = k->chroma[2 * i];
+        k->cr[2 * i] = k->cr[2 * i + 1] = k->chroma[2 * i + 1];
+    }
 }
 
 INLINE uint8_t
@@ -176,12 +227,16 @@ combine(const Converter *k, int n, uint8_t *out, size_t plane)
     PeYuvCoefficients c = k->yuv;
     uint8_t *restrict r = out, *restrict g = out + plane;
     uint8_t *restrict b = g + plane;
+    if (k->channels == 1) {
+        for (int x = 0; x < n; x++)
+            r[x] =
+                saturate((c.y_mul * (k->luma[x] - c.y_off) + (1 << 15)) >> 16);
+        return;
+    }
     for (int x = 0; x < n; x++) {
         int luma = c.y_mul * (k->luma[x] - c.y_off) + (1 << 15);
-        int u = k->cb[x / 2] - c.c_off, v = k->cr[x / 2] - c.c_off;
+        int u = k->cb[x] - c.c_off, v = k->cr[x] - c.c_off;
         r[x] = saturate((luma + c.r_v * v) >> 16);
-        if (k->channels == 1)
-            continue;
         g[x] = saturate((luma + c.g_u * u + c.g_v * v) >> 16);
         b[x] = saturate((luma + c.b_u * u) >> 16);
     }
@@ -224,10 +279,13 @@ split_row(const Converter *k, const PeFrame *f, int row, int x, int n,
     const uint8_t *in = frame_line(f, 0, row);
     bool swapped = f->format == PE_FORMAT_BGR || f->format == PE_FORMAT_BGRX;
     uint8_t *const out[3] = {swapped ? b : r, g, swapped ? r : b};
-    if (f->format == PE_FORMAT_RGB || f->format == PE_FORMAT_BGR)
+    if (f->format == PE_FORMAT_RGB || f->format == PE_FORMAT_BGR) {
+        prefetch(in + 3 * x, 3 * TILE);
         split_pixels(k, in + 3 * x, 3, n, out);
-    else
+    } else {
+        prefetch(in + 4 * x, 4 * TILE);
         split_pixels(k, in + 4 * x, 4, n, out);
+    }
 }
 
 // ---- Rows -----------------------------------------------------------------
@@ -241,9 +299,9 @@ converter_init(Converter *k, const PeFrame *f)
     k->channels = f->format == PE_FORMAT_GRAY8 ? 1 : 3;
     k->yuv = pe_yuv_coefficients(matrix, f->full_range,
                                  f->format == PE_FORMAT_P010 ? 10 : 8);
-    for (int x = 0; x < TILE / 2; x++)
-        k->cb[x] = k->cr[x] = (uint16_t)k->yuv.c_off;
-    share_chroma(k);
+    for (int x = 0; x < TILE; x++)
+        k->chroma[x] = (uint16_t)k->yuv.c_off;
+    share_chroma(k, TILE);
 #ifdef __AVX2__
     int step = f->format == PE_FORMAT_RGB || f->format == PE_FORMAT_BGR ? 3 : 4;
     memset(k->shuffles, 0x80, sizeof k->shuffles); // nothing from there
@@ -273,7 +331,7 @@ convert_rows(Converter *k, const PeFrame *f, int row, int n_rows, int x, int n,
         if (f->format >= PE_FORMAT_NV12 &&
             (i % 2 == 0 || f->format == PE_FORMAT_YUY2)) {
             unpack_chroma(k, f, row + i, x, n);
-            share_chroma(k);
+            share_chroma(k, n);
         }
         combine(k, n, rows, plane);
     }

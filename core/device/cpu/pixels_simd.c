@@ -45,15 +45,25 @@ squash_column(const PePixels *p, int o, const int channels, uint8_t *out)
     const uint8_t *in =
         p->columns + (size_t)(x->first[o] * channels) * 2 * LANES;
     const PePairWeights *w = x->weights + (size_t)o * (size_t)x->max;
-    Sums sums[3];
-    for (int c = 0; c < channels; c++)
-        sums_start(&sums[c]);
-    for (int k = 0; k < x->count[o]; k++) {
-        for (int c = 0; c < channels; c++, in += 2 * LANES)
-            sums_add(&sums[c], in, &w[k]);
-    }
-    for (int c = 0; c < channels; c++)
-        sums_store(&sums[c], out + c * LANES);
+    // No array, and no loop that may not run: gcc would keep some in memory.
+    Sums r, g, b;
+    sums_start(&r);
+    sums_start(&g);
+    sums_start(&b);
+    const PePairWeights *end = w + x->count[o];
+    do {
+        sums_add(&r, in, w);
+        if (channels > 1) {
+            sums_add(&g, in + 2 * LANES, w);
+            sums_add(&b, in + 4 * LANES, w);
+        }
+        in += channels * 2 * LANES;
+    } while (++w < end);
+    sums_store(&r, out);
+    if (channels == 1)
+        return;
+    sums_store(&g, out + LANES);
+    sums_store(&b, out + 2 * LANES);
 }
 
 // p->columns to frame rows row .. row + 15 of the ring; row % 2 == 0.
@@ -88,11 +98,12 @@ squash_rows(const PePixels *p, int o, int c, int x, uint8_t *out)
     int pair = y->first[o] % p->ring_pairs;
     Sums sums;
     sums_start(&sums);
-    for (int k = 0; k < y->count[o]; k++) {
+    const PePairWeights *end = w + y->count[o];
+    do {
         int n = pair * p->channels + c;
-        sums_add(&sums, p->ring + (size_t)n * line + 2 * (size_t)x, &w[k]);
+        sums_add(&sums, p->ring + (size_t)n * line + 2 * (size_t)x, w);
         pair = pair + 1 < p->ring_pairs ? pair + 1 : 0;
-    }
+    } while (++w < end);
     sums_store(&sums, out);
 }
 

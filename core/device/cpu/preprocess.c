@@ -9,8 +9,7 @@
 
 struct PeSlot {
     int width, height;
-    PeResizeAxis *x, *y; // of the last frame's size; NULL before the first
-    uint8_t *rgb;        // u8 [3, height, width]
+    uint8_t *rgb; // u8 [3, height, width]
 };
 
 PePixelsFunc
@@ -102,6 +101,30 @@ pe_pixels_layout(PePixels *p, const PeFrame *frame, const PeResizeAxis *x,
     return size;
 }
 
+// ---- Tables -----------------------------------------------------------------
+
+// Two for a stream and two for each of its regions; of a 4K frame a table has
+// 32 KiB.
+#define MAX_RESIZES 64
+
+static void *
+build_axis(int in_size, int out_size, void *user_data, GError **error)
+{
+    return pe_resize_axis_new(in_size, out_size);
+}
+
+static void
+free_axis(void *axis, void *user_data)
+{
+    pe_resize_axis_free(axis);
+}
+
+PeResizeCache *
+pe_cpu_resizes_new(void)
+{
+    return pe_resize_cache_new(MAX_RESIZES, build_axis, free_axis, NULL);
+}
+
 // ---- Slots ------------------------------------------------------------------
 
 PeSlot *
@@ -122,25 +145,35 @@ pe_slot_free_c(PeBackend *be, PeSlot *slot)
 {
     if (!slot)
         return;
-    pe_resize_axis_free(slot->x);
-    pe_resize_axis_free(slot->y);
     pe_block_free(slot->rgb);
     g_free(slot);
 }
 
-// Streams seldom change their size, so a slot keeps the tables it had.
-static void
-update_axis(PeResizeAxis **axis, int in_size, int out_size)
+// Into the slot, by the tables of the crop's width and height.
+static bool
+squash(const PeCpu *cpu, PeSlot *slot, const PeFrame *frame,
+       const PeResizeAxis *x, const PeResizeAxis *y, GError **error)
 {
-    if (*axis && (*axis)->in_size == in_size)
-        return;
-    pe_resize_axis_free(*axis);
-    *axis = pe_resize_axis_new(in_size, out_size);
+    PePixels p = {.rgb = slot->rgb};
+    size_t size = pe_pixels_layout(&p, frame, x, y, NULL);
+    // Of the heap, which keeps it for the next frame.
+    uint8_t *scratch = aligned_alloc(64, (size + 63) & ~(size_t)63);
+    if (!scratch) {
+        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
+                    "no memory left to resize %dx%d pixels (%zu KiB)",
+                    x->in_size, y->in_size, size >> 10);
+        return false;
+    }
+    pe_pixels_layout(&p, frame, x, y, scratch);
+    pe_pixels_func(cpu->isa)(&p);
+    free(scratch);
+    return true;
 }
 
 bool
 pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame, GError **error)
 {
+    const PeCpu *cpu = (PeCpu *)be;
     if (frame->memory != PE_MEMORY_HOST) {
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
                     "the frame lies in device memory, which the cpu backend "
@@ -150,23 +183,15 @@ pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame, GError **error)
     if (!pe_frame_check(frame, error))
         return false;
     PeRect crop = pe_frame_get_crop(frame);
-    update_axis(&slot->x, crop.width, slot->width);
-    update_axis(&slot->y, crop.height, slot->height);
-
-    PePixels p = {.rgb = slot->rgb};
-    size_t size = pe_pixels_layout(&p, frame, slot->x, slot->y, NULL);
-    // Of the heap, which keeps it for the next frame.
-    uint8_t *scratch = aligned_alloc(64, (size + 63) & ~(size_t)63);
-    if (!scratch) {
-        g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
-                    "no memory left to resize %dx%d pixels (%zu KiB)",
-                    crop.width, crop.height, size >> 10);
-        return false;
-    }
-    pe_pixels_layout(&p, frame, slot->x, slot->y, scratch);
-    pe_pixels_func(((PeCpu *)be)->isa)(&p);
-    free(scratch);
-    return true;
+    PeResizeTable *x =
+        pe_resize_cache_get(cpu->resizes, crop.width, slot->width, error);
+    PeResizeTable *y =
+        x ? pe_resize_cache_get(cpu->resizes, crop.height, slot->height, error)
+          : NULL;
+    bool ok = y && squash(cpu, slot, frame, x->data, y->data, error);
+    pe_resize_cache_put(cpu->resizes, x);
+    pe_resize_cache_put(cpu->resizes, y);
+    return ok;
 }
 
 // One patch of the slot at pixel (x, y), through a table of act.

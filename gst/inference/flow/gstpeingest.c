@@ -75,41 +75,6 @@ check_memory(GstPeIngest *self, const GstPeShot *shot)
     return false;
 }
 
-// Does the buffer's own description allow for the frame of the caps? It may be
-// larger. false after an error was posted.
-static bool
-check_meta(GstPeIngest *self, const GstPeShot *shot)
-{
-    const GstVideoInfo *info = shot->info;
-    const GstVideoMeta *meta = gst_buffer_get_video_meta(shot->buffer);
-
-    if (!meta || (meta->format == GST_VIDEO_INFO_FORMAT(info) &&
-                  (int)meta->width >= GST_VIDEO_INFO_WIDTH(info) &&
-                  (int)meta->height >= GST_VIDEO_INFO_HEIGHT(info)))
-        return true;
-    gst_pe_shared_post_format_error(
-        self->shared,
-        "The caps announce %dx%d %s frames, but the GstVideoMeta of a buffer "
-        "says %ux%u %s",
-        GST_VIDEO_INFO_WIDTH(info), GST_VIDEO_INFO_HEIGHT(info),
-        GST_VIDEO_INFO_NAME(info), meta->width, meta->height,
-        gst_video_format_to_string(meta->format));
-    return false;
-}
-
-static void
-post_mismatch(GstPeIngest *self, const GstPeShot *shot)
-{
-    const GstVideoInfo *info = shot->info;
-
-    gst_pe_shared_post_format_error(
-        self->shared,
-        "A buffer of %" G_GSIZE_FORMAT
-        " bytes does not hold the %dx%d %s frame that its caps announce",
-        gst_buffer_get_size(shot->buffer), GST_VIDEO_INFO_WIDTH(info),
-        GST_VIDEO_INFO_HEIGHT(info), GST_VIDEO_INFO_NAME(info));
-}
-
 // NULL after an error was posted.
 static PeJob *
 submit(GstPeIngest *self, const GstPeShot *shot)
@@ -120,11 +85,11 @@ submit(GstPeIngest *self, const GstPeShot *shot)
     PeFrame frame;
     PeJob *job = NULL;
 
-    if (!check_memory(self, shot) || !check_meta(self, shot))
+    if (!check_memory(self, shot))
         return NULL;
     if (!gst_pe_frame_map(&map, &frame, shot->info, shot->buffer,
-                          !pe_engine_is_host(self->engine))) {
-        post_mismatch(self, shot);
+                          !pe_engine_is_host(self->engine), &error)) {
+        gst_pe_shared_post_format_error(self->shared, "%s", error->message);
         return NULL;
     }
     bool ok = pe_client_submit(self->client,

@@ -492,7 +492,9 @@ add_tests(void)
 int
 main(int argc, char **argv)
 {
-    PeRunnerOps script = fake_runner_ops;
+    static PeRunnerOps script; // an engine that lingers has it to the end
+
+    script = fake_runner_ops;
 
     script.ingest = script_ingest;
     fake_reset();

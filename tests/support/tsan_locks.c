@@ -102,6 +102,26 @@ g_once_init_leave(volatile void *location, gsize result)
         real(object); \
     }
 
+// Those of our own objects.
+void
+g_atomic_rc_box_release_full(gpointer box, GDestroyNotify clear)
+{
+    REAL(g_atomic_rc_box_release_full);
+    __tsan_release(box);
+    __tsan_acquire(box);
+    real(box, clear);
+}
+
+gboolean(g_atomic_ref_count_dec)(gatomicrefcount *count)
+{
+    REAL(g_atomic_ref_count_dec);
+    __tsan_release(count);
+    gboolean last = real(count);
+    if (last)
+        __tsan_acquire(count);
+    return last;
+}
+
 UNREF(gpointer, g_object_unref)
 UNREF(gpointer, gst_object_unref)
 UNREF(GstMiniObject *, gst_mini_object_unref)

@@ -7,7 +7,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-G_DEFINE_QUARK(pe-error-quark, pe_error);
+// GLib's macro keeps it in a variable that every thread writes.
+GQuark
+pe_error_quark(void)
+{
+    return g_quark_from_static_string("pe-error-quark");
+}
 
 const char *
 pe_get_version(void)

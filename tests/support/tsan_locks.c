@@ -166,3 +166,42 @@ gst_bus_post(GstBus *bus, GstMessage *message)
     __tsan_release(bus);
     return real(bus, message);
 }
+
+// ---- Calls ------------------------------------------------------------------
+
+typedef struct {
+    GstElementCallAsyncFunc func;
+    gpointer data;
+    GDestroyNotify destroy;
+} Call;
+
+static void
+run_call(GstElement *element, gpointer data)
+{
+    Call *call = data;
+
+    __tsan_acquire(call);
+    call->func(element, call->data);
+}
+
+static void
+free_call(gpointer data)
+{
+    Call *call = data;
+
+    if (call->destroy)
+        call->destroy(call->data);
+    g_free(call);
+}
+
+void
+gst_element_call_async(GstElement *element, GstElementCallAsyncFunc func,
+                       gpointer data, GDestroyNotify destroy)
+{
+    REAL(gst_element_call_async);
+    Call *call = g_new(Call, 1);
+
+    *call = (Call){func, data, destroy};
+    __tsan_release(call);
+    real(element, run_call, call, free_call);
+}

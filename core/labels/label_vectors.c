@@ -4,7 +4,6 @@
 
 #include "label_vectors.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "text_cache.h"
@@ -55,16 +54,6 @@ warn_if_cut(Embedder *e, const char *text, bool cached)
         g_ptr_array_add(e->warnings, g_steal_pointer(&warning));
 }
 
-static bool
-are_finite(const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i]))
-            return false;
-    }
-    return true;
-}
-
 // Embed the texts that the cache does not have.
 //   missing  [n]       their positions among `texts` and `out`
 //   keys     [n, PE_TEXT_KEY_SIZE]
@@ -82,12 +71,6 @@ embed_missing(const Embedder *e, const char *const *texts, const int *missing,
     if (!pe_engine_embed_texts(e->engine, e->tokenizer, asked, n, vectors,
                                error))
         return false;
-    if (!are_finite(vectors, (size_t)n * dim)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_BACKEND,
-                    "%s: a text vector is not finite",
-                    pe_engine_get_description(e->engine));
-        return false;
-    }
     pe_text_cache_append(e->cache, keys, vectors, n);
     for (int i = 0; i < n; i++)
         memcpy(out + (size_t)missing[i] * dim, vectors + (size_t)i * dim,

@@ -185,6 +185,35 @@ takes_texts_in_every_locale(void)
         g_unsetenv("LC_ALL");
 }
 
+// A damaged file never becomes vectors of null.
+static void
+refuses_vectors_that_are_not_finite(void)
+{
+    static const struct {
+        const char *tensor, *what;
+    } cases[] = {
+        {"visual.transformer.resblocks.1.mlp.c_fc.weight", "image"},
+        {"transformer.resblocks.1.mlp.c_fc.weight", "text"},
+    };
+    g_autofree char *jpg = media("ball.jpg");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        char *bad = tiny_model_new(1);
+        tiny_model_spoil(bad, cases[i].tensor);
+        bool text = g_str_equal(cases[i].what, "text");
+        Run r = RUN("pe-embed", "-m", bad, "-d", "cpu", text ? "-t" : "-i",
+                    text ? "dog" : jpg);
+        g_assert_cmpint(r.status, ==, 1);
+        g_assert_cmpstr(r.out, ==, "");
+        g_assert_nonnull(strstr(r.err, "vectors are not finite"));
+        g_assert_nonnull(strstr(r.err, cases[i].what));
+        clear(&r);
+        r = RUN("pe-model", "check", "-d", "cpu", bad);
+        g_assert_cmpint(r.status, ==, 1);
+        clear(&r);
+        tiny_model_remove(bad);
+    }
+}
+
 static void
 refuses_a_text_that_is_not_utf8(void)
 {
@@ -409,6 +438,7 @@ main(int argc, char **argv)
 
     g_test_add_func("/tools/embed", prints_unit_vectors_of_everything);
     g_test_add_func("/tools/locale", takes_texts_in_every_locale);
+    g_test_add_func("/tools/nan", refuses_vectors_that_are_not_finite);
     g_test_add_func("/tools/not-utf8", refuses_a_text_that_is_not_utf8);
     g_test_add_func("/tools/video", samples_a_video_as_the_reference_does);
     g_test_add_func("/tools/short-video", repeats_frames_of_a_short_video);

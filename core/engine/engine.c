@@ -59,74 +59,6 @@
 
 #include "engine_private.h"
 
-// ---- The worker ------------------------------------------------------------
-
-void
-pe_engine_log_use(PeEngine *e)
-{
-    PeEngineStats s;
-    pe_engine_get_stats(e, &s);
-    pe_log(PE_LOG_INFO,
-           "%s has no user any more: %" G_GUINT64_FORMAT
-           " images in %" G_GUINT64_FORMAT
-           " batches (%.0f %% full), %" G_GUINT64_FORMAT
-           " texts, batch p50 %.1f ms, p99 %.1f ms",
-           e->runner->name, s.images, s.batches, 100 * s.batch_fill, s.texts,
-           s.compute_ms[0], s.compute_ms[2]);
-}
-
-static void
-close_runner(PeEngine *e)
-{
-    PeSlot *slot;
-    while (e->queue && (slot = pe_queue_get_slot(e->queue)))
-        e->ops->slot_free(e->runner, slot);
-    e->ops->close(e->runner);
-    e->runner = NULL;
-}
-
-// Returns false when the engine is not to be used.
-static bool
-load(PeEngine *e)
-{
-    int64_t start = g_get_monotonic_time();
-    GError *error = NULL;
-    PeRunner *runner = e->ops->open(&e->params, &error);
-    if (runner && !pe_registry_set_runner(e, runner)) {
-        e->ops->close(runner);
-        return false;
-    }
-    bool ok = runner && e->ops->load(runner, &error);
-    if (ok) {
-        e->queue = pe_queue_new(e->dim, runner->batch_size,
-                                (int64_t)e->params.batch_timeout * 1000);
-        pe_log(PE_LOG_INFO, "%s (%s) on %s, %s, %s: batch %d, ready in %.0f ms",
-               pe_model_get_name(e->params.model),
-               pe_model_get_dtype(e->params.model), runner->name,
-               runner->description, pe_precision_nick(runner->precision),
-               runner->batch_size,
-               (double)(g_get_monotonic_time() - start) / 1000);
-    }
-    pe_registry_set_loaded(e, error);
-    if (!ok && runner)
-        e->ops->close(runner);
-    return ok;
-}
-
-static void *
-worker_main(void *data)
-{
-    PeEngine *e = data;
-    if (load(e)) {
-        pe_engine_work(e);
-        close_runner(e);
-    }
-    // Nobody else can make it one now.
-    if (e->orphaned)
-        pe_registry_end_orphan(e);
-    return NULL;
-}
-
 // ---- Life ------------------------------------------------------------------
 
 PeEngine *
@@ -141,12 +73,6 @@ pe_engine_new(const PeEngineParams *params, const PeRunnerOps *ops)
     e->ref_count = 1;
     g_mutex_init(&e->stats_lock);
     return e;
-}
-
-void
-pe_engine_start(PeEngine *e)
-{
-    e->worker = g_thread_new("pe-engine", worker_main, e);
 }
 
 void
@@ -231,4 +157,18 @@ pe_engine_get_stats(PeEngine *engine, PeEngineStats *stats)
     if (stats->batches > 0)
         stats->batch_fill = (double)stats->images /
                             ((double)stats->batches * stats->batch_size);
+}
+
+void
+pe_engine_log_use(PeEngine *e)
+{
+    PeEngineStats s;
+    pe_engine_get_stats(e, &s);
+    pe_log(PE_LOG_INFO,
+           "%s has no user any more: %" G_GUINT64_FORMAT
+           " images in %" G_GUINT64_FORMAT
+           " batches (%.0f %% full), %" G_GUINT64_FORMAT
+           " texts, batch p50 %.1f ms, p99 %.1f ms",
+           e->runner->name, s.images, s.batches, 100 * s.batch_fill, s.texts,
+           s.compute_ms[0], s.compute_ms[2]);
 }

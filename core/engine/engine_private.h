@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// engine_private.h - the engine's inside, shared by engine*.c and their tests.
+// engine_private.h - the engine's inside, shared by its files and their tests:
+// load.c stands on worker.c, that on registry.c, and that on engine.c; client.c
+// and texts.c use an engine that is ready.
 
 #pragma once
 
@@ -56,18 +58,26 @@ void pe_engine_set_ops_for_tests(const PeRunnerOps *ops);
 PeEngine *pe_engine_get_with(const PeEngineParams *params,
                              const PeRunnerOps *ops, GError **error);
 
-// ---- engine.c
-// ----------------------------------------------------------------
+// ---- engine.c --------------------------------------------------------------
 
-// With one reference; not in the registry.
+// With one reference; not in the registry, without a thread.
 PeEngine *pe_engine_new(const PeEngineParams *params, const PeRunnerOps *ops);
-void pe_engine_start(PeEngine *e);
 // After its worker has ended.
 void pe_engine_destroy(PeEngine *e);
 void pe_engine_log_use(PeEngine *e);
 
-// ---- registry.c, called by the worker
-// ------------------------------------------
+// ---- registry.c, called to get an engine -----------------------------------
+
+// A reference to the engine that these parameters lead to, or to a new one,
+// which `worker` is to load and to serve on a thread of its own. *shared tells
+// whether somebody else uses it.
+PeEngine *pe_registry_join(const PeEngineParams *params, const PeRunnerOps *ops,
+                           GThreadFunc worker, bool *shared);
+// Waits until the engine is loaded. Takes the reference and returns one, maybe
+// of another engine, or NULL.
+PeEngine *pe_registry_wait(PeEngine *e, GError **error);
+
+// ---- registry.c, called by the worker --------------------------------------
 
 // What the engine is about to be. False: another engine already is, which the
 // callers get instead; the runner stays the caller's.
@@ -84,8 +94,7 @@ bool pe_registry_retire(PeEngine *e, int64_t now);
 // The last that the worker of an orphaned engine does.
 void pe_registry_end_orphan(PeEngine *e);
 
-// ---- worker.c
-// ----------------------------------------------------------------
+// ---- worker.c --------------------------------------------------------------
 
 // Serve the queue until it is stopped; the body of the worker.
 void pe_engine_work(PeEngine *engine);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// queue_private.h - the queue's inside, shared by queue.c (what users do),
-// queue_worker.c (what the worker does), queue_order.c (who is next) and job.c.
-// Functions that end in _locked are called with the queue's lock held.
+// queue_private.h - the queue's inside. queue_clients.c (what users do) and
+// queue_worker.c (what the worker does) stand on job.c, that on queue_order.c
+// (who is next) and queue.c (the queue itself). Functions that end in _locked
+// are called with the queue's lock held.
 
 #pragma once
 

@@ -252,28 +252,28 @@ pe_registry_set_loaded(PeEngine *e, GError *error)
     g_mutex_unlock(&lock);
 }
 
-static void
-warn_about_differences(const PeEngine *e, const PeEngineParams *params)
+// ---- Getting one -----------------------------------------------------------
+
+PeEngine *
+pe_registry_join(const PeEngineParams *params, const PeRunnerOps *ops,
+                 GThreadFunc worker, bool *shared)
 {
-    if (params->batch_size && params->batch_size != e->runner->batch_size)
-        pe_log(PE_LOG_WARNING,
-               "the shared engine on %s keeps its batch size of %d, not %d",
-               e->runner->name, e->runner->batch_size, params->batch_size);
-    if (params->batch_timeout != e->params.batch_timeout)
-        pe_log(PE_LOG_WARNING,
-               "the shared engine on %s keeps its batch timeout of %d ms, not "
-               "%d ms",
-               e->runner->name, e->params.batch_timeout, params->batch_timeout);
-    if (params->n_threads && params->n_threads != e->params.n_threads)
-        pe_log(PE_LOG_WARNING,
-               "the shared engine on %s keeps its number of threads",
-               e->runner->name);
+    g_mutex_lock(&lock);
+    PeEngine *e = find_locked(params, ops);
+    *shared = e && !e->lingers;
+    if (e) {
+        add_user_locked(e);
+    } else {
+        e = pe_engine_new(params, ops);
+        engines = g_list_append(engines, e);
+        e->worker = g_thread_new("pe-engine", worker, e);
+    }
+    g_mutex_unlock(&lock);
+    return e;
 }
 
-// Waits until the engine is loaded. Takes the reference and returns one, maybe
-// of another engine.
-static PeEngine *
-wait_for_load(PeEngine *e, GError **error)
+PeEngine *
+pe_registry_wait(PeEngine *e, GError **error)
 {
     g_mutex_lock(&lock);
     while (e->state == ENGINE_LOADING)
@@ -288,58 +288,7 @@ wait_for_load(PeEngine *e, GError **error)
     if (ready)
         return e;
     pe_engine_unref(e);
-    return twin ? wait_for_load(twin, error) : NULL;
-}
-
-// ---- Getting one -----------------------------------------------------------
-
-PeEngine *
-pe_engine_get_with(const PeEngineParams *params, const PeRunnerOps *ops,
-                   GError **error)
-{
-    PeEngineParams p = *params;
-    if (!p.device || !*p.device)
-        p.device = "auto";
-    if (pe_model_get_vision(p.model)->output_dim == 0) {
-        g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                    "%s has no projection: Lang and Spatial models give tokens "
-                    "for other networks, no embedding; use a Core model",
-                    pe_model_get_name(p.model));
-        return NULL;
-    }
-    g_mutex_lock(&lock);
-    PeEngine *e = find_locked(&p, ops);
-    bool shared = e && !e->lingers;
-    if (e) {
-        add_user_locked(e);
-    } else {
-        e = pe_engine_new(&p, ops);
-        engines = g_list_append(engines, e);
-        pe_engine_start(e);
-    }
-    g_mutex_unlock(&lock);
-
-    e = wait_for_load(e, error);
-    if (e && shared)
-        warn_about_differences(e, &p);
-    return e;
-}
-
-static const PeRunnerOps *ops_in_use = &pe_runner_ops;
-
-void
-pe_engine_set_ops_for_tests(const PeRunnerOps *ops)
-{
-    ops_in_use = ops ? ops : &pe_runner_ops;
-}
-
-PeEngine *
-pe_engine_get(const PeEngineParams *params, GError **error)
-{
-    g_return_val_if_fail(params && params->model, NULL);
-    g_return_val_if_fail(params->batch_size >= 0 && params->batch_timeout >= 0,
-                         NULL);
-    return pe_engine_get_with(params, ops_in_use, error);
+    return twin ? pe_registry_wait(twin, error) : NULL;
 }
 
 PeEngine *

@@ -28,13 +28,14 @@ embed_many_texts(void *engine)
     return NULL;
 }
 
+// As the regions of one frame, so that the worker finds all or none of them.
 static void
 submit_batch(PeClient *client, PeJob **jobs)
 {
+    static const PeRect regions[4];
     PeFrame frame = {.width = 1};
-    PeSubmit submit = {.frame = &frame};
-    for (int i = 0; i < 4; i++)
-        g_assert_true(pe_client_submit(client, &submit, &jobs[i], NULL));
+    PeSubmit submit = {.frame = &frame, .regions = regions, .n_regions = 4};
+    g_assert_true(pe_client_submit(client, &submit, jobs, NULL));
 }
 
 static void

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "core/base/tensor.h"
 #include "text_cache.h"
 
 #define BLOCK 256 // texts embedded at a time: bounds the memory for vectors
@@ -71,6 +72,13 @@ embed_missing(const Embedder *e, const char *const *texts, const int *missing,
     if (!pe_engine_embed_texts(e->engine, e->tokenizer, asked, n, vectors,
                                error))
         return false;
+    // Other programs and later days would read them from the cache.
+    if (!pe_all_finite(vectors, (size_t)n * dim)) {
+        g_set_error(error, PE_ERROR, PE_ERROR_BACKEND,
+                    "%s: a text vector is not finite",
+                    pe_engine_get_description(e->engine));
+        return false;
+    }
     pe_text_cache_append(e->cache, keys, vectors, n);
     for (int i = 0; i < n; i++)
         memcpy(out + (size_t)missing[i] * dim, vectors + (size_t)i * dim,

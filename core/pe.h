@@ -398,9 +398,9 @@ typedef struct {
                       // or INT64_MAX: never
 } PeSubmit;
 
-// Preprocess the frame (on this thread) and queue one job for each region, with
-// one map and one upload of the frame for all of them. Never waits for the
-// device.
+// Preprocess the frame (on this thread) and queue one job for each region.
+// Every region is preprocessed by itself; a device gets only the samples of the
+// frame that cover it. Never waits for the device.
 //   jobs  [max(n_regions, 1)], gets references
 // False when no job has been queued.
 bool pe_client_submit(PeClient *client, const PeSubmit *submit, PeJob **jobs,

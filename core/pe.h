@@ -365,8 +365,9 @@ typedef struct {
 
 // Known answers: a built-in picture and two built-in texts go through the first
 // layers of the model on the device (NULL: "auto") and on the plain C
-// operations. False with PE_ERROR_BACKEND, and a full report, when the device
-// answers wrongly; pe_engine_get() runs the picture's part by itself.
+// operations, then through all layers on the device alone, whose output must be
+// finite. False with PE_ERROR_BACKEND, and a full report, when the device
+// answers wrongly; pe_engine_get() runs the picture's first part by itself.
 // `report` may be NULL.
 bool pe_device_check(PeModel *model, const char *device, PePrecision precision,
                      PeDeviceReport *report,

@@ -15,7 +15,8 @@
  * #GstPeMeta (and as GstAnalyticsClsMtd where that exists). Pixels pass through
  * untouched. All elements of a process with the same model, device and
  * precision share one copy of the weights, and their frames are computed in
- * common batches.
+ * common batches. Of a frame with a #GstVideoCropMeta, only its rectangle is
+ * embedded; regions of interest are not looked at.
  *
  * ## Which frame carries the result
  *
@@ -23,8 +24,9 @@
  * frames between clips do not wait. In latest mode, no frame ever waits, and
  * every frame carries the most recent result together with its age. In auto
  * mode, the element chooses latest behind a live source and in front of a sink
- * that keeps time (sync=true), and exact otherwise. With
- * #GstPeInference:hold=none, frames carry no results and pass at once.
+ * that keeps time (sync=true, the default of appsink), and exact otherwise.
+ * With #GstPeInference:hold=none, frames carry no results and pass at once in
+ * either mode.
  *
  * Every result is also posted as a message, and travels downstream as a
  * serialized event, see gst_event_get_pe_result(): directly behind the frame
@@ -48,7 +50,9 @@
  * PAUSED waits for it. A model that is not there is the error of the change to
  * READY; one that cannot be loaded is that of the change to PAUSED. The model
  * stays loaded until NULL, so a source that reconnects in READY does not load
- * it again; changed properties do.
+ * it again; changed properties do. After its last user, a model stays in the
+ * process for the seconds of the environment variable `GST_PE_ENGINE_LINGER`
+ * (5), and who asks for it again meanwhile need not load it.
  *
  * ## Latency
  *

@@ -555,18 +555,23 @@ gst_pe_input_get_shared(GstPeInput *self)
     return self->shared;
 }
 
+// A serialized query comes in under the pad's stream lock, even if the pad is
+// not active, and asks what these two change.
 void
 gst_pe_input_start(GstPeInput *self, PeEngine *engine, PeClient *client)
 {
+    GST_PAD_STREAM_LOCK(self->shared->sinkpad);
     self->engine = engine;
     self->client = client;
     gst_pe_ingest_start(self->ingest, engine, client);
+    GST_PAD_STREAM_UNLOCK(self->shared->sinkpad);
     gst_pe_shared_look_for_pace(self->shared);
 }
 
 void
 gst_pe_input_stop(GstPeInput *self)
 {
+    GST_PAD_STREAM_LOCK(self->shared->sinkpad);
     gst_pe_ingest_stop(self->ingest);
     reset(self);
     self->engine = NULL;
@@ -574,4 +579,5 @@ gst_pe_input_stop(GstPeInput *self)
     self->live_known = false;
     gst_pe_source_set_stream(&self->source, NULL);
     gst_video_info_init(&self->info);
+    GST_PAD_STREAM_UNLOCK(self->shared->sinkpad);
 }

@@ -365,8 +365,9 @@ typedef struct {
 
 // Known answers: a built-in picture and two built-in texts go through the first
 // layers of the model on the device (NULL: "auto") and on the plain C
-// operations. False with PE_ERROR_BACKEND, and a full report, when the device
-// answers wrongly; pe_engine_get() runs the picture's part by itself.
+// operations, then through all layers on the device alone, whose output must be
+// finite. False with PE_ERROR_BACKEND, and a full report, when the device
+// answers wrongly; pe_engine_get() runs the picture's first part by itself.
 // `report` may be NULL.
 bool pe_device_check(PeModel *model, const char *device, PePrecision precision,
                      PeDeviceReport *report,
@@ -397,9 +398,9 @@ typedef struct {
                       // or INT64_MAX: never
 } PeSubmit;
 
-// Preprocess the frame (on this thread) and queue one job for each region, with
-// one map and one upload of the frame for all of them. Never waits for the
-// device.
+// Preprocess the frame (on this thread) and queue one job for each region.
+// Every region is preprocessed by itself; a device gets only the samples of the
+// frame that cover it. Never waits for the device.
 //   jobs  [max(n_regions, 1)], gets references
 // False when no job has been queued.
 bool pe_client_submit(PeClient *client, const PeSubmit *submit, PeJob **jobs,

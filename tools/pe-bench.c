@@ -23,7 +23,7 @@ static double opt_seconds = 10;
 static gboolean opt_pipeline, opt_json, opt_list;
 
 static const GOptionEntry entries[] = {
-    {"config", 'c', 0, G_OPTION_ARG_STRING, &opt_config,
+    {"config", 'c', 0, G_OPTION_ARG_FILENAME, &opt_config,
      "A published shape with random weights instead", "NAME"},
     {"list", 'l', 0, G_OPTION_ARG_NONE, &opt_list, "List the shapes", NULL},
     {"seconds", 's', 0, G_OPTION_ARG_DOUBLE, &opt_seconds,

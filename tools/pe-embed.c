@@ -21,7 +21,7 @@ static int opt_frames = 8;
 static gboolean opt_json;
 
 static const GOptionEntry entries[] = {
-    {"text", 't', 0, G_OPTION_ARG_STRING_ARRAY, &opt_texts,
+    {"text", 't', 0, G_OPTION_ARG_FILENAME_ARRAY, &opt_texts,
      "Embed a text (may be repeated)", "TEXT"},
     {"image", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &opt_images,
      "Embed a picture (may be repeated)", "FILE"},
@@ -375,6 +375,22 @@ run(void)
     return app.status;
 }
 
+// A text is UTF-8 whatever the locale is.
+static bool
+check_texts(void)
+{
+    for (char **text = opt_texts; text && *text; text++) {
+        if (!g_utf8_validate(*text, -1, NULL)) {
+            g_autofree char *shown = g_utf8_make_valid(*text, -1);
+            g_autofree char *message =
+                g_strdup_printf("--text \"%s\" is not UTF-8", shown);
+            program_fail_usage(NULL, message);
+            return false;
+        }
+    }
+    return true;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -397,6 +413,8 @@ main(int argc, char **argv)
         program_options.threads < 0)
         return program_fail_usage(
             NULL, "--frames, --batch and --threads must be positive");
+    if (!check_texts())
+        return 2;
     gst_init(NULL, NULL);
     return run();
 }

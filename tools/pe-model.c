@@ -23,7 +23,7 @@ static const GOptionEntry entries[] = {
 };
 
 static const GOptionEntry convert_entries[] = {
-    {"precision", 'p', 0, G_OPTION_ARG_STRING, &opt_precision,
+    {"precision", 'p', 0, G_OPTION_ARG_FILENAME, &opt_precision,
      "bf16, fp16 or fp32 (default bf16)", "P"},
     {"vision-only", 0, 0, G_OPTION_ARG_NONE, &opt_vision_only,
      "Leave the text tower out", NULL},

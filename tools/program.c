@@ -10,6 +10,10 @@
 
 ProgramOptions program_options = {.precision = PE_PRECISION_AUTO};
 
+// GOption would convert the words of a "string" from the locale's encoding, and
+// fail where that is not the one of the words. "File names" stay the bytes that
+// they are, so every option that takes a text is one of those.
+
 static gboolean
 parse_precision(const char *option, const char *value, void *data,
                 GError **error)
@@ -25,10 +29,11 @@ void
 program_add_device_options(GOptionContext *context)
 {
     static const GOptionEntry entries[] = {
-        {"device", 'd', 0, G_OPTION_ARG_STRING, &program_options.device,
+        {"device", 'd', 0, G_OPTION_ARG_FILENAME, &program_options.device,
          "auto, cpu, cuda or cuda:N (default auto)", "D"},
-        {"precision", 'p', 0, G_OPTION_ARG_CALLBACK, (void *)parse_precision,
-         "auto, fp32, bf16 or fp16 (default auto)", "P"},
+        {"precision", 'p', G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK,
+         (void *)parse_precision, "auto, fp32, bf16 or fp16 (default auto)",
+         "P"},
         {NULL},
     };
     g_option_context_add_main_entries(context, entries, NULL);

@@ -186,3 +186,13 @@ pe_tensor_to_f32(const PeTensor *t, float *out)
             index[i] = 0;
     }
 }
+
+bool
+pe_all_finite(const float *values, size_t n)
+{
+    // Zero times anything finite is zero; no branch, so it takes no time.
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += 0 * values[i];
+    return sum == 0;
+}

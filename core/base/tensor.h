@@ -53,6 +53,9 @@ int64_t pe_tensor_size(const PeTensor *t);
 
 bool pe_tensor_is_contiguous(const PeTensor *t);
 
+// Whether none of n values is an infinity or NaN.
+bool pe_all_finite(const float *values, size_t n);
+
 // Rows first..first+n-1 of the first axis.
 PeTensor pe_tensor_rows(const PeTensor *t, int64_t first, int64_t n);
 

@@ -13,12 +13,15 @@
 // rest of its one task.
 //
 // Threads are started when a loop first asks for more than there are, and live
-// as long as the process.
+// as long as the process. A child of fork() has none of them, nor the loops of
+// its parent's other threads, and starts its own.
 
 #include "threads.h"
 
 #include <glib.h>
+#include <pthread.h>
 #include <stdbool.h>
+#include <string.h>
 
 // Pauses before a thread sleeps: tens of microseconds, less than it takes to
 // wake one up, and longer than the gaps between the loops of a tower.
@@ -131,10 +134,21 @@ thread_main(void *unused)
     return NULL;
 }
 
+// The lock may be held by a thread that the child does not have. A lock of GLib
+// that is all zero is free.
+static void
+forget_in_child(void)
+{
+    memset(&threads, 0, sizeof threads);
+}
+
 // Without enough threads the caller does more itself.
 static void
 start_threads_locked(int n)
 {
+    static bool forgets;
+    if (!forgets)
+        forgets = pthread_atfork(NULL, NULL, forget_in_child) == 0;
     while (threads.n_threads < n) {
         GThread *thread = g_thread_try_new("pe-cpu", thread_main, NULL, NULL);
         if (!thread)

@@ -17,6 +17,6 @@ typedef void (*PeTaskFunc)(void *data, int task, int lane);
 
 // Call `func` for the tasks 0..n_tasks - 1 on this thread and at most
 // n_threads - 1 others; lanes are 0..n_threads - 1, this thread's is 0. Returns
-// when all have ended. Any thread, several at the same time; a task may not
-// start a loop of more than one thread.
+// when all have ended. Any thread, several at the same time, also in a child of
+// fork(); a task may neither fork nor start a loop of more than one thread.
 void pe_threads_run(int n_threads, int n_tasks, PeTaskFunc func, void *data);

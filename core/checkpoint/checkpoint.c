@@ -29,6 +29,8 @@ pe_checkpoint_new(PeFile *file)
     ckpt->index = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     ckpt->metadata =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    ckpt->shards =
+        g_ptr_array_new_with_free_func((GDestroyNotify)pe_checkpoint_free);
     return ckpt;
 }
 
@@ -37,6 +39,7 @@ pe_checkpoint_free(PeCheckpoint *ckpt)
 {
     if (!ckpt)
         return;
+    g_ptr_array_unref(ckpt->shards);
     g_array_unref(ckpt->entries);
     g_hash_table_unref(ckpt->index);
     g_hash_table_unref(ckpt->metadata);
@@ -148,6 +151,12 @@ pe_checkpoint_get_metadata(const PeCheckpoint *ckpt, const char *key)
 
 // ---- Numbers --------------------------------------------------------------
 
+static bool
+is_inside(const PeCheckpoint *ckpt, const uint8_t *address)
+{
+    return address >= ckpt->base && address < ckpt->base + ckpt->size;
+}
+
 bool
 pe_checkpoint_load(const PeCheckpoint *ckpt, const PeTensor *tensor,
                    PeLoaded *loaded, GError **error)
@@ -155,7 +164,12 @@ pe_checkpoint_load(const PeCheckpoint *ckpt, const PeTensor *tensor,
     int64_t size, span;
     const uint8_t *first = tensor->data;
     *loaded = (PeLoaded){*tensor, NULL};
-    if (!ckpt || first < ckpt->base || first >= ckpt->base + ckpt->size)
+    for (guint i = 0; ckpt && i < ckpt->shards->len; i++) {
+        const PeCheckpoint *shard = ckpt->shards->pdata[i];
+        if (is_inside(shard, first))
+            return pe_checkpoint_load(shard, tensor, loaded, error);
+    }
+    if (!ckpt || !is_inside(ckpt, first))
         return true;
     if (!pe_tensor_measure(tensor, &size, &span))
         g_assert_not_reached();
@@ -183,6 +197,10 @@ pe_loaded_clear(PeLoaded *loaded)
 bool
 pe_checkpoint_load_all(PeCheckpoint *ckpt, GError **error)
 {
+    for (guint i = 0; i < ckpt->shards->len; i++) {
+        if (!pe_checkpoint_load_all(ckpt->shards->pdata[i], error))
+            return false;
+    }
     return pe_file_load(ckpt->file, 0, ckpt->size) ||
            pe_fail(error, PE_ERROR_FILE, ckpt->path, "cannot be read");
 }

@@ -15,7 +15,8 @@
 typedef struct PeCheckpoint PeCheckpoint;
 
 // By the file's first bytes: safetensors, or a torch zip. The old torch format
-// (a bare pickle) gets an error that says how to save the file again.
+// (a bare pickle) gets an error that says how to save the file again. A path
+// that ends in ".safetensors.index.json" is all of the files that it names.
 PeCheckpoint *pe_checkpoint_open(const char *path, GError **error);
 void pe_checkpoint_free(PeCheckpoint *ckpt);
 

@@ -18,6 +18,7 @@ struct PeCheckpoint {
     GArray *entries;      // of PeNamedTensor, in file order
     GHashTable *index;    // name -> position in `entries`
     GHashTable *metadata; // name -> value
+    GPtrArray *shards;    // of PeCheckpoint: other files, with all the tensors
 };
 
 typedef struct {

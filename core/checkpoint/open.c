@@ -5,6 +5,7 @@
 #include "checkpoint_private.h"
 #include "core/base/failure.h"
 #include "safetensors.h"
+#include "shards.h"
 #include "torch_zip.h"
 
 // What people hand over by mistake, by the first bytes.
@@ -68,10 +69,9 @@ read_container(PeCheckpoint *ckpt, GError **error)
     return reject_other_kind(ckpt, start, n, error);
 }
 
-PeCheckpoint *
-pe_checkpoint_open(const char *path, GError **error)
+static PeCheckpoint *
+open_file(const char *path, GError **error)
 {
-    g_return_val_if_fail(path != NULL, NULL);
     PeFile *file = pe_file_open(path, error);
     if (!file)
         return NULL;
@@ -82,4 +82,13 @@ pe_checkpoint_open(const char *path, GError **error)
     }
     pe_file_unload(file);
     return ckpt;
+}
+
+PeCheckpoint *
+pe_checkpoint_open(const char *path, GError **error)
+{
+    g_return_val_if_fail(path != NULL, NULL);
+    return pe_checkpoint_is_index(path)
+               ? pe_checkpoint_open_shards(path, open_file, error)
+               : open_file(path, error);
 }

@@ -27,6 +27,22 @@ typedef struct {
 // More images than any device runs at once.
 #define MANY_IMAGES 1024
 
+// False when `n` vectors of `dim` values are no numbers.
+static bool
+check_finite(const TowerRunner *r, const char *what, const float *out, int n,
+             size_t dim, GError **error)
+{
+    if (pe_all_finite(out, (size_t)n * dim))
+        return true;
+    g_set_error(error, PE_ERROR, PE_ERROR_BACKEND,
+                "%s: the %s vectors are not finite on %s in %s: a weight is "
+                "damaged or overflows (`pe-model check` looks through all "
+                "layers; another precision may help)",
+                pe_model_get_path(r->model), what, r->base.name,
+                pe_precision_nick(r->be->precision));
+    return false;
+}
+
 // How many of n waiting images to run at once.
 static int
 pick_batch(const TowerRunner *r, int n)
@@ -160,7 +176,7 @@ runner_embed_images(PeRunner *runner, PeSlot *const *slots, int n,
                              error))
             return false;
     }
-    return true;
+    return check_finite(r, "image", out, n, dim, error);
 }
 
 static void
@@ -213,7 +229,7 @@ runner_embed_texts(PeRunner *runner, const int *ids, int n, int context,
                            out + (size_t)i * dim, error))
             return false;
     }
-    return true;
+    return check_finite(r, "text", out, n, dim, error);
 }
 
 static int64_t

@@ -4,9 +4,9 @@
 
 #include "label_vectors.h"
 
-#include <math.h>
 #include <string.h>
 
+#include "core/base/tensor.h"
 #include "text_cache.h"
 
 #define BLOCK 256 // texts embedded at a time: bounds the memory for vectors
@@ -55,16 +55,6 @@ warn_if_cut(Embedder *e, const char *text, bool cached)
         g_ptr_array_add(e->warnings, g_steal_pointer(&warning));
 }
 
-static bool
-are_finite(const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i]))
-            return false;
-    }
-    return true;
-}
-
 // Embed the texts that the cache does not have.
 //   missing  [n]       their positions among `texts` and `out`
 //   keys     [n, PE_TEXT_KEY_SIZE]
@@ -82,7 +72,8 @@ embed_missing(const Embedder *e, const char *const *texts, const int *missing,
     if (!pe_engine_embed_texts(e->engine, e->tokenizer, asked, n, vectors,
                                error))
         return false;
-    if (!are_finite(vectors, (size_t)n * dim)) {
+    // Other programs and later days would read them from the cache.
+    if (!pe_all_finite(vectors, (size_t)n * dim)) {
         g_set_error(error, PE_ERROR, PE_ERROR_BACKEND,
                     "%s: a text vector is not finite",
                     pe_engine_get_description(e->engine));

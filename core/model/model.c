@@ -12,6 +12,7 @@
 
 #include "core/base/failure.h"
 #include "core/base/installed_file.h"
+#include "find_file.h"
 #include "model_private.h"
 
 // The published evaluation's, used when a file stores none.
@@ -238,62 +239,11 @@ pe_model_new_from_checkpoint(PeCheckpoint *ckpt, GError **error)
 
 // ---- Opening --------------------------------------------------------------
 
-static bool
-is_checkpoint_name(const char *name)
-{
-    static const char *const endings[] = {".safetensors", ".pt", ".pth",
-                                          ".bin"};
-    for (size_t i = 0; i < G_N_ELEMENTS(endings); i++) {
-        if (g_str_has_suffix(name, endings[i]))
-            return true;
-    }
-    return false;
-}
-
-static int
-compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-// The one checkpoint in a folder. Returns, g_free().
-static char *
-find_in_folder(const char *folder, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, &cause);
-    if (!dir) {
-        pe_fail(error, PE_ERROR_FILE, folder, "%s", cause->message);
-        return NULL;
-    }
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    const char *name;
-    while ((name = g_dir_read_name(dir))) {
-        if (is_checkpoint_name(name))
-            g_ptr_array_add(names, g_strdup(name));
-    }
-    if (names->len == 1)
-        return g_build_filename(folder, g_ptr_array_index(names, 0), NULL);
-    if (names->len == 0) {
-        pe_fail(error, PE_ERROR_FILE, folder,
-                "no checkpoint (.safetensors, .pt) in this folder");
-        return NULL;
-    }
-    g_ptr_array_sort(names, compare_names);
-    g_ptr_array_add(names, NULL);
-    g_autofree char *list = g_strjoinv(", ", (char **)names->pdata);
-    pe_fail(error, PE_ERROR_FILE, folder,
-            "name one of the checkpoints in this folder: %s", list);
-    return NULL;
-}
-
 PeModel *
 pe_model_open(const char *path, GError **error)
 {
     g_return_val_if_fail(path != NULL, NULL);
-    g_autofree char *file = g_file_test(path, G_FILE_TEST_IS_DIR)
-                                ? find_in_folder(path, error)
-                                : g_strdup(path);
+    g_autofree char *file = pe_model_find_file(path, error);
     PeCheckpoint *ckpt = file ? pe_checkpoint_open(file, error) : NULL;
     return ckpt ? pe_model_new_from_checkpoint(ckpt, error) : NULL;
 }

@@ -4,16 +4,19 @@
 // first layers of the towers on a device and on the plain C operations. The
 // model's own weights are used, so the shapes are those that matter; the cut
 // depth and a 4 x 4 grid keep it far below a second for every published model.
+// The full check then takes them through all layers, on the device alone.
 
 #include "known_answer.h"
 
 #include "text.h"
 #include "vision.h"
 
+#include <limits.h>
 #include <math.h>
 
 #define GRID 4 // patches along a side
 #define N_TEXTS 2
+#define ALL_LAYERS INT_MAX
 
 // What rounding of the activations may cost. With bf16, two layers and the pool
 // of the published shapes lose 1e-5 of the cosine (measured with random
@@ -169,6 +172,36 @@ compare_backends(PeBackend *be, PeBackend *reference, const PeModel *model,
     return true;
 }
 
+// A number that is none in any layer spoils the output.
+static bool
+check_all_layers(PeBackend *be, const PeModel *model, const char *what,
+                 EmbedFunc embed, size_t size, GError **error)
+{
+    g_autofree float *out = g_new(float, size);
+    if (!embed(be, model, ALL_LAYERS, out, error))
+        return false;
+    if (pe_all_finite(out, size))
+        return true;
+    g_set_error(error, PE_ERROR, PE_ERROR_BACKEND,
+                "%s: the %s tower's output is not finite on %s in %s: a weight "
+                "is damaged or overflows",
+                pe_model_get_path(model), what, be->name,
+                pe_precision_nick(be->precision));
+    return false;
+}
+
+static bool
+check_depth(PeBackend *be, const PeModel *model, GError **error)
+{
+    const PeTextConfig *text = pe_model_get_text(model);
+    return check_all_layers(be, model, "image", embed_picture,
+                            picture_outputs(pe_model_get_vision(model)),
+                            error) &&
+           (!text ||
+            check_all_layers(be, model, "text", embed_texts,
+                             N_TEXTS * (size_t)text->output_dim, error));
+}
+
 bool
 pe_known_answer_check(PeBackend *be, const PeModel *model,
                       PeKnownAnswerDepth depth, PeDeviceReport *report,
@@ -194,6 +227,8 @@ pe_known_answer_check(PeBackend *be, const PeModel *model,
                               N_TEXTS, (size_t)text->output_dim, &r.cosine_text,
                               &r.max_abs, error) &&
              judge(r.cosine_text, &r, "text", limit, error);
+    if (ok && depth == PE_KNOWN_ANSWER_FULL)
+        ok = check_depth(be, model, error);
     reference->ops->close(reference);
     if (report)
         *report = r;

@@ -10,7 +10,7 @@
 
 typedef enum {
     PE_KNOWN_ANSWER_QUICK, // the image, one layer
-    PE_KNOWN_ANSWER_FULL,  // image and texts, two layers
+    PE_KNOWN_ANSWER_FULL,  // image and texts, two layers; finite through all
 } PeKnownAnswerDepth;
 
 // Borrows everything; `report` may be NULL. PE_ERROR_BACKEND when an answer is

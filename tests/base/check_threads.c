@@ -7,6 +7,8 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define MANY 10000
 
@@ -106,17 +108,59 @@ get_stuck_elsewhere(void *data, int task, int lane)
     g_mutex_unlock(&s->lock);
 }
 
-// With shares of equal size the caller would have to wait for half of them.
-static void
-gives_a_late_thread_less_to_do(void)
+// Ends only with the help of another thread.
+static bool
+run_with_help(void)
 {
     Stuck s = {.inside = false};
     g_mutex_init(&s.lock);
     g_cond_init(&s.cond);
     pe_threads_run(2, 100, get_stuck_elsewhere, &s);
-    g_assert_true(s.done);
     g_mutex_clear(&s.lock);
     g_cond_clear(&s.cond);
+    return s.done;
+}
+
+// With shares of equal size the caller would have to wait for half of them.
+static void
+gives_a_late_thread_less_to_do(void)
+{
+    g_assert_true(run_with_help());
+}
+
+static void *
+run_until_stopped(void *stop)
+{
+    Record *r = g_new0(Record, 1);
+    while (!g_atomic_int_get((int *)stop))
+        pe_threads_run(4, 50, note, r);
+    g_free(r);
+    return NULL;
+}
+
+// While others have the lock, and loops that the child must not touch.
+static void
+has_threads_in_a_child_of_fork(void)
+{
+#ifdef __SANITIZE_THREAD__
+    g_test_skip("the sanitizer starts no threads in such a child");
+    return;
+#endif
+    int stop = 0;
+    GThread *caller = g_thread_new("caller", run_until_stopped, &stop);
+    g_assert_true(run_with_help());
+    for (int i = 0; i < 50; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(60);
+            _exit(run_with_help() ? 0 : 1);
+        }
+        int status = -1;
+        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+        g_assert_cmpint(status, ==, 0);
+    }
+    g_atomic_int_set(&stop, 1);
+    g_thread_join(caller);
 }
 
 int
@@ -127,5 +171,6 @@ main(int argc, char **argv)
     g_test_add_func("/threads/short", runs_many_short_loops);
     g_test_add_func("/threads/callers", serves_several_callers_at_once);
     g_test_add_func("/threads/late", gives_a_late_thread_less_to_do);
+    g_test_add_func("/threads/fork", has_threads_in_a_child_of_fork);
     return g_test_run();
 }

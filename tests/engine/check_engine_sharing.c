@@ -239,6 +239,33 @@ ends_with_the_process(void)
     g_test_trap_assert_stderr("*leaving*closed*");
 }
 
+// ---- The fake device -------------------------------------------------------
+
+// An element that keeps its engine from test to test.
+static void
+resets_the_fake_device_behind_what_it_has_begun(void)
+{
+    PeEngine *e = fake_engine_get_default();
+    for (int i = 0; i < 200; i++) {
+        PeClient *client = pe_client_new(e, NULL, NULL);
+        PeFrame frame = {.width = 1};
+        PeSubmit submit = {.frame = &frame};
+        PeJob *job;
+        fake_hold(i % 2);
+        g_assert_true(pe_client_submit(client, &submit, &job, NULL));
+        if (i % 4 == 1)
+            fake_wait_for_work(1);
+        pe_client_free(client);
+        fake_reset();
+        g_assert_cmpuint(fake.log->len, ==, 0);
+        g_assert_cmpint(fake.n_opened, ==, 1);
+        pe_queue_wait_job(job);
+        g_assert_cmpuint(fake.log->len, ==, 0);
+        pe_job_unref(job);
+    }
+    pe_engine_unref(e);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -255,6 +282,8 @@ main(int argc, char **argv)
          makes_room_for_another_engine_on_the_device},
         {"/engine-sharing/linger-threads", lingers_and_ends_under_many_threads},
         {"/engine-sharing/linger-exit", ends_with_the_process},
+        {"/engine-sharing/reset",
+         resets_the_fake_device_behind_what_it_has_begun},
     };
     return fake_engine_run(argc, argv, tests, G_N_ELEMENTS(tests));
 }

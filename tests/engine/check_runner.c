@@ -11,11 +11,11 @@
 static TinyModel tiny; // of every test
 
 static PeEngine *
-get_real(PePrecision precision)
+get_on(const char *device, PePrecision precision)
 {
     PeEngineParams params = {
         .model = tiny.model,
-        .device = "cpu",
+        .device = device,
         .precision = precision,
         .batch_size = 3,
     };
@@ -23,6 +23,12 @@ get_real(PePrecision precision)
     PeEngine *e = pe_engine_get(&params, &error);
     g_assert_no_error(error);
     return e;
+}
+
+static PeEngine *
+get_real(PePrecision precision)
+{
+    return get_on("cpu", precision);
 }
 
 static void
@@ -80,15 +86,34 @@ names_a_device_that_is_not_there(void)
     g_assert_nonnull(strstr(error->message, "abacus"));
 }
 
+// The module that this machine may have is hidden, see main().
+static void
+says_why_auto_is_the_cpu(void)
+{
+    PeEngine *e = get_on("auto", PE_PRECISION_FP32);
+    const char *const *notes = pe_engine_get_notes(e);
+    g_assert_cmpstr(pe_engine_get_device(e), ==, "cpu");
+    g_assert_nonnull(notes[0]);
+    g_assert_true(g_str_has_prefix(notes[0], "auto: not cuda: "));
+    g_assert_null(notes[1]);
+    pe_engine_unref(e);
+
+    e = get_on("cpu", PE_PRECISION_FP32);
+    g_assert_null(pe_engine_get_notes(e)[0]);
+    pe_engine_unref(e);
+}
+
 int
 main(int argc, char **argv)
 {
+    g_setenv("GST_PE_CUDA_MODULE", "/nonexistent", TRUE);
     g_test_init(&argc, &argv, NULL);
     tiny_model_open(&tiny, 1);
     g_test_add_func("/engine-device/frames",
                     embeds_frames_alike_alone_and_in_batches);
     g_test_add_func("/engine-device/texts", embeds_texts_and_tells_them_apart);
     g_test_add_func("/engine-device/absent", names_a_device_that_is_not_there);
+    g_test_add_func("/engine-device/notes", says_why_auto_is_the_cpu);
     int rc = g_test_run();
     tiny_model_close(&tiny);
     return rc;

@@ -9,8 +9,6 @@
 #include "core/engine/runner.h"
 
 typedef struct {
-    GMutex lock;
-    GCond changed;
     bool held; // batches wait
     int n_opened, n_loaded, n_closed;
     int n_closed_at_load; // how many were closed when the last one was loaded
@@ -23,9 +21,7 @@ typedef struct {
     // An image batch has so many layers, and a text tower so many pieces.
     int n_layers, n_pieces;
     int layers_run; // of the last batch
-    int n_loaded_pieces;
     int text_idle_ms;
-    bool has_texts; // the text tower is loaded
     // 'i' an image batch, 'l' a piece of the text tower, 't' a chunk of texts,
     // 'd' the text tower is dropped
     GString *log;
@@ -40,6 +36,9 @@ typedef struct {
 extern FakeState fake;
 extern const PeRunnerOps fake_runner_ops;
 
+// As in the beginning, but for what is still open. What an engine that lives on
+// has begun ends first. A batch that has not and that nobody waits for any more
+// does not count.
 void fake_reset(void);
 // While held, nothing that was begun ends.
 void fake_hold(bool held);

@@ -181,6 +181,28 @@ tiny_model_new(uint32_t seed)
 }
 
 void
+tiny_model_spoil(const char *path, const char *tensor)
+{
+    g_autofree char *bytes = NULL;
+    gsize size;
+    g_autoptr(GError) error = NULL;
+    g_file_get_contents(path, &bytes, &size, &error);
+    g_assert_no_error(error);
+    guint64 header;
+    memcpy(&header, bytes, sizeof header);
+    header = GUINT64_FROM_LE(header);
+    g_autofree char *text = g_strndup(bytes + 8, header);
+    g_autofree char *key = g_strdup_printf("\"%s\":", tensor);
+    const char *entry = strstr(text, key);
+    g_assert_nonnull(entry);
+    const char *offsets = strstr(entry, "\"data_offsets\":[");
+    guint64 begin = g_ascii_strtoull(strchr(offsets, '[') + 1, NULL, 10);
+    memset(bytes + 8 + header + begin, 0xff, 4);
+    g_file_set_contents(path, bytes, (gssize)size, &error);
+    g_assert_no_error(error);
+}
+
+void
 tiny_model_remove(char *path)
 {
     g_autofree char *dir = g_path_get_dirname(path);

@@ -25,6 +25,9 @@ char *tiny_model_write(const char *dir, uint32_t seed);
 // The same in a new temporary folder.
 char *tiny_model_new(uint32_t seed);
 
+// Write NaN over the first value of a tensor of the file.
+void tiny_model_spoil(const char *path, const char *tensor);
+
 // Remove what tiny_model_new() made; takes the path.
 void tiny_model_remove(char *path);
 

@@ -153,6 +153,76 @@ prints_unit_vectors_of_everything(void)
     clear(&r);
 }
 
+// Arguments are UTF-8, whatever the locale says that they are.
+static void
+takes_texts_in_every_locale(void)
+{
+    static const char *const texts[] = {"caf\u00e9", "\u732b", "\U0001f415",
+                                        "\u201cdog\u201d"};
+    static const char *const locales[] = {"C", "C.UTF-8", "POSIX"};
+    g_autofree char *old = g_strdup(g_getenv("LC_ALL"));
+    for (size_t i = 0; i < G_N_ELEMENTS(locales); i++) {
+        g_setenv("LC_ALL", locales[i], TRUE);
+        Run r = RUN("pe-embed", "-m", model, "-d", "cpu", "-t", texts[0],
+                    "--text", texts[1], "-t", texts[2], "-t", texts[3]);
+        g_assert_cmpint(r.status, ==, 0);
+        g_autoptr(GPtrArray) lines = parse_lines(r.out);
+        g_assert_cmpuint(lines->len, ==, G_N_ELEMENTS(texts));
+        for (guint t = 0; t < lines->len; t++)
+            g_assert_cmpstr(
+                json_object_get_string_member(nth(lines, t), "text"), ==,
+                texts[t]);
+        clear(&r);
+        // Any other option that takes a word says what is wrong with the word.
+        Run wrong = RUN("pe-embed", "-m", model, "-d", "caf\u00e9", "-t", "a");
+        g_assert_cmpint(wrong.status, ==, 1);
+        g_assert_nonnull(strstr(wrong.err, "caf\u00e9"));
+        clear(&wrong);
+    }
+    if (old)
+        g_setenv("LC_ALL", old, TRUE);
+    else
+        g_unsetenv("LC_ALL");
+}
+
+// A damaged file never becomes vectors of null.
+static void
+refuses_vectors_that_are_not_finite(void)
+{
+    static const struct {
+        const char *tensor, *what;
+    } cases[] = {
+        {"visual.transformer.resblocks.1.mlp.c_fc.weight", "image"},
+        {"transformer.resblocks.1.mlp.c_fc.weight", "text"},
+    };
+    g_autofree char *jpg = media("ball.jpg");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        char *bad = tiny_model_new(1);
+        tiny_model_spoil(bad, cases[i].tensor);
+        bool text = g_str_equal(cases[i].what, "text");
+        Run r = RUN("pe-embed", "-m", bad, "-d", "cpu", text ? "-t" : "-i",
+                    text ? "dog" : jpg);
+        g_assert_cmpint(r.status, ==, 1);
+        g_assert_cmpstr(r.out, ==, "");
+        g_assert_nonnull(strstr(r.err, "vectors are not finite"));
+        g_assert_nonnull(strstr(r.err, cases[i].what));
+        clear(&r);
+        r = RUN("pe-model", "check", "-d", "cpu", bad);
+        g_assert_cmpint(r.status, ==, 1);
+        clear(&r);
+        tiny_model_remove(bad);
+    }
+}
+
+static void
+refuses_a_text_that_is_not_utf8(void)
+{
+    Run r = RUN("pe-embed", "-m", model, "-d", "cpu", "-t", "caf\xe9");
+    g_assert_cmpint(r.status, ==, 2);
+    g_assert_nonnull(strstr(r.err, "is not UTF-8"));
+    clear(&r);
+}
+
 static void
 samples_a_video_as_the_reference_does(void)
 {
@@ -367,6 +437,9 @@ main(int argc, char **argv)
     make("audiotestsrc num-buffers=10 ! wavenc", "tone.wav");
 
     g_test_add_func("/tools/embed", prints_unit_vectors_of_everything);
+    g_test_add_func("/tools/locale", takes_texts_in_every_locale);
+    g_test_add_func("/tools/nan", refuses_vectors_that_are_not_finite);
+    g_test_add_func("/tools/not-utf8", refuses_a_text_that_is_not_utf8);
     g_test_add_func("/tools/video", samples_a_video_as_the_reference_does);
     g_test_add_func("/tools/short-video", repeats_frames_of_a_short_video);
     g_test_add_func("/tools/safetensors", writes_safetensors);

@@ -4,6 +4,7 @@
 // wrongly is refused by name.
 
 #include "core/device/backend.h"
+#include "core/model/model.h"
 #include "core/tower/known_answer.h"
 #include "tests/support/tiny_model.h"
 
@@ -121,6 +122,41 @@ refuses_wrong_operations(void)
     assert_refused(break_norm);
 }
 
+// The weights of a random model share their memory: this one gets its own.
+static void
+assert_spoilt(PeModel *deep, const PeTensor *weight, const char *part)
+{
+    GError *error = NULL;
+    PeDeviceReport report;
+    PeTensor *t = (PeTensor *)weight;
+    const void *old = t->data;
+    g_assert_cmpint(t->dtype, ==, PE_DTYPE_BF16);
+    g_autofree uint16_t *values =
+        g_memdup2(old, (size_t)pe_tensor_size(t) * sizeof *values);
+    values[0] = 0x7fc0; // NaN
+    t->data = values;
+    g_assert_false(
+        pe_device_check(deep, "cpu", PE_PRECISION_FP32, &report, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
+    g_assert_nonnull(strstr(error->message, part));
+    g_error_free(error);
+    t->data = old;
+}
+
+static void
+looks_for_nan_in_every_layer(void)
+{
+    GError *error = NULL;
+    PeModel *deep = pe_model_new_random("PE-Core-T16-384", 1, &error);
+    g_assert_no_error(error);
+    const PeBlockWeights *vision = pe_model_get_vision_weights(deep)->blocks;
+    const PeBlockWeights *text = pe_model_get_text_weights(deep)->blocks;
+    assert_spoilt(deep, &vision[11].fc_weight, "the image tower's output");
+    assert_spoilt(deep, &vision[5].ln_2_bias, "the image tower's output");
+    assert_spoilt(deep, &text[11].proj_weight, "the text tower's output");
+    pe_model_unref(deep);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -132,6 +168,7 @@ main(int argc, char **argv)
     g_test_add_func("/known-answer/cpu", passes_the_cpu);
     g_test_add_func("/known-answer/tokens", passes_a_model_without_projection);
     g_test_add_func("/known-answer/faults", refuses_wrong_operations);
+    g_test_add_func("/known-answer/nan", looks_for_nan_in_every_layer);
     int rc = g_test_run();
     pe_model_unref(model);
     tiny_model_remove(path);

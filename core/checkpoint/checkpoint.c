@@ -68,12 +68,14 @@ pe_tensor_measure(const PeTensor *t, int64_t *size, int64_t *span)
     return true;
 }
 
-// Data parallel training leaves "module." anywhere in a name.
+// Data parallel training leaves "module." anywhere in a name, torch.compile()
+// leaves "_orig_mod.".
 static char *
 clean_name(const char *name)
 {
     GString *s = g_string_new(name);
     g_string_replace(s, "module.", "", 0);
+    g_string_replace(s, "_orig_mod.", "", 0);
     return g_string_free(s, FALSE);
 }
 

@@ -25,8 +25,8 @@ const char *pe_checkpoint_get_path(const PeCheckpoint *ckpt);
 // "safetensors" or "torch-zip".
 const char *pe_checkpoint_get_container(const PeCheckpoint *ckpt);
 
-// Wrappers ("state_dict", "weights", "model", "module", "model_ema") have been
-// taken off and every "module." removed from names.
+// Wrappers ("state_dict", "model_ema" and others that training programs use)
+// have been taken off, and every "module." and "_orig_mod." removed from names.
 int pe_checkpoint_count(const PeCheckpoint *ckpt);
 const char *pe_checkpoint_get_name(const PeCheckpoint *ckpt, int index);
 const PeTensor *pe_checkpoint_get_nth(const PeCheckpoint *ckpt, int index);

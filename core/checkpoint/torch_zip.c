@@ -292,8 +292,12 @@ add_value(const Reader *r, const PePickleValue *key, const PePickleValue *value,
 static const PePickleValue *
 unwrap(const PePickleValue *dict)
 {
-    static const char *const wrappers[] = {"state_dict", "weights", "model",
-                                           "module", "model_ema"};
+    static const char *const wrappers[] = {"state_dict", "model_state_dict",
+                                           "weights",    "model",
+                                           "module",     "net",
+                                           "params",     "teacher",
+                                           "model_ema",  "state_dict_ema",
+                                           "ema"};
     for (int depth = 0; depth < MAX_WRAPPERS; depth++) {
         const PePickleValue *inner = NULL;
         for (size_t w = 0; !inner && w < G_N_ELEMENTS(wrappers); w++) {

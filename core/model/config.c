@@ -127,15 +127,24 @@ pe_model_make_name(const PeVisionConfig *vision, const char *stored)
 
 // In order: a prefix that another one starts with comes after it.
 static const PeLayout layouts[] = {
-    {"open_clip", "visual.trunk.", PE_NAMES_TIMM, "text."},
-    {"meta", "visual.", PE_NAMES_META, ""},
+    {"open_clip", "visual.trunk.", PE_NAMES_TIMM, "text.", ""},
+    {"meta", "visual.", PE_NAMES_META, "", ""},
     {"meta", "", PE_NAMES_META, NULL},
     {"timm", "", PE_NAMES_TIMM, NULL},
     // PerceptionLM, Meta's and transformers' names.
     {"perception-lm", "vision_model.", PE_NAMES_META, NULL},
     {"perception-lm", "model.vision_tower.timm_model.", PE_NAMES_TIMM, NULL},
+    // Members of the class that somebody trained.
+    {"open_clip", "model.visual.trunk.", PE_NAMES_TIMM, "model.text.",
+     "model."},
+    {"open_clip", "clip.visual.trunk.", PE_NAMES_TIMM, "clip.text.", "clip."},
+    {"meta", "model.visual.", PE_NAMES_META, "model.", "model."},
+    {"meta", "clip.visual.", PE_NAMES_META, "clip.", "clip."},
+    {"meta", "model.clip.visual.", PE_NAMES_META, "model.clip.", "model.clip."},
+    {"meta", "model.", PE_NAMES_META, NULL},
+    {"timm", "model.", PE_NAMES_TIMM, NULL},
     // Files of expected values keep the weights beside inputs and outputs.
-    {"fixture", "w.visual.", PE_NAMES_META, "w."},
+    {"fixture", "w.visual.", PE_NAMES_META, "w.", "w."},
     {"fixture", "w.", PE_NAMES_META, NULL},
 };
 

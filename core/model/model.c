@@ -176,10 +176,10 @@ static bool
 bind_logit_scale(PeModel *model, const PeLayout *layout, GError **error)
 {
     // Beside the towers in every layout; some open_clip files have it as [1].
-    const char *name = layout->text && g_str_has_prefix(layout->text, "w.")
-                           ? "w.logit_scale"
-                           : "logit_scale";
-    if (!model->has_text || !pe_checkpoint_get(model->ckpt, name))
+    if (!model->has_text)
+        return true;
+    g_autofree char *name = g_strconcat(layout->beside, "logit_scale", NULL);
+    if (!pe_checkpoint_get(model->ckpt, name))
         return true;
     float value;
     g_auto(PeLoaded) loaded = {0};

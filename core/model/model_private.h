@@ -20,6 +20,7 @@ typedef struct {
     const char *vision; // prefix of the vision tower
     PeNames names;      // of the vision tower; text is always Meta's
     const char *text;   // prefix of the text tower, NULL: has none
+    const char *beside; // prefix of what is beside the towers, with `text` only
 } PeLayout;
 
 typedef enum {

@@ -40,7 +40,7 @@ PeLabel *
 pe_label_new(const char *name)
 {
     PeLabel *label = g_new(PeLabel, 1);
-    *label = (PeLabel){g_strstrip(g_strdup(name)), NULL, 0};
+    *label = (PeLabel){.name = g_strstrip(g_strdup(name))};
     return label;
 }
 
@@ -49,6 +49,7 @@ pe_label_free(PeLabel *label)
 {
     g_clear_pointer(&label->prompts, g_ptr_array_unref);
     g_free(label->name);
+    g_free(label->where);
     g_free(label);
 }
 
@@ -81,6 +82,7 @@ pe_label_list_add(GPtrArray *list, PeLabel *label, const char *where,
         pe_label_free(label);
         return false;
     }
+    label->where = g_strdup(where);
     g_ptr_array_add(list, label);
     return true;
 }
@@ -104,26 +106,34 @@ pe_template_list_add(GPtrArray *templates, const char *text, const char *where,
     return true;
 }
 
-// No name may occur twice, a negative's neither: equal labels share their
-// score and both look unlikely.
-static bool
-check_names(const PeLabelSpec *spec, const char *where, GError **error)
+#define MAX_REPEATED_TOLD 8
+
+// Equal labels share their score, so that both look unlikely: worth knowing,
+// but published lists have them, and their positions count.
+void
+pe_label_spec_warn(const PeLabelSpec *spec, GPtrArray *warnings)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     const GPtrArray *lists[] = {spec->labels, spec->negatives};
+    int n = 0;
     for (size_t l = 0; l < G_N_ELEMENTS(lists); l++) {
         for (guint i = 0; i < lists[l]->len; i++) {
             PeLabel *label = lists[l]->pdata[i];
-            if (g_hash_table_add(seen, label->name))
+            const PeLabel *first = g_hash_table_lookup(seen, label->name);
+            if (!first) {
+                g_hash_table_insert(seen, label->name, label);
                 continue;
+            }
             g_autofree char *quoted = pe_quote(label->name);
-            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                        "%s: %s %u repeats the name %s", where,
-                        l ? "negative label" : "label", i + 1, quoted);
-            return false;
+            char *warning = g_strdup_printf(
+                "%s: repeats the name %s of %s: they will share their score",
+                label->where, quoted, first->where);
+            pe_log(PE_LOG_WARNING, "%s", warning);
+            g_ptr_array_add(warnings, warning);
+            if (++n == MAX_REPEATED_TOLD)
+                return;
         }
     }
-    return true;
 }
 
 bool
@@ -133,7 +143,7 @@ pe_label_spec_complete(PeLabelSpec *spec, const char *where, GError **error)
         return fail(error, where, "no labels");
     if (spec->templates->len == 0)
         g_ptr_array_add(spec->templates, g_strdup(PE_DEFAULT_TEMPLATE));
-    return check_names(spec, where, error);
+    return true;
 }
 
 GPtrArray *
@@ -211,9 +221,7 @@ pe_label_spec_add_negatives(PeLabelSpec *spec, const char *text, GError **error)
     if (!text || !*text)
         return true;
     guint old = spec->negatives->len;
-    if (pe_label_list_add_bars(spec->negatives, text, "negative label",
-                               error) &&
-        check_names(spec, "negative labels", error))
+    if (pe_label_list_add_bars(spec->negatives, text, "negative label", error))
         return true;
     g_ptr_array_set_size(spec->negatives, (int)old);
     return false;

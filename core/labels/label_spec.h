@@ -9,6 +9,7 @@
 
 typedef struct {
     char *name;
+    char *where;        // it was read, for messages: "labels.txt:7"
     GPtrArray *prompts; // of char *, used as they are; NULL: the templates
     float threshold;    // least score to be reported, [0, 1]
 } PeLabel;
@@ -19,6 +20,10 @@ struct PeLabelSpec {
     GPtrArray *negatives; // of PeLabel *
     GPtrArray *templates; // of char *, each with a "{}"
 };
+
+// Add a message (char *) for every label whose name, also as a negative, is
+// there already.
+void pe_label_spec_warn(const PeLabelSpec *spec, GPtrArray *warnings);
 
 // The texts to embed for a label. Returns an array of char *, unref it.
 GPtrArray *pe_label_spec_list_prompts(const PeLabelSpec *spec,

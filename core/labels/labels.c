@@ -63,7 +63,8 @@ warn_about_similar(const PeLabels *l, GPtrArray *warnings)
         const float *x = pe_labels_get_vector(l, i);
         for (int j = i + 1; j < l->n_labels; j++) {
             float cosine = dot(x, pe_labels_get_vector(l, j), l->dim);
-            if (cosine <= SIMILAR)
+            // Equal names have been told already.
+            if (cosine <= SIMILAR || strcmp(l->names[i], l->names[j]) == 0)
                 continue;
             if (told++ == MAX_SIMILAR_TOLD)
                 return;
@@ -120,6 +121,7 @@ pe_labels_new(PeEngine *engine, const PeTokenizer *tokenizer,
         pe_label_fingerprint(spec, pe_model_get_fingerprint(model),
                              pe_tokenizer_get_fingerprint(tokenizer));
     g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+    pe_label_spec_warn(spec, warnings);
     if (!pe_label_vectors_make(engine, tokenizer, spec, l->vectors, warnings,
                                error)) {
         pe_labels_unref(l);

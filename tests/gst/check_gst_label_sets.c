@@ -175,9 +175,7 @@ refuses_a_wrong_set_as_a_whole(void)
     } wrong[] = {
         {"set, labels=(string)\"a|b\", prompt-template=(string)\"my\"",
          "expected a template"},
-        {"set, labels=(string)\"a|a\"", "repeats the name"},
-        {"set, labels=(string)\"a|b\", negative-labels=(string)\"b\"",
-         "repeats the name"},
+        {"set, labels=(string)\"a||a\"", "empty"},
         {"set, labels=(string)a, labels-file=(string)/nowhere",
          "labels and labels-file are both set"},
         {"set, labels-file=(string)/nowhere", "/nowhere"},
@@ -271,6 +269,16 @@ tells_of_cut_labels(void)
 }
 
 static void
+tells_of_labels_that_repeat(void)
+{
+    GstHarness *h =
+        play_inference("clip-length=1 labels=dog|cat|dog negative-labels=cat");
+
+    expect_warning(h, "label 3 of 3: repeats the name \"dog\"");
+    stop(h);
+}
+
+static void
 tells_of_labels_that_look_alike(void)
 {
     // The tokenizer makes lower case of both.
@@ -331,6 +339,7 @@ add_tests(void)
     g_test_add_func("/label-sets/json", takes_the_json_of_a_labels_file);
     g_test_add_func("/label-sets/vocabulary", keeps_the_vocabulary_in_memory);
     g_test_add_func("/label-sets/cut", tells_of_cut_labels);
+    g_test_add_func("/label-sets/repeat", tells_of_labels_that_repeat);
     g_test_add_func("/label-sets/alike", tells_of_labels_that_look_alike);
     g_test_add_func("/label-sets/auto", tells_why_auto_is_the_cpu);
     g_test_add_func("/label-sets/restart",

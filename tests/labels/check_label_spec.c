@@ -75,7 +75,6 @@ names_the_fault_in_a_text(void)
         {"  ", "no labels"},
         {"a||b", "label 2 of 3: empty"},
         {"a|b| ", "label 3 of 3: empty"},
-        {"a|b|a", "label 3 repeats the name \"a\""},
         {"a|\xff", "label 2 of 2: not UTF-8"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(faults); i++) {
@@ -85,6 +84,22 @@ names_the_fault_in_a_text(void)
         g_test_message("%s", error->message);
         g_assert_nonnull(strstr(error->message, faults[i].message));
     }
+}
+
+static void
+warns_about_repeated_names(void)
+{
+    g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+    PeLabelSpec *spec = pe_label_spec_parse("a|b|a", NULL);
+    g_assert_true(pe_label_spec_add_negatives(spec, "c|b", NULL));
+    assert_labels(spec->labels, "[a] [b] [a]"); // positions count
+    pe_label_spec_warn(spec, warnings);
+    g_assert_cmpuint(warnings->len, ==, 2);
+    g_assert_nonnull(strstr(warnings->pdata[0],
+                            "label 3 of 3: repeats the name \"a\" of label 1"));
+    g_assert_nonnull(
+        strstr(warnings->pdata[1], "negative label 2 of 2: repeats"));
+    pe_label_spec_free(spec);
 }
 
 static void
@@ -117,7 +132,7 @@ adds_negatives_that_do_not_count(void)
     assert_labels(spec->negatives, "[a wall] [nothing]");
     g_assert_cmpint(pe_label_spec_count(spec), ==, 2);
 
-    static const char *const faults[] = {"x|", "x|a cat", "x|x", "nothing"};
+    static const char *const faults[] = {"x|", "x||y", "\xff"};
     for (size_t i = 0; i < G_N_ELEMENTS(faults); i++) {
         g_autoptr(GError) error = NULL;
         g_assert_false(pe_label_spec_add_negatives(spec, faults[i], &error));
@@ -208,6 +223,19 @@ takes_braces_alone_for_the_bare_label(void)
 }
 
 static void
+names_the_line_of_a_repeated_label(void)
+{
+    g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+    PeLabelSpec *spec = load("missile\n\nsuit\nmissile\n", NULL);
+    g_assert_nonnull(spec);
+    pe_label_spec_warn(spec, warnings);
+    g_assert_cmpuint(warnings->len, ==, 1);
+    g_assert_nonnull(strstr(warnings->pdata[0], ":4: repeats the name"));
+    g_assert_nonnull(strstr(warnings->pdata[0], ":1: they will share"));
+    pe_label_spec_free(spec);
+}
+
+static void
 names_the_fault_in_a_file(void)
 {
     static const struct {
@@ -215,7 +243,6 @@ names_the_fault_in_a_file(void)
     } faults[] = {
         {"", "no labels"},
         {"# only a comment\n", "no labels"},
-        {"a\nb\na\n", "label 3 repeats"},
         {"a\n\xff\n", "not UTF-8 text at offset 2"},
         {"[]", "no labels"},
         {"[\"a\", \"\"]", "labels[1]: empty"},
@@ -239,8 +266,6 @@ names_the_fault_in_a_file(void)
         {"{\"labels\": [\"a\"], \"negatives\": [{\"name\": \"b\","
          "\"threshold\": 0}]}",
          "negatives[0]: unknown key \"threshold\""},
-        {"{\"labels\": [\"a\"], \"negatives\": [\"a\"]}",
-         "negative label 1 repeats"},
         {"{\"labels\": [\"a\"], \"templates\": [\"b\"]}",
          "templates[0]: expected a template"},
         {"{\"labels\": [\"a\"], \"templates\": {}}",
@@ -282,6 +307,7 @@ main(int argc, char **argv)
     g_test_add_func("/label-spec/bars", splits_at_bars);
     g_test_add_func("/label-spec/backslashes", keeps_other_backslashes);
     g_test_add_func("/label-spec/text-faults", names_the_fault_in_a_text);
+    g_test_add_func("/label-spec/repeated", warns_about_repeated_names);
     g_test_add_func("/label-spec/templates", puts_labels_into_templates);
     g_test_add_func("/label-spec/negatives", adds_negatives_that_do_not_count);
     g_test_add_func("/label-spec/lines", reads_a_label_a_line);
@@ -289,6 +315,7 @@ main(int argc, char **argv)
     g_test_add_func("/label-spec/object", reads_everything_in_a_json_object);
     g_test_add_func("/label-spec/json-text", reads_json_in_a_text_as_in_a_file);
     g_test_add_func("/label-spec/bare", takes_braces_alone_for_the_bare_label);
+    g_test_add_func("/label-spec/line", names_the_line_of_a_repeated_label);
     g_test_add_func("/label-spec/file-faults", names_the_fault_in_a_file);
     g_test_add_func("/label-spec/missing", names_a_missing_file);
     int status = g_test_run();

@@ -127,7 +127,7 @@ typedef struct {
 typedef struct PeModel PeModel;
 
 // Open a checkpoint: Meta .pt, timm or open_clip safetensors, or our own
-// safetensors; `path` may be a folder that holds exactly one of them. The file
+// safetensors; `path` may be a folder that holds one of them. The file
 // stays open and must not change: an engine reads the weights from it.
 // Returns a reference, release with pe_model_unref().
 PeModel *pe_model_open(const char *path,

@@ -42,7 +42,9 @@ static const char overview[] =
     "  check FILE       whether a device gives the known answers\n"
     "\n"
     "FILE is a checkpoint (Meta .pt, timm or open_clip .safetensors, or one\n"
-    "that convert wrote) or a folder with exactly one.\n"
+    "that convert wrote), the .index.json of a sharded one, a folder with "
+    "one,\n"
+    "or the id of one in the local Hugging Face cache.\n"
     "\"pe-model COMMAND --help\" tells the options.\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage.\n";

@@ -192,8 +192,8 @@ warn_of_change(GstPeShared *shared, GParamSpec *pspec, const GValue *old)
     g_autofree char *before = gst_value_serialize(old);
     g_autofree char *after = gst_value_serialize(&now);
     GST_ELEMENT_WARNING(shared->element, RESOURCE, SETTINGS,
-                        ("%s=%s does not count before the element has been in "
-                         "NULL; until then it goes on with %s",
+                        ("%s=%s does not count before the element goes from "
+                         "READY to PAUSED again; until then it goes on with %s",
                          pspec->name, after, before),
                         (NULL));
 }

@@ -139,8 +139,10 @@ describe(PeCpu *cpu)
     g_string_append_printf(s, "%s %s, %d thread%s", PE_CPU_FAMILY,
                            isa_names[cpu->isa], cpu->n_threads,
                            cpu->n_threads == 1 ? "" : "s");
+    // Plain C keeps f32, rounded.
     if (cpu->be.precision == PE_PRECISION_BF16 && cpu->isa < PE_ISA_AVX512BF16)
-        g_string_append(s, ", bf16 weights, fp32 arithmetic");
+        g_string_append_printf(s, ", %s weights, fp32 arithmetic",
+                               cpu->isa == PE_ISA_C ? "fp32" : "bf16");
 #ifdef PE_HAVE_ONEDNN
     g_autofree char *version = pe_onednn_version();
     if (cpu->onednn)

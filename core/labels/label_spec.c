@@ -10,6 +10,8 @@
 #include "core/base/read_file.h"
 
 #define PLACE "{}" // where a template takes the label
+// More would take hours to embed; whoever has them wants a search, no labels.
+#define MAX_LABELS 100000
 
 // ---- Parts ----------------------------------------------------------------
 
@@ -79,6 +81,13 @@ pe_label_list_add(GPtrArray *list, PeLabel *label, const char *where,
                   GError **error)
 {
     if (!pe_label_check_text(label->name, where, error)) {
+        pe_label_free(label);
+        return false;
+    }
+    if (list->len == MAX_LABELS) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: expected at most %d labels, found more", where,
+                    MAX_LABELS);
         pe_label_free(label);
         return false;
     }

@@ -230,7 +230,7 @@ refuses_broken_label_files(void)
          repeated("[{\"name\": \"a\", \"prompts\": ", "[", 1000000, ""),
          "deeply"},
         {"same line a million times", repeated("", "a\n", 1000000, ""),
-         "repeats"},
+         "at most 100000 labels"},
         {"key of a megabyte", repeated("{\"", "key ", 262144, "\": 1}"),
          "unknown key"},
         {"infinite threshold",

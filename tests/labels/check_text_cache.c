@@ -141,7 +141,7 @@ shares_the_file_with_other_processes(void)
 }
 
 // Seconds of the processor.
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define LOAD_LIMIT 5.0
 #else
 #define LOAD_LIMIT 0.25

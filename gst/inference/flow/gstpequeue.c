@@ -68,14 +68,6 @@ gst_pe_queue_init(GstPeQueue *q, GstElement *element, GstPad *pad,
 }
 
 void
-gst_pe_queue_clear(GstPeQueue *q)
-{
-    gst_queue_array_free(q->items);
-    g_mutex_clear(&q->lock);
-    g_cond_clear(&q->cond);
-}
-
-void
 gst_pe_queue_wake(GstPeQueue *q)
 {
     g_mutex_lock(&q->lock);
@@ -126,6 +118,15 @@ discard(GstPeQueue *q, GstQueueArray *items, bool keep_sticky)
         drop_item(item);
     }
     gst_queue_array_free(items);
+}
+
+void
+gst_pe_queue_clear(GstPeQueue *q)
+{
+    // Sticky events come in even after the pad was deactivated.
+    discard(q, q->items, false);
+    g_mutex_clear(&q->lock);
+    g_cond_clear(&q->cond);
 }
 
 // ---- The task -------------------------------------------------------------

@@ -14,6 +14,8 @@
 //     PeLabelSpec  what the user wrote                     one owner
 //     PeLabels     immutable label vectors                 any thread
 //     PeSampler    which frames make a clip                one owner
+//     PeEvents     the labels of a stream over time        one owner
+//     PeRows       stored vectors, to be searched          any thread
 //
 // Ownership, in three words used by every comment below:
 //   borrows  valid only until the call returns; the caller keeps it
@@ -24,6 +26,11 @@
 // its message names the file or device, what was expected and what was found.
 
 #pragma once
+
+#include "peevents.h"
+#include "peframe.h"
+#include "pelabels.h"
+#include "pesearch.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -68,6 +75,16 @@ typedef enum {
     PE_ERROR_CANCELLED,
 } PeError;
 
+// ---- Files ----------------------------------------------------------------
+
+// A small file that a user wrote or downloaded (vocabulary, labels, settings):
+// its content, unpacked when it is gzip, with a NUL after it. More than
+// `max_size` unpacked bytes are an error, and so are devices and pipes, which
+// nobody waits for. Returns NULL or a buffer, g_free().
+//   size  without the NUL
+char *pe_read_file(const char *path, size_t max_size, size_t *size,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 // ---- Log ------------------------------------------------------------------
 
 typedef enum {
@@ -94,6 +111,7 @@ typedef enum {
     PE_PRECISION_FP32,
     PE_PRECISION_BF16,
     PE_PRECISION_FP16,
+    PE_PRECISION_INT8, // weights of 8 bits, CPU only
 } PePrecision;
 
 // "auto", "fp32", "bf16", ...; false when `nick` is none of them.
@@ -187,9 +205,10 @@ bool pe_model_save(const PeModel *model, const char *path,
 
 typedef struct PeTokenizer PeTokenizer;
 
-// Open a CLIP byte-level BPE vocabulary: bpe_simple_vocab_16e6.txt[.gz] or a
-// Hugging Face tokenizer.json. Returns a reference: to the same tokenizer while
-// one of the file is in use and the file is unchanged.
+// Open a CLIP byte-level BPE vocabulary: bpe_simple_vocab_16e6.txt[.gz], a
+// Hugging Face tokenizer.json, or vocab.json and merges.txt in one folder, of
+// which either is named. Returns a reference: to the same tokenizer while one
+// of the file is in use and the file is unchanged.
 PeTokenizer *pe_tokenizer_open(const char *path,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -220,53 +239,6 @@ int pe_tokenizer_encode(const PeTokenizer *tokenizer, const char *text,
 
 // The text as the tokenizer sees it after cleaning. Returns, g_free().
 char *pe_tokenizer_clean(const char *text);
-
-// ---- Frames ---------------------------------------------------------------
-
-typedef enum {
-    PE_FORMAT_RGB,
-    PE_FORMAT_BGR,
-    PE_FORMAT_RGBX, // the fourth byte is not looked at, also for alpha
-    PE_FORMAT_BGRX,
-    PE_FORMAT_GRAY8,
-    PE_FORMAT_NV12,
-    PE_FORMAT_I420,
-    PE_FORMAT_YUY2,
-    PE_FORMAT_P010, // 10 bits in the upper bits of 16, little endian
-} PeFormat;
-
-typedef enum {
-    PE_MATRIX_BT601,
-    PE_MATRIX_BT709,
-    PE_MATRIX_BT2020,
-} PeMatrix;
-
-typedef enum {
-    PE_MEMORY_HOST,
-    PE_MEMORY_CUDA,
-} PeMemory;
-
-// A rectangle of a frame in pixels; all zero: the whole frame.
-typedef struct {
-    int x, y, width, height;
-} PeRect;
-
-// A view of one decoded frame. Never owns the pixels.
-typedef struct {
-    PeMemory memory;
-    PeFormat format;
-    PeMatrix matrix; // YUV only
-    bool full_range; // YUV and GRAY8
-    int width;       // pixels
-    int height;
-    PeRect crop; // only this part is embedded, as if it had been cut out of the
-                 // frame after its conversion to RGB; any sides, also odd ones
-    const uint8_t *planes[3];
-    int strides[3]; // bytes
-    void *stream;   // CUDA: the stream that writes the planes; NULL: written
-    void *context;  // CUDA: the CUcontext of the planes and the stream; NULL:
-                    // the engine's own
-} PeFrame;
 
 // ---- Engine ---------------------------------------------------------------
 
@@ -322,6 +294,18 @@ void *pe_engine_get_device_context(const PeEngine *engine);
 // `number` may be NULL.
 void *pe_device_get_context(const char *device, int *number);
 
+// How often what took how long. Times of all kinds have the same bounds, so
+// that histograms can be added.
+#define PE_HISTOGRAM_BUCKETS 18
+typedef struct {
+    uint64_t counts[PE_HISTOGRAM_BUCKETS]; // each in the first that it fits
+    double sum;                            // seconds
+} PeHistogram;
+void pe_histogram_add(PeHistogram *histogram, double seconds);
+// Up to how many seconds a bucket counts: 1 ms, and twice as much from bucket
+// to bucket. The last one is infinity.
+double pe_histogram_get_bound(int bucket);
+
 typedef struct {
     uint64_t images; // embedded since the engine was made
     uint64_t batches;
@@ -331,6 +315,8 @@ typedef struct {
     double batch_fill;      // mean images of a batch / batch_size
     double wait_ms[3];      // p50, p95, p99 from submit to start, recent images
     double compute_ms[3];   // p50, p95, p99 of a batch, recent batches
+    PeHistogram wait;       // of all images, from submit to start
+    PeHistogram compute;    // of all batches
 } PeEngineStats;
 void pe_engine_get_stats(PeEngine *engine, PeEngineStats *stats);
 
@@ -399,8 +385,8 @@ typedef struct {
 } PeSubmit;
 
 // Preprocess the frame (on this thread) and queue one job for each region.
-// Every region is preprocessed by itself; a device gets only the samples of the
-// frame that cover it. Never waits for the device.
+// A device gets the samples that cover the regions, all at once. Never waits
+// for the device.
 //   jobs  [max(n_regions, 1)], gets references
 // False when no job has been queued.
 bool pe_client_submit(PeClient *client, const PeSubmit *submit, PeJob **jobs,
@@ -408,7 +394,9 @@ bool pe_client_submit(PeClient *client, const PeSubmit *submit, PeJob **jobs,
 
 // At most n jobs of this client stay queued (running ones are not counted): a
 // further one takes the place of the oldest, which ends with
-// PE_ERROR_CANCELLED. 0, the default: no limit.
+// PE_ERROR_CANCELLED. 0, the default: no limit. While the device cannot meet
+// all deadlines, a client with a limit also loses jobs that would be late and
+// have newer ones behind them.
 void pe_client_set_max_queued(PeClient *client, int n);
 int pe_client_count_queued(PeClient *client);
 
@@ -422,6 +410,13 @@ void pe_job_unref(PeJob *job);
 // PE_ERROR_CANCELLED, when all of its jobs are cancelled or their clients gone.
 void pe_job_cancel(PeJob *job);
 bool pe_job_is_done(const PeJob *job);
+// When what happened to a job that is done; monotonic us, 0: it never did.
+typedef struct {
+    int64_t submitted; // preprocessed, and in the queue
+    int64_t started;   // with its batch
+    int64_t ended;
+} PeJobRun;
+void pe_job_get_run(const PeJob *job, PeJobRun *run);
 // The image features [dim] of a job that is done (borrowed from the job), or
 // NULL with the error of its batch.
 const float *pe_job_get_embedding(const PeJob *job, GError **error);
@@ -438,92 +433,27 @@ double pe_percentile(float *values, size_t n, double p);
 
 // The clip's embedding: mean of n image features, then unit length.
 //   embeddings  [n] pointers to [dim]   out  [dim]
-void pe_embedding_mean(const float *const *embeddings, int n, int dim,
-                       float *out);
+// Returns the length of the mean, before.
+double pe_embedding_mean(const float *const *embeddings, int n, int dim,
+                         float *out);
 
-// x / max(|x|, 1e-12), in place.
-void pe_embedding_normalize(float *x, int dim);
-
-// ---- Labels ---------------------------------------------------------------
-
-// What the user asked for, before any model is involved.
-typedef struct PeLabelSpec PeLabelSpec;
-
-// What prompts are made with unless the user says otherwise; "{}" alone is the
-// label as it is.
-#define PE_DEFAULT_TEMPLATE "a video of {}."
-
-// `text` is "a dog|a cat"; blanks around a label are dropped; `\|` is a bar.
-// Or it is the JSON of a labels file: text that begins with [ or {.
-PeLabelSpec *pe_label_spec_parse(const char *text,
-                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
-// One label a line ('#' starts a comment line), or JSON: a list of labels or an
-// object {"name": "...", "labels": [...], "negatives": [...], "templates":
-// [...]}; a label is a string or {"name", "prompts": [...], "threshold"}.
-PeLabelSpec *pe_label_spec_load(const char *path,
-                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
-void pe_label_spec_free(PeLabelSpec *spec);
-int pe_label_spec_count(const PeLabelSpec *spec); // negatives not counted
-// "a video of {}.|a photo of {}."; replaces the spec's own; NULL and "" do
-// nothing. A template without "{}" is an error.
-bool pe_label_spec_set_templates(PeLabelSpec *spec, const char *text,
-                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
-// "a wall|nothing"; added to the spec's own; NULL and "" do nothing.
-bool pe_label_spec_add_negatives(PeLabelSpec *spec, const char *text,
-                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-typedef struct PeLabels PeLabels;
-
-// Embed every prompt (templates averaged, then unit length) on the engine, or
-// take the vectors from the cache under $XDG_CACHE_HOME/gst-pe (not with
-// GST_PE_CACHE=off in the environment). Blocks.
-// Returns a reference.
-PeLabels *pe_labels_new(PeEngine *engine, const PeTokenizer *tokenizer,
-                        const PeLabelSpec *spec,
-                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
-PeLabels *pe_labels_ref(PeLabels *labels);
-void pe_labels_unref(PeLabels *labels);
-int pe_labels_count(const PeLabels *labels); // negatives not counted
-const char *pe_labels_get_name(const PeLabels *labels, int index);
-// The unit vector [dim] of a label.
-const float *pe_labels_get_vector(const PeLabels *labels, int index);
-// Distinct for every PeLabels made by this process.
-uint64_t pe_labels_get_version(const PeLabels *labels);
-// What the user calls the set, the "name" of its JSON; "" without.
-const char *pe_labels_get_set_name(const PeLabels *labels);
-// 16 hexadecimal digits over names, prompts, thresholds, negatives, vocabulary
-// and model, the same in every process and on every machine: results with equal
-// fingerprints have comparable scores. In which order labels and prompts are
-// written does not count, nor does the set's name.
-const char *pe_labels_get_fingerprint(const PeLabels *labels);
-// What the user should know: texts that are too long for the model, labels that
-// hardly differ (cosine > 0.95). NULL-terminated, borrowed; also in the log.
-const char *const *pe_labels_get_warnings(const PeLabels *labels);
-
-typedef struct {
-    int index;        // of the label
-    const char *name; // borrowed from the labels
-    float score;      // softmax over labels and negatives, [0, 1]
-    float similarity; // cosine, [-1, 1]
-} PeScore;
-
-// Score a unit embedding [dim] against every label and negative.
-// `scores` gets at most top_k labels with score >= max(threshold, the
-// label's own), best first; negatives take part but are never reported.
-// Returns how many.
-int pe_labels_score(const PeLabels *labels, const float *embedding, int top_k,
-                    float threshold, PeScore *scores);
+// x / max(|x|, 1e-12), in place. Returns |x|.
+double pe_embedding_normalize(float *x, int dim);
 
 // ---- Sampler --------------------------------------------------------------
 
-typedef struct PeSampler PeSampler;
+// Sampling is a grid in time: at each of its points, the frame on screen is a
+// sample. For each frame call pe_sampler_check(), pe_sampler_hold() until it is
+// false, and pe_sampler_push(); at the end pe_sampler_hold() with NULL.
 
+typedef struct PeSampler PeSampler;
 typedef struct {
-    int rate_n; // frames per second as a fraction; 0/1: every frame
+    int rate_n; // points per second, up to 1000; 0/1: every frame
     int rate_d;
-    int interval;    // every Nth of those, >= 1
-    int clip_length; // sampled frames in a clip, >= 1
-    int clip_stride; // sampled frames between two clips; 0: clip_length
+    int interval;     // every Nth of those, >= 1
+    int clip_length;  // samples in a clip, >= 1
+    int clip_stride;  // samples between two clips; 0: clip_length
+    uint64_t max_gap; // of a clip, ns; 0: two periods, at least a second
 } PeSamplerParams;
 
 typedef enum {
@@ -532,28 +462,45 @@ typedef enum {
     PE_SAMPLE_CLIP,  // embed this frame; it completes a clip
 } PeSample;
 
-#define PE_TIME_NONE UINT64_MAX
+#define PE_TIME_NONE UINT64_MAX // not known
+
+// When a frame is shown, in ns.
+typedef struct {
+    uint64_t timestamp, duration; // no timestamps: frames are counted
+    bool jumps; // whoever sends it says that time may jump here
+} PeMoment;
+
+typedef enum {
+    PE_ORDER_NEXT,
+    PE_ORDER_JUMP,  // the clip ends here
+    PE_ORDER_DOUBT, // or else this timestamp is wrong
+} PeOrder;
+// A sample, and the time that it stands for, at most a sampling period.
+typedef struct {
+    PeSample sample;
+    uint64_t start, end;
+} PePoint;
 
 PeSampler *pe_sampler_new(const PeSamplerParams *params);
 void pe_sampler_free(PeSampler *sampler);
 
-// Decide about the next frame from its timestamp alone (ns, PE_TIME_NONE: not
-// known, then frames are counted). A timestamp that runs backwards restarts the
-// clip. At a low frame rate the frame nearest after each sampling point is
-// taken (up to 1 ms early, for containers that round to milliseconds), never
-// the same frame twice.
-PeSample pe_sampler_push(PeSampler *sampler, uint64_t timestamp);
+// How does the frame follow the last one? A step back of up to half a frame is
+// none. At JUMP the clip ends, and the sampler is reset. At DOUBT the frame is
+// kept aside, and pushed after all when the next one does not follow either.
+PeOrder pe_sampler_check(const PeSampler *sampler, const PeMoment *moment);
 
-// How many sampled frames wait for a clip to be completed: after the last
-// frame of a stream, the size of the partial clip. 0 when the last sampled
-// frame ended a clip.
-int pe_sampler_pending(const PeSampler *sampler);
+// The next point that the last frame still has before this one is shown, or
+// (NULL) as long as it is shown itself: the last sampled frame is the sample.
+bool pe_sampler_hold(PeSampler *sampler, const PeMoment *next, PePoint *point);
 
-// Forget everything, as after a flush.
-void pe_sampler_reset(PeSampler *sampler);
+// The next frame's first point, by its duration or the distance of those
+// before. It may be 1 ms late, as containers round. Time that goes back stands
+// still.
+PePoint pe_sampler_push(PeSampler *sampler, const PeMoment *moment);
 
-// New parameters from the next frame on; a running clip is restarted only when
-// clip_length or clip_stride changed.
+int pe_sampler_pending(const PeSampler *sampler); // samples of a partial clip
+void pe_sampler_reset(PeSampler *sampler);        // as after a flush
+// A running clip is restarted only when clip_length or clip_stride changed.
 void pe_sampler_set(PeSampler *sampler, const PeSamplerParams *params);
 
 #pragma GCC visibility pop

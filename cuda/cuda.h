@@ -98,7 +98,7 @@ struct PeIngest *pe_cuda_ingest_new(PeCuda *cuda);
 void pe_cuda_ingest_free(struct PeIngest *ingest);
 PeSlot *pe_cuda_slot_new(PeBackend *be, int width, int height);
 void pe_cuda_slot_free(PeBackend *be, PeSlot *slot);
-bool pe_cuda_ingest(PeBackend *be, PeSlot *slot, const PeFrame *frame,
-                    GError **error);
+bool pe_cuda_ingest(PeBackend *be, PeSlot *const *slots, const PeFrame *frame,
+                    const PeRect *regions, int n, GError **error);
 void pe_cuda_patchify_slots(PeBackend *be, void *y, PeSlot *const *slots, int b,
                             int patch, int k_padded);

@@ -18,6 +18,8 @@
 #else
 #define BLOCKS_PER_SM 3
 #endif
+// Reading any layout takes more registers than three of them have.
+#define BLOCKS_OF_ANY 2
 // Frame rows in shared memory at a time, a lane of a warp each. Odd pitches
 // (in words) let the lanes of a warp read a column without bank conflicts.
 //
@@ -44,21 +46,29 @@ pack(uint32_t a, uint32_t b, uint32_t c)
     return a | b << Packed<EXACT>::bits | c << 2 * Packed<EXACT>::bits;
 }
 
+// A value of 8 bits in the fast mode's 10.
+PE_DEVICE int
+widen(int v)
+{
+    return (v < 0 ? 0 : v < 255 ? v : 255) << 2;
+}
+
 // Four neighbours, at column `x` of a row in shared memory.
 template <bool EXACT, PeFormat FORMAT>
 PE_DEVICE void
-store_pixels(uint32_t *row, int plane, int x, const int (&a)[4],
-             const int (&b)[4], const int (&c)[4])
+store_pixels(uint32_t *row, int plane, int x, const Four &p)
 {
     if (EXACT) {
-        row[x / 4] = pe_pack_bytes(a[0], a[1], a[2], a[3]);
-        row[plane + x / 4] = pe_pack_bytes(b[0], b[1], b[2], b[3]);
-        row[2 * plane + x / 4] = pe_pack_bytes(c[0], c[1], c[2], c[3]);
+        row[x / 4] = pe_pack_bytes(p.a[0], p.a[1], p.a[2], p.a[3]);
+        row[plane + x / 4] = pe_pack_bytes(p.b[0], p.b[1], p.b[2], p.b[3]);
+        row[2 * plane + x / 4] = pe_pack_bytes(p.c[0], p.c[1], p.c[2], p.c[3]);
     } else {
-        const int shift = FORMAT == PE_FORMAT_P010 ? 0 : 2;
         for (int j = 0; j < 4; j++)
             row[x + j] =
-                pack<EXACT>(a[j] << shift, b[j] << shift, c[j] << shift);
+                is_yuv(FORMAT)
+                    ? pack<EXACT>(p.a[j] >> 6, (p.b[j] + (1 << 14)) >> 5,
+                                  (p.c[j] + (1 << 14)) >> 5)
+                    : pack<EXACT>(widen(p.a[j]), widen(p.b[j]), widen(p.c[j]));
     }
 }
 
@@ -85,27 +95,22 @@ stage_rows(uint32_t *source, const Frame &f, int row0, int rows, int column0,
         int row = row4 + lane / 8, x = column0 + i * 32 + lane % 8 * 4;
         if (row >= rows || x >= column1)
             continue;
-        const bool words = f.words && x + 4 <= f.width;
-        uint32_t w[4] = {0, 0, 0, 0};
-        if (words)
-            read_words<FORMAT>(f, x, row0 + row, w);
-        int a[4], b[4], c[4], last = f.width - 1;
-#pragma unroll
-        for (int j = 0; j < 4; j++) {
-            if (words)
-                split_words<FORMAT>(f, w, j, &a[j], &b[j], &c[j]);
-            else
-                read_pixel<FORMAT>(f, x + j < last ? x + j : last, row0 + row,
-                                   &a[j], &b[j], &c[j]);
-            if (EXACT)
-                to_rgb<FORMAT>(f, &a[j], &b[j], &c[j]);
+        Four p;
+        read_pixels<FORMAT>(f, x, row0 + row, &p);
+        if (EXACT && is_yuv(FORMAT))
+            to_rgb(f.k[0], &p);
+        if (EXACT && f.curved) {
+            follow_curve(f, p.a);
+            follow_curve(f, p.b);
+            follow_curve(f, p.c);
         }
-        store_pixels<EXACT, FORMAT>(source + row * pitch, plane, x - column0, a,
-                                    b, c);
+        store_pixels<EXACT, FORMAT>(source + row * pitch, plane, x - column0,
+                                    p);
     }
 }
 
-template <bool EXACT>
+// ANY: one of the formats without code of their own.
+template <bool EXACT, bool ANY>
 PE_DEVICE void
 stage_frame(uint32_t *source, const Frame &f, int row0, int rows, int column0,
             int column1, int pitch, int plane)
@@ -115,6 +120,11 @@ stage_frame(uint32_t *source, const Frame &f, int row0, int rows, int column0,
         stage_rows<EXACT, format>(source, f, row0, rows, column0, column1, \
                                   pitch, plane); \
         break
+    if (ANY) {
+        stage_rows<EXACT, ANY_FORMAT>(source, f, row0, rows, column0, column1,
+                                      pitch, plane);
+        return;
+    }
     switch (f.format) {
         STAGE(PE_FORMAT_RGB);
         STAGE(PE_FORMAT_BGR);
@@ -125,6 +135,8 @@ stage_frame(uint32_t *source, const Frame &f, int row0, int rows, int column0,
         STAGE(PE_FORMAT_I420);
         STAGE(PE_FORMAT_YUY2);
         STAGE(PE_FORMAT_P010);
+    default:
+        break;
     }
 #undef STAGE
 }
@@ -246,22 +258,21 @@ store_output(uint8_t *out, size_t plane, const Frame &f, const Sums &sums)
     uint8_t rgb[3] = {(uint8_t)(sums.a >> 22), (uint8_t)(sums.b >> 22),
                       (uint8_t)(sums.c >> 22)};
     if (!EXACT) {
-        const PeYuvCoefficients &k = f.yuv;
-        // To the frame's own scale.
-        float unit = f.format == PE_FORMAT_P010 ? 0x1p-22f : 0x1p-24f;
-        float a = (float)(sums.a - HALF) * unit;
-        float b = (float)(sums.b - HALF) * unit;
-        float c = (float)(sums.c - HALF) * unit;
+        const PeYuvCoefficients &k = f.k[0];
+        float a = (float)(sums.a - HALF) * 0x1p-22f;
+        float b = (float)(sums.b - HALF) * 0x1p-22f;
+        float c = (float)(sums.c - HALF) * 0x1p-22f;
         if (is_yuv(f.format)) {
-            float luma = k.y_mul * (a - k.y_off);
-            float u = b - k.c_off, v = c - k.c_off;
-            a = (luma + k.r_v * v) * 0x1p-16f;
-            b = (luma + k.g_u * u + k.g_v * v) * 0x1p-16f;
-            c = (luma + k.b_u * u) * 0x1p-16f;
+            // In 1/64 of a level, without its half.
+            float l = k.y_mul * (64 * a + k.y_low) * 0x1p-16f + k.y_add - 32;
+            float u = 32 * b - (1 << 14), v = 32 * c - (1 << 14);
+            a = (l + k.r_v * v * 0x1p-15f) * 0x1p-4f;
+            b = (l + (k.g_u * u + k.g_v * v) * 0x1p-15f) * 0x1p-4f;
+            c = (l + k.b_u * u * 0x1p-15f) * 0x1p-4f;
         }
-        rgb[0] = round_level(a);
-        rgb[1] = round_level(b);
-        rgb[2] = round_level(c);
+        rgb[0] = round_level(a * 0.25f);
+        rgb[1] = round_level(b * 0.25f);
+        rgb[2] = round_level(c * 0.25f);
     }
     bool swapped = f.format == PE_FORMAT_BGR || f.format == PE_FORMAT_BGRX;
     out[0] = swapped ? rgb[2] : rgb[0];
@@ -272,7 +283,7 @@ store_output(uint8_t *out, size_t plane, const Frame &f, const Sums &sums)
 // A frame to a picture: colours, then the horizontal pass, then the vertical
 // one, with Pillow's rounding after each; pe_pixels_squash_c does the same.
 //
-//   rgb  u8 [3, y_axis.out_size, x_axis.out_size]
+//   rgb  u8 [3, height, width] of the picture, where frame.place says
 //
 //   grid    (ceil(out_width / tile_width), ceil(out_height / TILE_HEIGHT))
 //   block   THREADS
@@ -284,9 +295,9 @@ store_output(uint8_t *out, size_t plane, const Frame &f, const Sums &sums)
 //
 // Rows come in chunks of n_rows; the sums of the vertical pass stay in
 // registers, so that no scale needs more memory than another.
-template <bool EXACT>
+template <bool EXACT, bool ANY>
 __global__ void
-__launch_bounds__(THREADS, BLOCKS_PER_SM)
+__launch_bounds__(THREADS, ANY ? BLOCKS_OF_ANY : BLOCKS_PER_SM)
     preprocess_kernel(uint8_t *rgb, Frame frame, PeCudaAxis x_axis,
                       PeCudaAxis y_axis, int tile_width, int n_rows, int pitch,
                       int words)
@@ -317,8 +328,8 @@ __launch_bounds__(THREADS, BLOCKS_PER_SM)
         spread_weights(table, starts, words, origin, x0, x1, x_axis);
     for (int row0 = frame.y + y_axis.first[y0]; row0 < row1; row0 += n_rows) {
         const int rows = row1 - row0 < n_rows ? row1 - row0 : n_rows;
-        stage_frame<EXACT>(source, frame, row0, rows, column0, column1, pitch,
-                           plane);
+        stage_frame<EXACT, ANY>(source, frame, row0, rows, column0, column1,
+                                pitch, plane);
         __syncthreads();
         if (EXACT)
             squash_words(squashed, source, table, starts, words, rows, x1 - x0,
@@ -333,8 +344,10 @@ __launch_bounds__(THREADS, BLOCKS_PER_SM)
             add_weighted<EXACT>(&sums, squashed[(row - row0) * TILE_PITCH + x],
                                 w[row - first]);
     }
+    const PePlacement &place = frame.place;
     if (mine)
-        store_output<EXACT>(rgb + (size_t)y * width + x0 + x,
+        store_output<EXACT>(rgb + place.start + (x0 + x) * place.step_x +
+                                y * place.step_y,
                             (size_t)width * height, frame, sums);
 }
 
@@ -373,7 +386,13 @@ extern "C" void
 pe_cuda_preprocess(void *stream, const PeFrame *frame, const PeCudaAxis *x,
                    const PeCudaAxis *y, bool exact, uint8_t *rgb)
 {
-    const Frame f = describe_frame(frame);
+    const bool swaps = pe_orientation_swaps_axes(frame->orientation);
+    Frame f = describe_frame(frame);
+    f.place =
+        pe_placement(frame->orientation, swaps ? y->out_size : x->out_size,
+                     swaps ? x->out_size : y->out_size);
+    // A curve is for RGB, which the fast mode makes last.
+    exact = exact || f.curved;
     const int tile_width = choose_tile_width(x);
     const int columns = count_columns(x, tile_width);
     const int pitch = choose_pitch(columns, exact);
@@ -389,10 +408,17 @@ pe_cuda_preprocess(void *stream, const PeFrame *frame, const PeCudaAxis *x,
         (size_t)tile_width * (words * sizeof(Weights) + sizeof(uint32_t)) +
         (size_t)rows * ((exact ? 3 : 1) * pitch + TILE_PITCH) *
             sizeof(uint32_t);
-    if (exact)
-        PE_LAUNCH(preprocess_kernel<true>, grid, THREADS, shared, stream, rgb,
-                  f, *x, *y, tile_width, rows, pitch, words);
+    const bool any = f.format > PE_FORMAT_P010;
+#define RUN(...) \
+    PE_LAUNCH((preprocess_kernel<__VA_ARGS__>), grid, THREADS, shared, stream, \
+              rgb, f, *x, *y, tile_width, rows, pitch, words)
+    if (any && exact)
+        RUN(true, true);
+    else if (any)
+        RUN(false, true);
+    else if (exact)
+        RUN(true, false);
     else
-        PE_LAUNCH(preprocess_kernel<false>, grid, THREADS, shared, stream, rgb,
-                  f, *x, *y, tile_width, rows, pitch, words);
+        RUN(false, false);
+#undef RUN
 }

@@ -16,11 +16,7 @@
 #include "cuda/cuda.h"
 #include "cuda/kernels.h"
 #include "cuda/tables.h"
-
-// Frames on their way to the device at the same time; one more waits.
-#define MAX_UPLOADS 8
-// Of plane starts and lines in an upload.
-#define ALIGN 256
+#include "cuda/uploads.h"
 
 struct PeSlot {
     int width, height;
@@ -28,129 +24,22 @@ struct PeSlot {
     cudaEvent_t ready; // the kernel that filled it
 };
 
-typedef struct {
-    uint8_t *host; // pinned
-    size_t host_size;
-    uint8_t *device;
-    size_t size;
-    cudaEvent_t done; // the kernel that read it
-} Upload;
-
 struct PeIngest {
     PeCuda *cuda;
     cudaStream_t stream;
-    GMutex lock;
-    GCond freed;
-    bool exact;     // the bytes of the CPU, see pe_cuda_preprocess()
-    GQueue uploads; // of Upload not in use, the longest unused first
-    int n_uploads;
+    bool exact; // the bytes of the CPU, see pe_cuda_preprocess()
+    PeCudaUploads *uploads;
     PeCudaTables *tables;
 };
-
-// ---- Uploads ----------------------------------------------------------------
-
-static void
-upload_free(Upload *u)
-{
-    if (u->done)
-        cudaEventDestroy(u->done);
-    cudaFreeHost(u->host);
-    cudaFree(u->device);
-    g_free(u);
-}
-
-static Upload *
-take_upload(struct PeIngest *in)
-{
-    g_mutex_lock(&in->lock);
-    while (in->n_uploads == MAX_UPLOADS && g_queue_is_empty(&in->uploads))
-        g_cond_wait(&in->freed, &in->lock);
-    // Rather one more than to wait for one that has just been used.
-    Upload *u = in->n_uploads == MAX_UPLOADS || in->uploads.length > 1
-                    ? g_queue_pop_head(&in->uploads)
-                    : NULL;
-    if (!u) {
-        u = g_new0(Upload, 1);
-        in->n_uploads++;
-    }
-    g_mutex_unlock(&in->lock);
-    return u;
-}
-
-static void
-give_upload(struct PeIngest *in, Upload *u)
-{
-    g_mutex_lock(&in->lock);
-    g_queue_push_tail(&in->uploads, u);
-    g_cond_signal(&in->freed);
-    g_mutex_unlock(&in->lock);
-}
-
-// Waits until the last frame is out of it, and makes room on the device, and on
-// the host too when the frame comes from there.
-static bool
-prepare_upload(PeCuda *cuda, Upload *u, size_t size, bool from_host,
-               GError **error)
-{
-    size_t host_size = from_host ? size : 0;
-    cudaError_t status = cudaSuccess;
-    if (!u->done)
-        status = cudaEventCreateWithFlags(&u->done, cudaEventDisableTiming);
-    if (status == cudaSuccess)
-        status = cudaEventSynchronize(u->done);
-    if (status == cudaSuccess && host_size > u->host_size) {
-        cudaFreeHost(u->host);
-        u->host = NULL;
-        u->host_size = 0;
-        status = cudaMallocHost((void **)&u->host, host_size);
-        if (status == cudaSuccess)
-            u->host_size = host_size;
-    }
-    if (status == cudaSuccess && size > u->size) {
-        cudaFree(u->device);
-        u->device = NULL;
-        u->size = 0;
-        status = cudaMalloc((void **)&u->device, size);
-        if (status == cudaSuccess)
-            u->size = size;
-    }
-    return pe_cuda_expect(cuda, status, "copying a frame", error);
-}
-
-// Where the planes of a frame go in an upload; returns its size.
-static size_t
-lay_out(const PeFrame *frame, size_t offsets[3], int strides[3])
-{
-    size_t size = 0;
-    for (int i = 0; i < 3; i++) {
-        int line, n_lines;
-        pe_frame_plane_size(frame, i, &line, &n_lines);
-        strides[i] = (line + ALIGN - 1) / ALIGN * ALIGN;
-        offsets[i] = size;
-        size += (size_t)strides[i] * (size_t)n_lines;
-    }
-    return size;
-}
-
-static void
-copy_plane(uint8_t *dst, int dst_stride, const PeFrame *frame, int i)
-{
-    int line, n_lines;
-    pe_frame_plane_size(frame, i, &line, &n_lines);
-    for (int y = 0; y < n_lines; y++)
-        memcpy(dst + (size_t)y * (size_t)dst_stride,
-               frame->planes[i] + (size_t)y * (size_t)frame->strides[i],
-               (size_t)line);
-}
 
 // ---- Ingest -----------------------------------------------------------------
 
 // Queue the kernel, and first the copy of the first `n_host` bytes of an
 // upload, if there is one.
 static bool
-queue_kernel(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
-             size_t n_host, cudaStream_t stream, const PeCudaAxis *x,
-             const PeCudaAxis *y, GError **error)
+queue_kernel(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
+             PeCudaUpload *u, size_t n_host, cudaStream_t stream,
+             const PeCudaAxis *x, const PeCudaAxis *y, GError **error)
 {
     cudaError_t status = cudaStreamWaitEvent(stream, slot->ready, 0);
     if (status == cudaSuccess && n_host > 0)
@@ -172,14 +61,18 @@ queue_kernel(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
 // returns, and neither are the tables, which is a must for streams other than
 // ours.
 static bool
-launch(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
+launch(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, PeCudaUpload *u,
        size_t n_host, cudaStream_t stream, bool wait, GError **error)
 {
-    PeResizeTable *x = pe_cuda_tables_get(in->tables, frame->crop.width,
-                                          slot->width, stream, error);
-    PeResizeTable *y = x ? pe_cuda_tables_get(in->tables, frame->crop.height,
-                                              slot->height, stream, error)
-                         : NULL;
+    bool swaps = pe_orientation_swaps_axes(frame->orientation);
+    PeResizeTable *x =
+        pe_cuda_tables_get(in->tables, frame->crop.width,
+                           swaps ? slot->height : slot->width, stream, error);
+    PeResizeTable *y =
+        x ? pe_cuda_tables_get(in->tables, frame->crop.height,
+                               swaps ? slot->width : slot->height, stream,
+                               error)
+          : NULL;
     bool ok = y && queue_kernel(in, slot, frame, u, n_host, stream, x->data,
                                 y->data, error);
     if (ok && wait)
@@ -191,20 +84,16 @@ launch(struct PeIngest *in, PeSlot *slot, const PeFrame *frame, Upload *u,
 }
 
 static bool
-ingest_host(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
+ingest_host(struct PeIngest *in, PeSlot *const *slots, PeFrame *parts, int n,
             GError **error)
 {
-    size_t offsets[3];
-    PeFrame copy = *frame;
-    size_t size = lay_out(frame, offsets, copy.strides);
-    Upload *u = take_upload(in);
-    bool ok = prepare_upload(in->cuda, u, size, true, error);
-    for (int i = 0; ok && i < 3; i++) {
-        copy_plane(u->host + offsets[i], copy.strides[i], frame, i);
-        copy.planes[i] = u->device + offsets[i];
-    }
-    ok = ok && launch(in, slot, &copy, u, size, in->stream, false, error);
-    give_upload(in, u);
+    size_t size = 0;
+    PeCudaUpload *u = pe_cuda_uploads_take(in->uploads);
+    bool ok = pe_cuda_upload_fill(in->uploads, u, parts, n, &size, error);
+    for (int i = 0; ok && i < n; i++)
+        ok = launch(in, slots[i], &parts[i], u, i == 0 ? size : 0, in->stream,
+                    false, error);
+    pe_cuda_uploads_give(in->uploads, u);
     return ok;
 }
 
@@ -246,38 +135,49 @@ static bool
 ingest_foreign(struct PeIngest *in, PeSlot *slot, const PeFrame *frame,
                GError **error)
 {
-    size_t offsets[3];
     PeFrame copy = *frame;
     if (!pe_driver_wait_for_frame(frame, error))
         return false;
-    size_t size = lay_out(frame, offsets, copy.strides);
-    Upload *u = take_upload(in);
-    bool ok = prepare_upload(in->cuda, u, size, false, error);
-    for (int i = 0; ok && i < 3; i++)
-        copy.planes[i] = u->device + offsets[i];
-    ok = ok &&
-         pe_driver_copy_frame(&copy, in->cuda->context, frame, in->stream,
-                              error) &&
-         launch(in, slot, &copy, u, 0, in->stream, true, error);
-    give_upload(in, u);
+    PeCudaUpload *u = pe_cuda_uploads_take(in->uploads);
+    bool ok = pe_cuda_upload_make_room(in->uploads, u, &copy, error) &&
+              pe_driver_copy_frame(&copy, in->cuda->context, frame, in->stream,
+                                   error) &&
+              launch(in, slot, &copy, u, 0, in->stream, true, error);
+    pe_cuda_uploads_give(in->uploads, u);
     return ok;
 }
 
-bool
-pe_cuda_ingest(PeBackend *be, PeSlot *slot, const PeFrame *frame,
-               GError **error)
+static bool
+ingest_part(PeCuda *cuda, PeSlot *slot, const PeFrame *frame, GError **error)
 {
-    PeCuda *cuda = (PeCuda *)be;
-    pe_cuda_use(cuda);
-    if (!pe_frame_check(frame, error))
-        return false;
     // No more of it than its crop needs.
     PeFrame part = pe_frame_trim(frame);
-    if (frame->memory == PE_MEMORY_HOST)
-        return ingest_host(cuda->ingest, slot, &part, error);
     if (frame->context && frame->context != cuda->context)
         return ingest_foreign(cuda->ingest, slot, &part, error);
     return ingest_device(cuda->ingest, slot, &part, error);
+}
+
+bool
+pe_cuda_ingest(PeBackend *be, PeSlot *const *slots, const PeFrame *frame,
+               const PeRect *regions, int n, GError **error)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    g_autofree PeFrame *parts = g_new(PeFrame, n);
+    bool ok = true;
+    pe_cuda_use(cuda);
+    for (int i = 0; ok && i < n; i++) {
+        parts[i] = *frame;
+        if (regions)
+            parts[i].crop = regions[i];
+        ok = pe_frame_check(&parts[i], error);
+        if (ok)
+            parts[i].crop = pe_frame_get_crop(&parts[i]);
+    }
+    if (ok && frame->memory == PE_MEMORY_HOST)
+        return ingest_host(cuda->ingest, slots, parts, n, error);
+    for (int i = 0; ok && i < n; i++)
+        ok = ingest_part(cuda, slots[i], &parts[i], error);
+    return ok;
 }
 
 // ---- Life -------------------------------------------------------------------
@@ -288,12 +188,10 @@ pe_cuda_ingest_new(PeCuda *cuda)
     struct PeIngest *in = g_new0(struct PeIngest, 1);
     in->cuda = cuda;
     in->exact = g_strcmp0(g_getenv("PE_CUDA_PREPROCESS"), "fast") != 0;
-    g_mutex_init(&in->lock);
-    g_cond_init(&in->freed);
-    g_queue_init(&in->uploads);
     pe_cuda_check(cuda,
                   cudaStreamCreateWithFlags(&in->stream, cudaStreamNonBlocking),
                   "making a stream");
+    in->uploads = pe_cuda_uploads_new(cuda);
     in->tables = pe_cuda_tables_new(cuda, in->stream);
     return in;
 }
@@ -305,14 +203,10 @@ pe_cuda_ingest_free(struct PeIngest *in)
         return;
     if (in->stream)
         cudaStreamSynchronize(in->stream);
-    Upload *u;
-    while ((u = g_queue_pop_head(&in->uploads)))
-        upload_free(u);
+    pe_cuda_uploads_free(in->uploads);
     pe_cuda_tables_free(in->tables);
     if (in->stream)
         cudaStreamDestroy(in->stream);
-    g_cond_clear(&in->freed);
-    g_mutex_clear(&in->lock);
     g_free(in);
 }
 

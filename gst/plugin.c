@@ -8,6 +8,10 @@
 #include "gst/convert/gstpemetaconvert.h"
 #include "gst/inference/gstpeinference.h"
 #include "gst/meta/gstpemeta.h"
+#ifdef HAVE_OVERLAY
+#include "gst/overlay/gstpeoverlay.h"
+#endif
+#include "gst/score/gstpescore.h"
 
 GST_DEBUG_CATEGORY_STATIC(pe_core_debug);
 #define GST_CAT_DEFAULT pe_core_debug
@@ -39,7 +43,12 @@ plugin_init(GstPlugin *plugin)
     (void)info;
 #endif
     gboolean ok = GST_ELEMENT_REGISTER(peinference, plugin);
-    return GST_ELEMENT_REGISTER(pemetaconvert, plugin) || ok;
+    ok |= GST_ELEMENT_REGISTER(pemetaconvert, plugin);
+    ok |= GST_ELEMENT_REGISTER(pescore, plugin);
+#ifdef HAVE_OVERLAY
+    ok |= GST_ELEMENT_REGISTER(peoverlay, plugin);
+#endif
+    return ok;
 }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, pe,

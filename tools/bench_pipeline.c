@@ -8,10 +8,15 @@
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
 
-struct BenchPipeline {
-    GstElement *pipeline;
+// One of the elements, which share an engine.
+typedef struct {
     GstAppSrc *src;
     GstAppSink *sink;
+} Stream;
+
+struct BenchPipeline {
+    GstElement *pipeline;
+    Stream *streams;
     BenchPipelineParams params;
     guint64 n_pushed;
 };
@@ -44,33 +49,60 @@ take_bus_error(BenchPipeline *p, GError **error)
                 debug ? debug : "");
 }
 
+static GstElement *
+make_pipeline(int n_streams, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (int i = 0; i < n_streams; i++)
+        g_string_append_printf(
+            text,
+            "appsrc name=src%d format=time max-bytes=0 ! "
+            "peinference name=pe%d ! appsink name=sink%d sync=false ",
+            i, i, i);
+    GstElement *pipeline = gst_parse_launch_full(
+        text->str, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
+    if (!pipeline)
+        g_prefix_error(error, "is GST_PLUGIN_PATH set to the build's gst "
+                              "folder? ");
+    return pipeline;
+}
+
+// Returns, gst_object_unref().
+static GstElement *
+find(BenchPipeline *p, const char *kind, int stream)
+{
+    g_autofree char *name = g_strdup_printf("%s%d", kind, stream);
+    return gst_bin_get_by_name(GST_BIN(p->pipeline), name);
+}
+
+static void
+set_up_streams(BenchPipeline *p)
+{
+    g_autoptr(GstCaps) caps = gst_caps_new_simple(
+        "video/x-raw", "format", G_TYPE_STRING, "RGB", "width", G_TYPE_INT,
+        p->params.size, "height", G_TYPE_INT, p->params.size, "framerate",
+        GST_TYPE_FRACTION, 30, 1, NULL);
+    p->streams = g_new0(Stream, p->params.n_streams);
+    for (int i = 0; i < p->params.n_streams; i++) {
+        GstElement *element = find(p, "pe", i);
+        configure_element(element, &p->params);
+        gst_object_unref(element);
+        p->streams[i] = (Stream){.src = GST_APP_SRC(find(p, "src", i)),
+                                 .sink = GST_APP_SINK(find(p, "sink", i))};
+        gst_app_src_set_caps(p->streams[i].src, caps);
+    }
+}
+
 BenchPipeline *
 bench_pipeline_new(const BenchPipelineParams *params, GError **error)
 {
-    GstElement *pipeline = gst_parse_launch_full(
-        "appsrc name=src format=time max-bytes=0 ! peinference name=pe ! "
-        "appsink name=sink sync=false",
-        NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
-    if (!pipeline) {
-        g_prefix_error(error, "is GST_PLUGIN_PATH set to the build's gst "
-                              "folder? ");
+    GstElement *pipeline = make_pipeline(params->n_streams, error);
+    if (!pipeline)
         return NULL;
-    }
     BenchPipeline *p = g_new0(BenchPipeline, 1);
     p->pipeline = pipeline;
     p->params = *params;
-    p->src = GST_APP_SRC(gst_bin_get_by_name(GST_BIN(pipeline), "src"));
-    p->sink = GST_APP_SINK(gst_bin_get_by_name(GST_BIN(pipeline), "sink"));
-    GstElement *element = gst_bin_get_by_name(GST_BIN(pipeline), "pe");
-    configure_element(element, params);
-    gst_object_unref(element);
-
-    GstCaps *caps = gst_caps_new_simple(
-        "video/x-raw", "format", G_TYPE_STRING, "RGB", "width", G_TYPE_INT,
-        params->size, "height", G_TYPE_INT, params->size, "framerate",
-        GST_TYPE_FRACTION, 30, 1, NULL);
-    gst_app_src_set_caps(p->src, caps);
-    gst_caps_unref(caps);
+    set_up_streams(p);
     if (gst_element_set_state(pipeline, GST_STATE_PLAYING) ==
         GST_STATE_CHANGE_FAILURE) {
         take_bus_error(p, error);
@@ -86,8 +118,11 @@ bench_pipeline_free(BenchPipeline *p)
     if (!p)
         return;
     gst_element_set_state(p->pipeline, GST_STATE_NULL);
-    gst_object_unref(p->src);
-    gst_object_unref(p->sink);
+    for (int i = 0; i < p->params.n_streams; i++) {
+        gst_object_unref(p->streams[i].src);
+        gst_object_unref(p->streams[i].sink);
+    }
+    g_free(p->streams);
     gst_object_unref(p->pipeline);
     g_free(p);
 }
@@ -112,10 +147,11 @@ bench_pipeline_run(BenchPipeline *p, int n, GError **error)
 {
     gint64 start = g_get_monotonic_time();
     for (int i = 0; i < n; i++)
-        gst_app_src_push_buffer(p->src, make_buffer(p));
+        gst_app_src_push_buffer(p->streams[i % p->params.n_streams].src,
+                                make_buffer(p));
     for (int i = 0; i < n;) {
-        GstSample *sample =
-            gst_app_sink_try_pull_sample(p->sink, 100 * GST_MSECOND);
+        GstSample *sample = gst_app_sink_try_pull_sample(
+            p->streams[i % p->params.n_streams].sink, 100 * GST_MSECOND);
         if (sample) {
             gst_sample_unref(sample);
             i++;

@@ -14,15 +14,17 @@ typedef struct {
     const char *device;
     const char *precision;
     int batch;
+    int n_streams;         // elements that share the engine
     int size;              // pixels, square
     const uint8_t *pixels; // RGB [size, size, 3], borrowed until the end
 } BenchPipelineParams;
 
 // Starts appsrc ! peinference frame-rate=0/1 clip-length=1 mode=exact !
-// appsink.
+// appsink, n_streams times.
 BenchPipeline *bench_pipeline_new(const BenchPipelineParams *params,
                                   GError **error);
 void bench_pipeline_free(BenchPipeline *p);
 
-// Push n frames, wait until all have come out; seconds, or -1 with the error.
+// Push n frames, to the streams in turn, wait until all have come out; seconds,
+// or -1 with the error.
 double bench_pipeline_run(BenchPipeline *p, int n, GError **error);

@@ -9,6 +9,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "program_output.h"
+
 void
 json_append_quoted(GString *text, const char *s)
 {
@@ -95,6 +97,13 @@ json_line_ints(JsonLine *j, const char *key, const gint64 *values, int n)
     g_string_append_c(j->text, ']');
 }
 
+void
+json_line_json(JsonLine *j, const char *key, const char *json)
+{
+    append_key(j, key);
+    g_string_append(j->text, json);
+}
+
 char *
 json_line_steal(JsonLine *j)
 {
@@ -107,5 +116,5 @@ json_line_end(JsonLine *j)
 {
     g_autofree char *text = json_line_steal(j);
     puts(text);
-    fflush(stdout);
+    program_output_flush();
 }

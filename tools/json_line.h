@@ -19,6 +19,8 @@ void json_line_bool(JsonLine *j, const char *key, gboolean value);
 void json_line_number(JsonLine *j, const char *key, double value);
 void json_line_floats(JsonLine *j, const char *key, const float *values, int n);
 void json_line_ints(JsonLine *j, const char *key, const gint64 *values, int n);
+// A value that is JSON already.
+void json_line_json(JsonLine *j, const char *key, const char *json);
 // Prints the object and a newline, and flushes.
 void json_line_end(JsonLine *j);
 // The object without a newline. Returns, g_free().

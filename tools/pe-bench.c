@@ -12,13 +12,16 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "tools/bench_labels.h"
+#include "tools/bench_peak.h"
 #include "tools/bench_pipeline.h"
 #include "tools/json_line.h"
 #include "tools/program.h"
+#include "tools/program_output.h"
 #include "tools/progress.h"
 
-static char *opt_config;
-static int opt_texts;
+static char *opt_config, *opt_labels;
+static int opt_texts, opt_streams;
 static double opt_seconds = 10;
 static gboolean opt_pipeline, opt_json, opt_list;
 
@@ -31,8 +34,12 @@ static const GOptionEntry entries[] = {
     {"pipeline", 0, 0, G_OPTION_ARG_NONE, &opt_pipeline,
      "Also measure the element peinference with frames of the model's size",
      NULL},
+    {"streams", 0, 0, G_OPTION_ARG_INT, &opt_streams,
+     "Also measure N elements that share the engine, in turn with one", "N"},
     {"texts", 0, 0, G_OPTION_ARG_INT, &opt_texts,
      "Also measure the text tower with N texts a round", "N"},
+    {"labels", 0, 0, G_OPTION_ARG_STRING, &opt_labels,
+     "Also measure scoring a clip among N labels and M negatives", "N[,M]"},
     {"json", 'j', 0, G_OPTION_ARG_NONE, &opt_json,
      "One JSON object on the last line", NULL},
     {NULL},
@@ -42,7 +49,12 @@ static const char description[] =
     "images_per_s counts preprocessed images through the whole vision tower.\n"
     "gflops counts 2 x multiply-accumulates, attention included;\n"
     "gemm_gflops is what the device's own library reaches on the linear layers "
-    "alone.\n"
+    "alone;\n"
+    "peak_gflops is what its cores reach with operands in registers, the best "
+    "round.\n"
+    "Operations are listed with their part of the time, that of one, and the "
+    "fraction\n"
+    "of the peak that they reach (CPU only).\n"
     "\n"
     "Examples:\n"
     "  pe-bench --config PE-Core-L14-336 --device cpu --batch 4\n"
@@ -54,8 +66,11 @@ static const char description[] =
 
 typedef struct {
     PeEngine *engine;
-    PeTokenizer *tokenizer;  // with --texts
-    BenchPipeline *pipeline; // with --pipeline
+    PeTokenizer *tokenizer; // with --texts or --labels
+    BenchPeak *peak;
+    BenchLabels *labels;     // with --labels
+    BenchPipeline *pipeline; // with --pipeline or --streams
+    BenchPipeline *streams;  // with --streams
     char *saved;             // random weights on disk, for the pipeline
     int batch;
     uint8_t *pixels; // RGB of one frame
@@ -63,7 +78,9 @@ typedef struct {
     GArray *seconds_per_batch;
     GArray *gemm_seconds;
     GArray *pipeline_rate;
+    GArray *streams_rate;
     GArray *text_rate;
+    GArray *label_times; // us
 } Bench;
 
 // ---- Cost ------------------------------------------------------------------
@@ -118,13 +135,19 @@ add(GArray *values, double value)
 
 // ---- Set-up ----------------------------------------------------------------
 
+static bool
+has_pipeline(void)
+{
+    return opt_pipeline || opt_streams;
+}
+
 static PeModel *
 open_model(Bench *b, GError **error)
 {
     if (!opt_config)
         return program_open_model(error);
     PeModel *random = pe_model_new_random(opt_config, 1, error);
-    if (!random || !opt_pipeline)
+    if (!random || !has_pipeline())
         return random;
     // The element opens files only.
     g_autofree char *dir = g_dir_make_tmp("pe-bench-XXXXXX", error);
@@ -150,8 +173,8 @@ remove_saved(Bench *b)
     g_free(b->saved);
 }
 
-static bool
-open_pipeline(Bench *b, GError **error)
+static BenchPipeline *
+open_pipeline(Bench *b, int n_streams, GError **error)
 {
     PeModel *model = pe_engine_get_model(b->engine);
     BenchPipelineParams params = {
@@ -159,11 +182,20 @@ open_pipeline(Bench *b, GError **error)
         .device = pe_engine_get_device(b->engine),
         .precision = pe_precision_nick(pe_engine_get_precision(b->engine)),
         .batch = b->batch,
+        .n_streams = n_streams,
         .size = pe_model_get_vision(model)->image_size,
         .pixels = b->pixels,
     };
-    b->pipeline = bench_pipeline_new(&params, error);
-    return b->pipeline != NULL;
+    return bench_pipeline_new(&params, error);
+}
+
+static bool
+open_pipelines(Bench *b, GError **error)
+{
+    if (has_pipeline() && !(b->pipeline = open_pipeline(b, 1, error)))
+        return false;
+    return !opt_streams ||
+           (b->streams = open_pipeline(b, opt_streams, error)) != NULL;
 }
 
 static bool
@@ -177,17 +209,23 @@ set_up(Bench *b, GError **error)
     b->pixels = g_malloc(size * size * 3);
     for (size_t i = 0; i < size * size * 3; i++)
         b->pixels[i] = (uint8_t)g_random_int();
-    if (b->engine && opt_texts)
+    if (b->engine && (opt_texts || opt_labels))
         b->tokenizer =
             pe_tokenizer_open_for_model(program_options.vocab, model, error);
     pe_model_unref(model);
-    if (!b->engine || (opt_texts && !b->tokenizer))
+    if (!b->engine || ((opt_texts || opt_labels) && !b->tokenizer))
+        return false;
+    if (opt_labels)
+        b->labels =
+            bench_labels_new(b->engine, b->tokenizer, opt_labels, error);
+    if (opt_labels && !b->labels)
         return false;
 
+    b->peak = bench_peak_new(b->engine);
     PeEngineStats stats;
     pe_engine_get_stats(b->engine, &stats);
     b->batch = stats.batch_size;
-    return !opt_pipeline || open_pipeline(b, error);
+    return open_pipelines(b, error);
 }
 
 // ---- Rounds ----------------------------------------------------------------
@@ -249,14 +287,17 @@ measure_texts(Bench *b, GError **error)
 }
 
 static bool
-measure_pipeline(Bench *b, GError **error)
+measure_pipeline(Bench *b, BenchPipeline *pipeline, GArray *rates,
+                 GError **error)
 {
-    // Filling and draining the element is part of the time, so not too few.
-    int n = 4 * b->batch;
-    double seconds = bench_pipeline_run(b->pipeline, n, error);
+    // Filling and draining the element is part of the time, so not too few; as
+    // many of each stream.
+    int n = 4 * MAX(b->batch, opt_streams);
+    n -= n % MAX(opt_streams, 1);
+    double seconds = bench_pipeline_run(pipeline, n, error);
     if (seconds < 0)
         return false;
-    add(b->pipeline_rate, n / seconds);
+    add(rates, n / seconds);
     return true;
 }
 
@@ -265,12 +306,18 @@ run_round(Bench *b, GError **error)
 {
     if (!measure_engine(b, error))
         return false;
+    bench_peak_run(b->peak);
     double gemm = pe_engine_measure_gemm(b->engine, b->batch);
     if (gemm > 0)
         add(b->gemm_seconds, gemm);
-    if (b->pipeline && !measure_pipeline(b, error))
+    if (b->pipeline &&
+        !measure_pipeline(b, b->pipeline, b->pipeline_rate, error))
         return false;
-    return !b->tokenizer || measure_texts(b, error);
+    if (b->streams && !measure_pipeline(b, b->streams, b->streams_rate, error))
+        return false;
+    if (b->labels)
+        add(b->label_times, bench_labels_run(b->labels));
+    return opt_texts == 0 || measure_texts(b, error);
 }
 
 static void
@@ -279,7 +326,10 @@ forget_rounds(Bench *b)
     g_array_set_size(b->seconds_per_batch, 0);
     g_array_set_size(b->gemm_seconds, 0);
     g_array_set_size(b->pipeline_rate, 0);
+    g_array_set_size(b->streams_rate, 0);
     g_array_set_size(b->text_rate, 0);
+    g_array_set_size(b->label_times, 0);
+    bench_peak_forget(b->peak);
 }
 
 // Returns how many rounds there were, or -1.
@@ -302,6 +352,7 @@ measure(Bench *b, GError **error)
         progress_show(&progress, elapsed);
     }
     progress_end(&progress);
+    bench_peak_end(b->peak);
     return rounds;
 }
 
@@ -312,6 +363,7 @@ typedef struct {
     double gflop, gflops;
     double gemm_gflops, fraction_of_gemm;
     double pipeline_rate, pipeline_fraction;
+    double streams_rate, streams_fraction;
 } Result;
 
 static Result
@@ -328,10 +380,12 @@ summarize(Bench *b)
         .gflop = 2e-9 * (linear_mac(c) + attention_mac(c)),
         .gemm_gflops = gemm > 0 ? 2e-9 * linear_mac(c) * b->batch / gemm : NAN,
         .pipeline_rate = median(b->pipeline_rate),
+        .streams_rate = median(b->streams_rate),
     };
     r.gflops = r.gflop * r.images_per_s;
     r.fraction_of_gemm = r.gflops / r.gemm_gflops;
     r.pipeline_fraction = r.pipeline_rate / r.images_per_s;
+    r.streams_fraction = r.streams_rate / r.pipeline_rate;
     return r;
 }
 
@@ -352,10 +406,17 @@ print_text(Bench *b, const Result *r, int rounds)
     if (b->gemm_seconds->len > 0)
         printf("  GFLOP/s of GEMM   %10.1f (fraction reached %.3f)\n",
                r->gemm_gflops, r->fraction_of_gemm);
+    bench_peak_print(b->peak, r->gflops);
     if (b->pipeline)
         printf("  element images/s  %10.2f (%.3f of the engine's)\n",
                r->pipeline_rate, r->pipeline_fraction);
-    if (b->tokenizer)
+    if (b->streams)
+        printf("  %3d of them       %10.2f (%.3f of one's)\n", opt_streams,
+               r->streams_rate, r->streams_fraction);
+    if (b->labels)
+        printf("  us per score      %10.1f (labels,negatives: %s)\n",
+               median(b->label_times), opt_labels);
+    if (opt_texts)
         printf("  texts/s           %10.2f\n", median(b->text_rate));
 }
 
@@ -380,11 +441,19 @@ print_json(Bench *b, const Result *r, int rounds)
     json_line_number(&j, "gflops", r->gflops);
     json_line_number(&j, "gemm_gflops", r->gemm_gflops);
     json_line_number(&j, "fraction_of_gemm", r->fraction_of_gemm);
+    bench_peak_write(b->peak, &j, r->gflops);
     if (b->pipeline) {
         json_line_number(&j, "pipeline_images_per_s", r->pipeline_rate);
         json_line_number(&j, "pipeline_fraction", r->pipeline_fraction);
     }
-    if (b->tokenizer)
+    if (b->streams) {
+        json_line_int(&j, "streams", opt_streams);
+        json_line_number(&j, "streams_images_per_s", r->streams_rate);
+        json_line_number(&j, "streams_fraction", r->streams_fraction);
+    }
+    if (b->labels)
+        json_line_number(&j, "us_per_score", median(b->label_times));
+    if (opt_texts)
         json_line_number(&j, "texts_per_s", median(b->text_rate));
     json_line_end(&j);
 }
@@ -397,7 +466,8 @@ run(void)
     g_autoptr(GError) error = NULL;
     Bench b = {0};
     GArray **arrays[] = {&b.seconds_per_batch, &b.gemm_seconds,
-                         &b.pipeline_rate, &b.text_rate};
+                         &b.pipeline_rate,     &b.streams_rate,
+                         &b.text_rate,         &b.label_times};
     for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++)
         *arrays[i] = g_array_new(FALSE, FALSE, sizeof(double));
 
@@ -412,7 +482,10 @@ run(void)
         status = program_fail(error);
     }
 
+    bench_peak_free(b.peak);
+    bench_labels_free(b.labels);
     bench_pipeline_free(b.pipeline);
+    bench_pipeline_free(b.streams);
     g_clear_pointer(&b.tokenizer, pe_tokenizer_unref);
     g_clear_pointer(&b.engine, pe_engine_unref);
     remove_saved(&b);
@@ -425,14 +498,15 @@ run(void)
 int
 main(int argc, char **argv)
 {
-    g_set_prgname("pe-bench");
+    if (program_output_begin("pe-bench", argc, argv))
+        return 0;
     g_autoptr(GError) error = NULL;
     g_autoptr(GOptionContext) context =
         g_option_context_new("- measure a model on a device");
     program_add_engine_options(context);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_description(context, description);
-    if (!g_option_context_parse(context, &argc, &argv, &error))
+    if (!program_output_parse(context, NULL, &argc, &argv, &error))
         return program_fail_usage(NULL, error->message);
 
     if (opt_list) {
@@ -445,7 +519,7 @@ main(int argc, char **argv)
     if (program_options.model && opt_config)
         return program_fail_usage(NULL, "give either --model or --config");
     if (program_options.batch < 0 || program_options.threads < 0 ||
-        opt_texts < 0 || opt_seconds < 0)
+        opt_texts < 0 || opt_streams < 0 || opt_seconds < 0)
         return program_fail_usage(NULL, "numbers must not be negative");
     gst_init(NULL, NULL);
     return run();

@@ -9,11 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/decode.h"
+#include "gst/video/gstpepicture.h"
+#include "tools/clip_frames.h"
 #include "tools/json_line.h"
 #include "tools/program.h"
+#include "tools/program_output.h"
 #include "tools/progress.h"
 #include "tools/safetensors_out.h"
+
+// More frames are more memory, and no better mean.
+#define MAX_FRAMES 4096
 
 static char *opt_out;
 static char **opt_texts, **opt_images, **opt_videos;
@@ -28,7 +33,7 @@ static const GOptionEntry entries[] = {
     {"video", 'v', 0, G_OPTION_ARG_FILENAME_ARRAY, &opt_videos,
      "Embed a video (may be repeated)", "FILE"},
     {"frames", 'n', 0, G_OPTION_ARG_INT, &opt_frames,
-     "Frames of a video, first to last (default 8)", "N"},
+     "Frames of a video, first to last (default 8, at most 4096)", "N"},
     {"out", 'o', 0, G_OPTION_ARG_FILENAME, &opt_out,
      "Also write all vectors to a safetensors file", "FILE"},
     {"json", 0, 0, G_OPTION_ARG_NONE, &opt_json,
@@ -214,70 +219,21 @@ submit_frame(App *app, Item *item, const PeFrame *frame, GError **error)
 typedef struct {
     App *app;
     Item *item;
-    guint n_taken; // of item->indices
 } Pass;
 
 static bool
-take_picture(const PeFrame *frame, int64_t index, void *data, GError **error)
+take_picture(const PeFrame *frame, void *data, GError **error)
 {
     Pass *pass = data;
-    submit_frame(pass->app, pass->item, frame, error);
-    return false; // a picture has one frame; of an animation, the first
+    return submit_frame(pass->app, pass->item, frame, error);
 }
 
 static bool
-count_frame(const PeFrame *frame, int64_t index, void *data, GError **error)
+read_video(Item *item, Pass *pass, GError **error)
 {
-    return true;
-}
-
-// Submit the frame as often as it was chosen: a video with fewer frames than
-// asked for repeats some.
-static bool
-take_video_frame(const PeFrame *frame, int64_t index, void *data,
-                 GError **error)
-{
-    Pass *pass = data;
-    const GArray *indices = pass->item->indices;
-    while (pass->n_taken < indices->len &&
-           g_array_index(indices, gint64, pass->n_taken) == index) {
-        if (!submit_frame(pass->app, pass->item, frame, error))
-            return false;
-        pass->n_taken++;
-    }
-    return pass->n_taken < indices->len;
-}
-
-// Source: the frame loader of the reference's video evaluation.
-static GArray *
-choose_frames(int64_t n_decoded, int n)
-{
-    GArray *indices = g_array_new(FALSE, FALSE, sizeof(gint64));
-    for (int i = 0; i < n; i++) {
-        gint64 index = n == 1
-                           ? n_decoded / 2
-                           : (gint64)((double)(i * (n_decoded - 1)) / (n - 1));
-        g_array_append_val(indices, index);
-    }
-    return indices;
-}
-
-static bool
-read_video(App *app, Item *item, GError **error)
-{
-    item->n_decoded = decode_file(item->path, count_frame, NULL, error);
-    if (item->n_decoded < 0)
-        return false;
-    item->indices = choose_frames(item->n_decoded, opt_frames);
-    Pass pass = {app, item, 0};
-    if (decode_file(item->path, take_video_frame, &pass, error) < 0)
-        return false;
-    if (pass.n_taken == item->indices->len)
-        return true;
-    g_set_error(error, PE_ERROR, PE_ERROR_FILE,
-                "%s: the second pass gave fewer frames than the first",
-                item->path);
-    return false;
+    item->indices = clip_frames_read(item->path, opt_frames, take_picture, pass,
+                                     &item->n_decoded, error);
+    return item->indices != NULL;
 }
 
 static void
@@ -285,10 +241,10 @@ embed_file(App *app, const char *type, const char *path)
 {
     GError *error = NULL;
     Item *item = item_new(type, path);
-    Pass pass = {app, item, 0};
+    Pass pass = {app, item};
     bool ok = g_str_equal(type, "video")
-                  ? read_video(app, item, &error)
-                  : decode_file(path, take_picture, &pass, &error) > 0;
+                  ? read_video(item, &pass, &error)
+                  : gst_pe_picture_read(path, take_picture, &pass, &error);
     if (ok) {
         start_item(app, item);
         return;
@@ -355,6 +311,8 @@ run(void)
 {
     g_autoptr(GError) error = NULL;
     App app = {0};
+    if (opt_out && !program_output_check(opt_out, &error))
+        return program_fail(error);
     app.engine = open_engine(&error);
     if (!app.engine)
         return program_fail(error);
@@ -394,14 +352,15 @@ check_texts(void)
 int
 main(int argc, char **argv)
 {
-    g_set_prgname("pe-embed");
+    if (program_output_begin("pe-embed", argc, argv))
+        return 0;
     g_autoptr(GError) error = NULL;
     g_autoptr(GOptionContext) context =
         g_option_context_new("- embed texts, pictures and videos");
     program_add_engine_options(context);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_description(context, description);
-    if (!g_option_context_parse(context, &argc, &argv, &error))
+    if (!program_output_parse(context, NULL, &argc, &argv, &error))
         return program_fail_usage(NULL, error->message);
 
     if (argc > 1)
@@ -409,10 +368,14 @@ main(int argc, char **argv)
     if (!opt_texts && !opt_images && !opt_videos)
         return program_fail_usage(
             NULL, "nothing to embed: give --text, --image or --video");
-    if (opt_frames < 1 || program_options.batch < 0 ||
-        program_options.threads < 0)
-        return program_fail_usage(
-            NULL, "--frames, --batch and --threads must be positive");
+    if (opt_frames < 1 || opt_frames > MAX_FRAMES) {
+        g_autofree char *message = g_strdup_printf(
+            "--frames %d: must be from 1 to %d", opt_frames, MAX_FRAMES);
+        return program_fail_usage(NULL, message);
+    }
+    if (program_options.batch < 0 || program_options.threads < 0)
+        return program_fail_usage(NULL,
+                                  "--batch and --threads must be positive");
     if (!check_texts())
         return 2;
     gst_init(NULL, NULL);

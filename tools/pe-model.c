@@ -12,6 +12,7 @@
 
 #include "tools/json_line.h"
 #include "tools/program.h"
+#include "tools/program_output.h"
 
 static gboolean opt_json, opt_vision_only;
 static char *opt_precision; // of convert
@@ -40,6 +41,10 @@ static const char overview[] =
     "the\n"
     "                   text tower\n"
     "  check FILE       whether a device gives the known answers\n"
+    "\n"
+    "Options:\n"
+    "  -h, --help       Show help options\n"
+    "  --version        Show the version\n"
     "\n"
     "FILE is a checkpoint (Meta .pt, timm or open_clip .safetensors, or one\n"
     "that convert wrote), the .index.json of a sharded one, a folder with "
@@ -214,6 +219,53 @@ get_file_precision(PePrecision *precision)
            *precision == PE_PRECISION_FP16;
 }
 
+// The file by any of its names: another path, a link.
+static bool
+is_same_file(const char *a, const char *b)
+{
+    GStatBuf x, y;
+    return g_stat(a, &x) == 0 && g_stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+static void
+note_size(const PeModel *from, const PeModel *to)
+{
+    const char *before = pe_model_get_dtype(from);
+    const char *after = pe_model_get_dtype(to);
+    bool smaller = g_str_equal(before, "f32") || opt_vision_only;
+    if (!smaller && !g_str_equal(after, "f32"))
+        fprintf(stderr, "%s: %s was %s already, so %s is no smaller\n",
+                g_get_prgname(), pe_model_get_path(from), before, after);
+}
+
+// Returns the exit status.
+static int
+convert(const PeModel *from, const char *path, PePrecision precision)
+{
+    g_autoptr(GError) error = NULL;
+    const char *in = pe_model_get_path(from);
+    if (is_same_file(in, path)) {
+        g_autofree char *message = g_strdup_printf(
+            "IN and OUT are the same file, which would be lost: %s and %s; "
+            "name another OUT",
+            in, path);
+        return program_fail_usage("convert", message);
+    }
+    g_autofree char *out = program_output_resolve(path, &error);
+    if (!out)
+        return program_fail(error);
+    PeModel *to = NULL;
+    // What was written is only called a model once it has been read again.
+    if (program_save_model(from, out, precision, opt_vision_only, &error) &&
+        (to = pe_model_open(out, &error))) {
+        print_conversion(from, to);
+        note_size(from, to);
+    }
+    pe_model_unref(to);
+    return error ? program_fail(error) : 0;
+}
+
 static int
 run_convert(char **files)
 {
@@ -227,15 +279,9 @@ run_convert(char **files)
     PeModel *from = pe_model_open(files[0], &error);
     if (!from)
         return program_fail(error);
-    PeModel *to = NULL;
-    // What was written is only called a model once it has been read again.
-    if (program_save_model(from, files[1], precision, opt_vision_only,
-                           &error) &&
-        (to = pe_model_open(files[1], &error)))
-        print_conversion(from, to);
+    int status = convert(from, files[1], precision);
     pe_model_unref(from);
-    pe_model_unref(to);
-    return error ? program_fail(error) : 0;
+    return status;
 }
 
 // ---- check ----------------------------------------------------------------
@@ -312,16 +358,15 @@ static int
 parse_and_run(const Command *command, int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *usage =
-        g_strdup_printf("%s %s", command->name, command->parameters);
-    g_autoptr(GOptionContext) context = g_option_context_new(usage);
+    g_autoptr(GOptionContext) context =
+        g_option_context_new(command->parameters);
     if (command->add_options)
         command->add_options(context);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_summary(context, command->summary);
     g_option_context_set_description(
         context, "Exit status: 0 done, 1 failed, 2 wrong usage.");
-    if (!g_option_context_parse(context, &argc, &argv, &error))
+    if (!program_output_parse(context, command->name, &argc, &argv, &error))
         return program_fail_usage(command->name, error->message);
     if (argc - 1 != command->n_files) {
         g_autofree char *message =
@@ -334,7 +379,8 @@ parse_and_run(const Command *command, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-    g_set_prgname("pe-model");
+    if (program_output_begin("pe-model", argc, argv))
+        return 0;
     if (argc > 1 &&
         (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         fputs(overview, stdout);

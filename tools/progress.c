@@ -31,7 +31,7 @@ progress_show(Progress *p, double done)
         return;
     p->shown = now;
     double seconds = (double)(now - p->start) / 1e6;
-    double rate = seconds > 0 ? done / seconds : 0;
+    double rate = seconds > 0 ? (done - p->before) / seconds : 0;
     if (p->total <= 0) {
         fprintf(stderr, "\r%.0f %s, %.1f/s\033[K", done, p->unit, rate);
         return;

@@ -11,6 +11,7 @@
 typedef struct {
     const char *unit; // "files"
     double total;     // 0: not known
+    double before;    // done when it started: no part of the rate
     gint64 start;     // us
     gint64 shown;     // us, the last time
     bool terminal;

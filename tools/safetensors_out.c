@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "json_line.h"
+#include "program_output.h"
 
 struct SafetensorsOut {
     PeModel *model;
@@ -87,9 +88,6 @@ safetensors_out_write(const SafetensorsOut *out, const char *path,
     g_byte_array_append(file, (const guint8 *)header->str, (guint)header->len);
     g_byte_array_append(file, (const guint8 *)out->values->data,
                         out->values->len * (guint)sizeof(float));
-    g_autoptr(GError) cause = NULL;
-    if (g_file_set_contents(path, (const char *)file->data, file->len, &cause))
-        return true;
-    g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s", cause->message);
-    return false;
+    return program_output_write(path, (const char *)file->data,
+                                (gssize)file->len, error);
 }

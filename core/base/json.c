@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "read_file.h"
+
 #define MAX_DEPTH 16
 
 typedef struct {
@@ -134,4 +136,69 @@ pe_json_describe(JsonNode *node)
     default:
         return "a number";
     }
+}
+
+// ---- Values that must be there --------------------------------------------
+
+bool
+pe_json_fail_type(GError **error, const char *where, const char *expected,
+                  JsonNode *node)
+{
+    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "%s: expected %s, found %s",
+                where, expected, pe_json_describe(node));
+    return false;
+}
+
+bool
+pe_json_check_keys(JsonObject *object, const char *const *known,
+                   const char *where, GError **error)
+{
+    g_autoptr(GList) members = json_object_get_members(object);
+    for (GList *m = members; m; m = m->next) {
+        if (g_strv_contains(known, m->data))
+            continue;
+        g_autofree char *quoted = pe_quote(m->data);
+        g_autofree char *names = g_strjoinv(", ", (char **)known);
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: unknown key %s, expected one of: %s", where, quoted,
+                    names);
+        return false;
+    }
+    return true;
+}
+
+bool
+pe_json_read_list(JsonNode *node, const char *where, PeJsonReadFunc read,
+                  void *target, GError **error)
+{
+    if (!JSON_NODE_HOLDS_ARRAY(node))
+        return pe_json_fail_type(error, where, "a list", node);
+    JsonArray *list = json_node_get_array(node);
+    for (guint i = 0; i < json_array_get_length(list); i++) {
+        g_autofree char *position = g_strdup_printf("%s[%u]", where, i);
+        if (!read(target, json_array_get_element(list, i), position, error))
+            return false;
+    }
+    return true;
+}
+
+bool
+pe_json_read_number(JsonNode *node, double min, double max, const char *where,
+                    float *value, GError **error)
+{
+    g_autofree char *expected =
+        g_strdup_printf("a number from %g to %g", min, max);
+    GType type = node && JSON_NODE_HOLDS_VALUE(node)
+                     ? json_node_get_value_type(node)
+                     : G_TYPE_INVALID;
+    if (type != G_TYPE_INT64 && type != G_TYPE_DOUBLE)
+        return pe_json_fail_type(error, where, expected, node);
+    double number = json_node_get_double(node);
+    if (!(number >= min && number <= max)) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: expected %s, found %g", where, expected, number);
+        return false;
+    }
+    *value = (float)number;
+    return true;
 }

@@ -25,3 +25,28 @@ const char *pe_json_get_string(JsonNode *node);
 
 // "an object", "a string" ...: for messages about a value of the wrong type.
 const char *pe_json_describe(JsonNode *node);
+
+// ---- Values that must be there --------------------------------------------
+// Each fails with a PE_ERROR_FORMAT that starts with `where` the value stands
+// and says what was expected and what was found.
+
+// Always fails. `node` may be NULL.
+bool pe_json_fail_type(GError **error, const char *where, const char *expected,
+                       JsonNode *node);
+
+// Fails at the first member that is not in the NULL-terminated `known`.
+bool pe_json_check_keys(JsonObject *object, const char *const *known,
+                        const char *where, GError **error);
+
+// Reads an element of a list into `target`.
+typedef bool (*PeJsonReadFunc)(void *target, JsonNode *node, const char *where,
+                               GError **error);
+
+// Read every element of a list into `target`; `where` each stands ends in its
+// number.
+bool pe_json_read_list(JsonNode *node, const char *where, PeJsonReadFunc read,
+                       void *target, GError **error);
+
+// A number from min to max.
+bool pe_json_read_number(JsonNode *node, double min, double max,
+                         const char *where, float *value, GError **error);

@@ -21,10 +21,9 @@ pe_get_version(void)
 }
 
 static const char *const precision_nicks[] = {
-    [PE_PRECISION_AUTO] = "auto",
-    [PE_PRECISION_FP32] = "fp32",
-    [PE_PRECISION_BF16] = "bf16",
-    [PE_PRECISION_FP16] = "fp16",
+    [PE_PRECISION_AUTO] = "auto", [PE_PRECISION_FP32] = "fp32",
+    [PE_PRECISION_BF16] = "bf16", [PE_PRECISION_FP16] = "fp16",
+    [PE_PRECISION_INT8] = "int8",
 };
 
 bool
@@ -66,7 +65,7 @@ pe_percentile(float *values, size_t n, double p)
     return (double)values[MIN((size_t)rank, n) - 1];
 }
 
-void
+double
 pe_embedding_normalize(float *x, int dim)
 {
     double sum = 0;
@@ -76,9 +75,10 @@ pe_embedding_normalize(float *x, int dim)
     float scale = (float)(1.0 / (norm > 1e-12 ? norm : 1e-12));
     for (int i = 0; i < dim; i++)
         x[i] *= scale;
+    return norm;
 }
 
-void
+double
 pe_embedding_mean(const float *const *embeddings, int n, int dim, float *out)
 {
     for (int i = 0; i < dim; i++) {
@@ -87,5 +87,5 @@ pe_embedding_mean(const float *const *embeddings, int n, int dim, float *out)
             sum += embeddings[j][i];
         out[i] = (float)(sum / n);
     }
-    pe_embedding_normalize(out, dim);
+    return pe_embedding_normalize(out, dim);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// read_file.c - see read_file.h. Knows gzip, not what the files mean.
+// read_file.c - see pe.h and read_file.h. Knows gzip, not what the files mean.
 
 #include "read_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -48,18 +49,37 @@ read_all(gzFile file, const char *path, size_t max_size, GByteArray *out,
     return true;
 }
 
+// NULL with the error: there is no file, or it is of a kind that may never end.
+static gzFile
+open_file(const char *path, GError **error)
+{
+    // A pipe must not make us wait for its writer.
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat info;
+    if (fd >= 0 && fstat(fd, &info) == 0 && !S_ISREG(info.st_mode) &&
+        !S_ISDIR(info.st_mode)) {
+        pe_fail(error, PE_ERROR_FILE, path,
+                "is a device or pipe, not a file; standard input and <(...) "
+                "are pipes, too: write what comes from them into a file first");
+        close(fd);
+        return NULL;
+    }
+    gzFile file = fd >= 0 ? gzdopen(fd, "rb") : NULL;
+    if (file)
+        return file;
+    pe_fail(error, PE_ERROR_FILE, path, "cannot be opened: %s",
+            g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
 char *
 pe_read_file(const char *path, size_t max_size, size_t *size, GError **error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    gzFile file = fd >= 0 ? gzdopen(fd, "rb") : NULL;
-    if (!file) {
-        pe_fail(error, PE_ERROR_FILE, path, "cannot be opened: %s",
-                g_strerror(errno));
-        if (fd >= 0)
-            close(fd);
+    gzFile file = open_file(path, error);
+    if (!file)
         return NULL;
-    }
 
     GByteArray *content = g_byte_array_new();
     bool ok = read_all(file, path, max_size, content, error);

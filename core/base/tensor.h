@@ -26,6 +26,7 @@ typedef enum {
     PE_DTYPE_I64,
     PE_DTYPE_I32,
     PE_DTYPE_U8,
+    PE_DTYPE_I16,
 } PeDtype;
 
 #define PE_MAX_DIMS 5

@@ -49,6 +49,8 @@ static struct {
     int n_loops; // atomic, changed under the lock; for who spins
 } threads;
 
+static _Thread_local int limit; // of loops that this thread starts; 0: none
+
 static inline void
 pause_core(void)
 {
@@ -186,8 +188,16 @@ wait_until_left(Loop *loop)
 }
 
 void
+pe_threads_limit(int n_threads)
+{
+    limit = n_threads;
+}
+
+void
 pe_threads_run(int n_threads, int n_tasks, PeTaskFunc func, void *data)
 {
+    if (limit > 0)
+        n_threads = MIN(n_threads, limit);
     Loop loop = {
         .func = func,
         .data = data,

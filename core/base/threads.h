@@ -20,3 +20,7 @@ typedef void (*PeTaskFunc)(void *data, int task, int lane);
 // when all have ended. Any thread, several at the same time, also in a child of
 // fork(); a task may neither fork nor start a loop of more than one thread.
 void pe_threads_run(int n_threads, int n_tasks, PeTaskFunc func, void *data);
+
+// Loops that the calling thread starts from now on take at most this many
+// threads, itself among them, whatever they ask for. 0: no limit.
+void pe_threads_limit(int n_threads);

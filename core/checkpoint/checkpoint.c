@@ -9,6 +9,8 @@
 #include "core/base/block.h"
 #include "core/base/failure.h"
 
+#define MAX_UNREAD_TOLD 3
+
 static void
 clear_entry(void *data)
 {
@@ -29,6 +31,7 @@ pe_checkpoint_new(PeFile *file)
     ckpt->index = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     ckpt->metadata =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    ckpt->unread = g_ptr_array_new_with_free_func(g_free);
     ckpt->shards =
         g_ptr_array_new_with_free_func((GDestroyNotify)pe_checkpoint_free);
     return ckpt;
@@ -40,6 +43,7 @@ pe_checkpoint_free(PeCheckpoint *ckpt)
     if (!ckpt)
         return;
     g_ptr_array_unref(ckpt->shards);
+    g_ptr_array_unref(ckpt->unread);
     g_array_unref(ckpt->entries);
     g_hash_table_unref(ckpt->index);
     g_hash_table_unref(ckpt->metadata);
@@ -96,6 +100,37 @@ pe_checkpoint_add(PeCheckpoint *ckpt, const char *name, const PeTensor *tensor,
                         GUINT_TO_POINTER(ckpt->entries->len));
     g_array_append_val(ckpt->entries, entry);
     return true;
+}
+
+void
+pe_checkpoint_add_unread(PeCheckpoint *ckpt, const char *name,
+                         const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *why = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_autofree char *clean = clean_name(name);
+    g_autofree char *safe = g_strescape(clean, NULL);
+    g_ptr_array_add(ckpt->unread, g_strdup_printf("'%.80s' %s", safe, why));
+    pe_log(PE_LOG_DEBUG, "%s: '%s' %s: it is left out", ckpt->path, safe, why);
+}
+
+char *
+pe_checkpoint_describe_unread(const PeCheckpoint *ckpt)
+{
+    if (ckpt->unread->len == 0)
+        return NULL;
+    GString *s = g_string_new(NULL);
+    for (guint i = 0; i < MIN(ckpt->unread->len, MAX_UNREAD_TOLD); i++)
+        g_string_append_printf(s, "%s%s", i ? ", " : "",
+                               (char *)ckpt->unread->pdata[i]);
+    if (ckpt->unread->len > MAX_UNREAD_TOLD)
+        g_string_append_printf(s, " and %u more",
+                               ckpt->unread->len - MAX_UNREAD_TOLD);
+    g_string_append(s, ": only dense tensors of float32, float16, bfloat16 or "
+                       "float64 are weights; save the model with such ones");
+    return g_string_free(s, FALSE);
 }
 
 const char *

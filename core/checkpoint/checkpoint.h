@@ -27,6 +27,7 @@ const char *pe_checkpoint_get_container(const PeCheckpoint *ckpt);
 
 // Wrappers ("state_dict", "model_ema" and others that training programs use)
 // have been taken off, and every "module." and "_orig_mod." removed from names.
+// A pickled module has the names that its state_dict() would have.
 int pe_checkpoint_count(const PeCheckpoint *ckpt);
 const char *pe_checkpoint_get_name(const PeCheckpoint *ckpt, int index);
 const PeTensor *pe_checkpoint_get_nth(const PeCheckpoint *ckpt, int index);
@@ -34,6 +35,11 @@ const PeTensor *pe_checkpoint_get_nth(const PeCheckpoint *ckpt, int index);
 // NULL when there is none of that name. Borrowed from the checkpoint. There is
 // nothing at its `data` before pe_checkpoint_load().
 const PeTensor *pe_checkpoint_get(const PeCheckpoint *ckpt, const char *name);
+
+// Tensors of the file that cannot be read, such as sparse and quantised ones: a
+// sentence that names some and says what to do, NULL when there are none.
+// Returns, g_free().
+char *pe_checkpoint_describe_unread(const PeCheckpoint *ckpt);
 
 // safetensors "__metadata__" entry, NULL when absent.
 const char *pe_checkpoint_get_metadata(const PeCheckpoint *ckpt,

@@ -18,6 +18,7 @@ struct PeCheckpoint {
     GArray *entries;      // of PeNamedTensor, in file order
     GHashTable *index;    // name -> position in `entries`
     GHashTable *metadata; // name -> value
+    GPtrArray *unread;    // of char *: what was not read, and why
     GPtrArray *shards;    // of PeCheckpoint: other files, with all the tensors
 };
 
@@ -37,3 +38,8 @@ bool pe_tensor_measure(const PeTensor *t, int64_t *size, int64_t *span);
 // of that name already.
 bool pe_checkpoint_add(PeCheckpoint *ckpt, const char *name,
                        const PeTensor *tensor, GError **error);
+
+// Note a tensor that we cannot read. That is no failure: the model may do
+// without it.
+void pe_checkpoint_add_unread(PeCheckpoint *ckpt, const char *name,
+                              const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -1,44 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// pickle.c - the stack machine of pickle protocol 2, as far as torch.save()
-// uses it. Called by torch_zip.c.
+// pickle.c - reads the opcodes of pickle protocols 2 to 5, those that CPython
+// writes. Called by torch_zip.c.
 //
-// Values may hold each other in circles; nothing here or in the caller walks
-// them without a bound.
 // Source: CPython Lib/pickletools.py (the meaning of the opcodes).
 
 #include "pickle.h"
 
 #include <string.h>
 
-// A whole training state of the largest model takes some 30,000.
-#define MAX_VALUES (1 << 20)
+#include "pickle_machine.h"
+
 #define MAX_GLOBAL_NAME 256
 
-typedef struct {
-    const uint8_t *start, *p, *end;
-    const char *path;
-    PePickleFindGlobal find_global;
-    PePickle *pickle;
-    GPtrArray *stack; // of PePickleValue, NULL is a mark
-    GHashTable *memo; // number -> PePickleValue
-    GError **error;
-} Machine;
-
-static bool
-fail(Machine *m, const char *message)
-{
-    g_set_error(m->error, PE_ERROR, PE_ERROR_FORMAT,
-                "%s: data.pkl, byte %zu: %s", m->path,
-                (size_t)(m->p - m->start), message);
-    return false;
-}
+// ---- Arguments ------------------------------------------------------------
 
 static const uint8_t *
-take(Machine *m, size_t n)
+take(PeMachine *m, uint64_t n)
 {
-    if ((size_t)(m->end - m->p) < n) {
-        fail(m, "ends too early");
+    if ((uint64_t)(m->end - m->p) < n) {
+        pe_machine_fail(m, "ends too early");
         return NULL;
     }
     m->p += n;
@@ -47,9 +28,9 @@ take(Machine *m, size_t n)
 
 // A little-endian number of `n` <= 8 bytes.
 static bool
-take_number(Machine *m, int n, uint64_t *number)
+take_number(PeMachine *m, int n, uint64_t *number)
 {
-    const uint8_t *p = take(m, (size_t)n);
+    const uint8_t *p = take(m, (uint64_t)n);
     if (!p)
         return false;
     *number = 0;
@@ -57,6 +38,350 @@ take_number(Machine *m, int n, uint64_t *number)
         *number = *number << 8 | p[i];
     return true;
 }
+
+// Bytes behind their number, which has `n` bytes.
+static const uint8_t *
+take_counted(PeMachine *m, int n, uint64_t *length)
+{
+    return take_number(m, n, length) ? take(m, *length) : NULL;
+}
+
+// Up to the next end of line, which is skipped.
+static const char *
+take_line(PeMachine *m, size_t *length)
+{
+    const uint8_t *start = m->p;
+    const uint8_t *stop =
+        memchr(start, '\n', MIN((size_t)(m->end - start), MAX_GLOBAL_NAME));
+    if (!stop) {
+        pe_machine_fail(m, "has a broken global");
+        return NULL;
+    }
+    m->p = stop + 1;
+    *length = (size_t)(stop - start);
+    return (const char *)start;
+}
+
+// ---- Values ---------------------------------------------------------------
+
+static bool
+push_other(PeMachine *m, uint64_t skipped_bytes)
+{
+    return take(m, skipped_bytes) && pe_machine_push(m, PE_PICKLE_OTHER);
+}
+
+static bool
+push_int(PeMachine *m, int64_t integer)
+{
+    PePickleValue *value = pe_machine_push(m, PE_PICKLE_INT);
+    if (value)
+        value->integer = integer;
+    return value != NULL;
+}
+
+static bool
+read_int(PeMachine *m, int n)
+{
+    uint64_t number;
+    if (!take_number(m, n, &number))
+        return false;
+    return push_int(m, n == 4 ? (int32_t)number : (int64_t)number);
+}
+
+// Those that do not fit an int64 are nothing that a tensor is made of.
+static bool
+read_long(PeMachine *m, int n_length)
+{
+    uint64_t n, number;
+    if (!take_number(m, n_length, &n))
+        return false;
+    if (n > 8)
+        return push_other(m, n);
+    if (!take_number(m, (int)n, &number))
+        return false;
+    if (n > 0 && n < 8 && number >> (8 * n - 1))
+        number |= UINT64_MAX << (8 * n);
+    return push_int(m, (int64_t)number);
+}
+
+// Python keeps names of files that are not UTF-8 as lone surrogates: those are
+// nothing that a tensor is called.
+static bool
+read_string(PeMachine *m, int n_length)
+{
+    uint64_t length;
+    const uint8_t *text = take_counted(m, n_length, &length);
+    if (!text)
+        return false;
+    bool valid = g_utf8_validate_len((const char *)text, (size_t)length, NULL);
+    PePickleValue *value =
+        pe_machine_push(m, valid ? PE_PICKLE_STRING : PE_PICKLE_OTHER);
+    if (!value)
+        return false;
+    value->text = (const char *)text;
+    value->length = (size_t)length;
+    return true;
+}
+
+static bool
+read_bytes(PeMachine *m, int n_length)
+{
+    uint64_t length;
+    return take_counted(m, n_length, &length) &&
+           pe_machine_push(m, PE_PICKLE_OTHER);
+}
+
+// ---- Objects --------------------------------------------------------------
+
+// Two lines: module, name.
+static bool
+read_global(PeMachine *m)
+{
+    size_t module_n = 0, name_n = 0;
+    const char *module = take_line(m, &module_n);
+    const char *name = module ? take_line(m, &name_n) : NULL;
+    return name && pe_machine_push_global(m, module, module_n, name, name_n);
+}
+
+// The same from the stack.
+static bool
+take_global(PeMachine *m)
+{
+    const PePickleValue *name = pe_machine_pop(m);
+    const PePickleValue *module = name ? pe_machine_pop(m) : NULL;
+    if (!module)
+        return false;
+    if (name->kind != PE_PICKLE_STRING || module->kind != PE_PICKLE_STRING ||
+        name->length > MAX_GLOBAL_NAME || module->length > MAX_GLOBAL_NAME)
+        return pe_machine_fail(m, "has a broken global");
+    return pe_machine_push_global(m, module->text, module->length, name->text,
+                                  name->length);
+}
+
+static bool
+record_persistent(PeMachine *m)
+{
+    PePickleValue *args = pe_machine_pop(m);
+    PePickleValue *value =
+        args ? pe_machine_push(m, PE_PICKLE_PERSISTENT) : NULL;
+    if (value)
+        value->args = args;
+    return value != NULL;
+}
+
+// ---- Opcodes --------------------------------------------------------------
+
+static bool
+make_marked_tuple(PeMachine *m)
+{
+    guint n;
+    return pe_machine_close_mark(m, &n) && pe_machine_make_tuple(m, n);
+}
+
+static bool
+fill_marked(PeMachine *m, bool pairs)
+{
+    guint n;
+    return pe_machine_close_mark(m, &n) && pe_machine_fill(m, n, pairs);
+}
+
+static bool
+memo_put(PeMachine *m, int n)
+{
+    uint64_t number;
+    return take_number(m, n, &number) && pe_machine_keep(m, (guint)number);
+}
+
+static bool
+memo_get(PeMachine *m, int n)
+{
+    uint64_t number;
+    return take_number(m, n, &number) && pe_machine_recall(m, (guint)number);
+}
+
+static bool
+push_top_again(PeMachine *m)
+{
+    PePickleValue *value = pe_machine_top(m);
+    return value && pe_machine_push_again(m, value);
+}
+
+// Numbers, texts and bytes. `known` is false for any other opcode.
+static bool
+step_scalar(PeMachine *m, int opcode, bool *known)
+{
+    switch (opcode) {
+    case 'N':
+    case 0x88: // True
+    case 0x89: // False
+        return push_other(m, 0);
+    case 'G': // float
+        return push_other(m, 8);
+    case 'K':
+        return read_int(m, 1);
+    case 'M':
+        return read_int(m, 2);
+    case 'J':
+        return read_int(m, 4);
+    case 0x8a:
+        return read_long(m, 1);
+    case 0x8b:
+        return read_long(m, 4);
+    case 'U':  // bytes of Python 2, its texts
+    case 0x8c: // short texts since protocol 4
+        return read_string(m, 1);
+    case 'T':
+    case 'X':
+        return read_string(m, 4);
+    case 0x8d:
+        return read_string(m, 8);
+    case 'C':
+        return read_bytes(m, 1);
+    case 'B':
+        return read_bytes(m, 4);
+    case 0x8e:
+    case 0x96: // bytearray
+        return read_bytes(m, 8);
+    default:
+        *known = false;
+        return false;
+    }
+}
+
+static bool
+step_container(PeMachine *m, int opcode, bool *known)
+{
+    switch (opcode) {
+    case '}':
+        return pe_machine_push(m, PE_PICKLE_DICT);
+    case ']':
+        return pe_machine_push(m, PE_PICKLE_LIST);
+    case ')':
+        return pe_machine_push(m, PE_PICKLE_TUPLE);
+    case 0x8f: // set
+        return pe_machine_push(m, PE_PICKLE_OTHER);
+    case 0x91: // frozenset
+        return pe_machine_make_other(m);
+    case 't':
+        return make_marked_tuple(m);
+    case 0x85:
+    case 0x86:
+    case 0x87:
+        return pe_machine_make_tuple(m, (guint)opcode - 0x84);
+    case 'a':
+        return pe_machine_fill(m, 1, false);
+    case 'e':
+    case 0x90: // to a set
+        return fill_marked(m, false);
+    case 's':
+        return pe_machine_fill(m, 2, true);
+    case 'u':
+        return fill_marked(m, true);
+    default:
+        *known = false;
+        return false;
+    }
+}
+
+static bool
+step_object(PeMachine *m, int opcode, bool *known)
+{
+    switch (opcode) {
+    case 'c':
+        return read_global(m);
+    case 0x93:
+        return take_global(m);
+    case 'R':
+    case 0x81: // an object of a class, made without its constructor
+        return pe_machine_call(m, 1);
+    case 0x92:
+        return pe_machine_call(m, 2);
+    case 'b':
+        return pe_machine_set_state(m);
+    case 'Q':
+        return record_persistent(m);
+    case 0x82: // numbers of a registry of classes
+        return push_other(m, 1);
+    case 0x83:
+        return push_other(m, 2);
+    case 0x84:
+        return push_other(m, 4);
+    default:
+        *known = false;
+        return false;
+    }
+}
+
+static bool
+step_stack(PeMachine *m, int opcode, bool *known)
+{
+    switch (opcode) {
+    case '(':
+        return pe_machine_push_mark(m);
+    case '0':
+        return pe_machine_drop(m);
+    case '1':
+        return pe_machine_drop_to_mark(m);
+    case '2':
+        return push_top_again(m);
+    case 'q':
+        return memo_put(m, 1);
+    case 'r':
+        return memo_put(m, 4);
+    case 0x94:
+        return pe_machine_keep(m, g_hash_table_size(m->memo));
+    case 'h':
+        return memo_get(m, 1);
+    case 'j':
+        return memo_get(m, 4);
+    case 0x95: // a frame's length: a hint for who reads a stream
+        return take(m, 8);
+    default:
+        *known = false;
+        return false;
+    }
+}
+
+// Everything but PROTO and STOP.
+static bool
+step(PeMachine *m, int opcode)
+{
+    static bool (*const groups[])(PeMachine *, int, bool *) = {
+        step_scalar, step_stack, step_container, step_object};
+    for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {
+        bool known = true;
+        bool ok = groups[i](m, opcode, &known);
+        if (known)
+            return ok;
+    }
+    g_autofree char *message = g_strdup_printf(
+        "refuses the pickle opcode 0x%02x, which torch.save() never writes",
+        opcode);
+    return pe_machine_fail(m, message);
+}
+
+static bool
+run(PeMachine *m)
+{
+    const uint8_t *p = take(m, 2);
+    if (!p)
+        return false;
+    if (p[0] != 0x80 || p[1] < 2 || p[1] > 5)
+        return pe_machine_fail(m, "is not a pickle of the protocols 2 to 5; "
+                                  "torch.save() writes 2 unless told "
+                                  "otherwise");
+    while ((p = take(m, 1))) {
+        if (*p == '.') {
+            m->pickle->root = pe_machine_pop(m);
+            return m->pickle->root != NULL;
+        }
+        if (!step(m, *p))
+            return false;
+    }
+    return false;
+}
+
+// ---- From outside ---------------------------------------------------------
 
 static void
 free_value(void *data)
@@ -67,366 +392,17 @@ free_value(void *data)
     g_free(value);
 }
 
-static PePickleValue *
-push(Machine *m, PePickleKind kind)
-{
-    if (m->pickle->values->len >= MAX_VALUES) {
-        fail(m, "has more values than any checkpoint");
-        return NULL;
-    }
-    PePickleValue *value = g_new0(PePickleValue, 1);
-    value->kind = kind;
-    g_ptr_array_add(m->pickle->values, value);
-    g_ptr_array_add(m->stack, value);
-    return value;
-}
-
-static bool
-push_int(Machine *m, int64_t integer)
-{
-    PePickleValue *value = push(m, PE_PICKLE_INT);
-    if (value)
-        value->integer = integer;
-    return value != NULL;
-}
-
-// The value on top; NULL with an error when there is none or a mark.
-static PePickleValue *
-top(Machine *m)
-{
-    PePickleValue *value = NULL;
-    if (m->stack->len > 0)
-        value = g_ptr_array_index(m->stack, m->stack->len - 1);
-    if (!value)
-        fail(m, "takes a value from an empty stack");
-    return value;
-}
-
-static PePickleValue *
-pop(Machine *m)
-{
-    PePickleValue *value = top(m);
-    if (value)
-        g_ptr_array_set_size(m->stack, (int)m->stack->len - 1);
-    return value;
-}
-
-// Add the topmost `n` values of the stack to `value` and drop them.
-static bool
-collect(Machine *m, PePickleValue *value, guint n)
-{
-    guint first = m->stack->len - n;
-    if (!value->items)
-        value->items = g_ptr_array_new();
-    for (guint i = first; i < m->stack->len; i++)
-        g_ptr_array_add(value->items, g_ptr_array_index(m->stack, i));
-    g_ptr_array_set_size(m->stack, (int)first);
-    return true;
-}
-
-// How many values lie above the last mark; the mark is removed.
-static bool
-close_mark(Machine *m, guint *n)
-{
-    for (guint i = m->stack->len; i-- > 0;) {
-        if (!g_ptr_array_index(m->stack, i)) {
-            *n = m->stack->len - i - 1;
-            g_ptr_array_remove_index(m->stack, i);
-            return true;
-        }
-    }
-    return fail(m, "has no mark");
-}
-
-// A tuple of the topmost `n` values.
-static bool
-make_tuple(Machine *m, guint n)
-{
-    guint first = m->stack->len - n;
-    for (guint i = 0; i < n; i++) {
-        if (n > m->stack->len || !g_ptr_array_index(m->stack, first + i))
-            return fail(m, "makes a tuple of too few values");
-    }
-    PePickleValue *tuple = push(m, PE_PICKLE_TUPLE);
-    if (!tuple)
-        return false;
-    g_ptr_array_set_size(m->stack, (int)m->stack->len - 1);
-    collect(m, tuple, n);
-    g_ptr_array_add(m->stack, tuple);
-    return true;
-}
-
-static bool
-make_marked_tuple(Machine *m)
-{
-    guint n;
-    return close_mark(m, &n) && make_tuple(m, n);
-}
-
-// Add the topmost `n` values to the list or dictionary below them.
-static bool
-fill(Machine *m, guint n, bool pairs)
-{
-    PePickleValue *target =
-        m->stack->len > n ? g_ptr_array_index(m->stack, m->stack->len - n - 1)
-                          : NULL;
-    bool fits = target && (pairs ? target->kind == PE_PICKLE_DICT ||
-                                       target->kind == PE_PICKLE_CALL
-                                 : target->kind == PE_PICKLE_LIST);
-    for (guint i = 0; fits && i < n; i++)
-        fits = g_ptr_array_index(m->stack, m->stack->len - 1 - i) != NULL;
-    if (!fits || (pairs && n % 2 != 0))
-        return fail(m, pairs ? "fills something that is no dictionary"
-                             : "fills something that is no list");
-    return collect(m, target, n);
-}
-
-static bool
-fill_marked(Machine *m, bool pairs)
-{
-    guint n;
-    return close_mark(m, &n) && fill(m, n, pairs);
-}
-
-static bool
-read_global(Machine *m)
-{
-    // Two lines: module, name.
-    const uint8_t *start = m->p;
-    const uint8_t *middle =
-        memchr(start, '\n', MIN((size_t)(m->end - start), MAX_GLOBAL_NAME));
-    const uint8_t *stop =
-        middle ? memchr(middle + 1, '\n',
-                        MIN((size_t)(m->end - middle - 1), MAX_GLOBAL_NAME))
-               : NULL;
-    if (!stop)
-        return fail(m, "has a broken global");
-    g_autofree char *module = g_strndup((const char *)start, middle - start);
-    g_autofree char *name =
-        g_strndup((const char *)middle + 1, stop - middle - 1);
-    g_autofree char *full = g_strdup_printf("%s %s", module, name);
-    int global = m->find_global(full);
-    if (global < 0) {
-        g_autofree char *safe = g_strescape(full, NULL);
-        g_autofree char *message = g_strdup_printf(
-            "refuses the Python object '%s': only dictionaries of tensors are "
-            "read; save model.state_dict() alone",
-            safe);
-        return fail(m, message);
-    }
-    m->p = stop + 1;
-    PePickleValue *value = push(m, PE_PICKLE_GLOBAL);
-    if (value)
-        value->global = global;
-    return value != NULL;
-}
-
-static bool
-read_string(Machine *m)
-{
-    uint64_t length;
-    const uint8_t *text;
-    if (!take_number(m, 4, &length) || !(text = take(m, (size_t)length)))
-        return false;
-    if (!g_utf8_validate_len((const char *)text, (size_t)length, NULL))
-        return fail(m, "has a string that is not UTF-8");
-    PePickleValue *value = push(m, PE_PICKLE_STRING);
-    if (!value)
-        return false;
-    value->text = (const char *)text;
-    value->length = (size_t)length;
-    return true;
-}
-
-// A long of up to 255 bytes; those that do not fit an int64 are nothing that a
-// tensor is made of.
-static bool
-read_long(Machine *m)
-{
-    uint64_t n, number;
-    if (!take_number(m, 1, &n))
-        return false;
-    if (n > 8)
-        return take(m, (size_t)n) && push(m, PE_PICKLE_OTHER);
-    if (!take_number(m, (int)n, &number))
-        return false;
-    if (n > 0 && n < 8 && number >> (8 * n - 1))
-        number |= UINT64_MAX << (8 * n);
-    return push_int(m, (int64_t)number);
-}
-
-static bool
-read_int(Machine *m, int n)
-{
-    uint64_t number;
-    if (!take_number(m, n, &number))
-        return false;
-    return push_int(m, n == 4 ? (int32_t)number : (int64_t)number);
-}
-
-static bool
-record_call(Machine *m)
-{
-    PePickleValue *args = pop(m);
-    PePickleValue *callee = args ? pop(m) : NULL;
-    if (!callee)
-        return false;
-    if (callee->kind != PE_PICKLE_GLOBAL || args->kind != PE_PICKLE_TUPLE)
-        return fail(m, "calls something that is no function");
-    PePickleValue *value = push(m, PE_PICKLE_CALL);
-    if (!value)
-        return false;
-    value->global = callee->global;
-    value->args = args;
-    return true;
-}
-
-static bool
-record_persistent(Machine *m)
-{
-    PePickleValue *args = pop(m);
-    PePickleValue *value = args ? push(m, PE_PICKLE_PERSISTENT) : NULL;
-    if (value)
-        value->args = args;
-    return value != NULL;
-}
-
-// Attributes of an object (a state dict's _metadata): not needed.
-static bool
-skip_state(Machine *m)
-{
-    return pop(m) && top(m);
-}
-
-static bool
-memo_put(Machine *m, int n)
-{
-    uint64_t number;
-    PePickleValue *value = take_number(m, n, &number) ? top(m) : NULL;
-    if (value)
-        g_hash_table_insert(m->memo, GUINT_TO_POINTER((guint)number), value);
-    return value != NULL;
-}
-
-static bool
-memo_get(Machine *m, int n)
-{
-    uint64_t number;
-    if (!take_number(m, n, &number))
-        return false;
-    PePickleValue *value =
-        g_hash_table_lookup(m->memo, GUINT_TO_POINTER((guint)number));
-    if (!value)
-        return fail(m, "recalls a value that it never kept");
-    g_ptr_array_add(m->stack, value);
-    return true;
-}
-
-static bool
-refuse(Machine *m, int opcode)
-{
-    g_autofree char *message = g_strdup_printf(
-        "refuses the pickle opcode 0x%02x: torch.save() writes no such thing "
-        "for a dictionary of tensors",
-        opcode);
-    return fail(m, message);
-}
-
-// Everything but PROTO and STOP.
-static bool
-step(Machine *m, int opcode)
-{
-    switch (opcode) {
-    case '(':
-        g_ptr_array_add(m->stack, NULL);
-        return true;
-    case '}':
-        return push(m, PE_PICKLE_DICT);
-    case ']':
-        return push(m, PE_PICKLE_LIST);
-    case ')':
-        return push(m, PE_PICKLE_TUPLE);
-    case 'N':
-    case 0x88: // True
-    case 0x89: // False
-        return push(m, PE_PICKLE_OTHER);
-    case 'G': // float
-        return take(m, 8) && push(m, PE_PICKLE_OTHER);
-    case 'K':
-        return read_int(m, 1);
-    case 'M':
-        return read_int(m, 2);
-    case 'J':
-        return read_int(m, 4);
-    case 0x8a:
-        return read_long(m);
-    case 'X':
-        return read_string(m);
-    case 't':
-        return make_marked_tuple(m);
-    case 0x85:
-    case 0x86:
-    case 0x87:
-        return make_tuple(m, (guint)opcode - 0x84);
-    case 'a':
-        return fill(m, 1, false);
-    case 'e':
-        return fill_marked(m, false);
-    case 's':
-        return fill(m, 2, true);
-    case 'u':
-        return fill_marked(m, true);
-    case 'c':
-        return read_global(m);
-    case 'R':
-        return record_call(m);
-    case 'b':
-        return skip_state(m);
-    case 'Q':
-        return record_persistent(m);
-    case 'q':
-        return memo_put(m, 1);
-    case 'r':
-        return memo_put(m, 4);
-    case 'h':
-        return memo_get(m, 1);
-    case 'j':
-        return memo_get(m, 4);
-    default:
-        return refuse(m, opcode);
-    }
-}
-
-static bool
-run(Machine *m)
-{
-    const uint8_t *p = take(m, 2);
-    if (!p)
-        return false;
-    if (p[0] != 0x80 || p[1] != 2)
-        return fail(m, "is not a pickle of protocol 2, which torch.save() "
-                       "writes unless told otherwise");
-    while ((p = take(m, 1))) {
-        if (*p == '.') {
-            m->pickle->root = pop(m);
-            return m->pickle->root != NULL;
-        }
-        if (!step(m, *p))
-            return false;
-    }
-    return false;
-}
-
 PePickle *
 pe_pickle_parse(const uint8_t *data, size_t size, const char *path,
                 PePickleFindGlobal find_global, GError **error)
 {
     PePickle *pickle = g_new0(PePickle, 1);
     pickle->values = g_ptr_array_new_with_free_func(free_value);
+    pickle->names = g_string_chunk_new(1024);
     g_autoptr(GPtrArray) stack = g_ptr_array_new();
     g_autoptr(GHashTable) memo = g_hash_table_new(NULL, NULL);
-    Machine m = {data,   data,  data + size, path, find_global,
-                 pickle, stack, memo,        error};
+    PeMachine m = {data,   data,  data + size, path, find_global,
+                   pickle, stack, memo,        error};
     if (!run(&m)) {
         pe_pickle_free(pickle);
         return NULL;
@@ -440,24 +416,6 @@ pe_pickle_free(PePickle *pickle)
     if (!pickle)
         return;
     g_ptr_array_unref(pickle->values);
+    g_string_chunk_free(pickle->names);
     g_free(pickle);
-}
-
-int
-pe_pickle_count(const PePickleValue *value)
-{
-    return value->items ? (int)value->items->len : 0;
-}
-
-const PePickleValue *
-pe_pickle_item(const PePickleValue *value, int index)
-{
-    return g_ptr_array_index(value->items, index);
-}
-
-bool
-pe_pickle_is_text(const PePickleValue *value, const char *text)
-{
-    return value->kind == PE_PICKLE_STRING && value->length == strlen(text) &&
-           memcmp(value->text, text, value->length) == 0;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// pickle.h - the part of Python's pickle that torch.save() writes for (nested)
-// dictionaries of tensors and plain values.
+// pickle.h - Python's pickle, protocols 2 to 5, as values to look at.
 //
-// Nothing is executed: a call is recorded as a value for the caller to read.
+// Nothing is executed, imported or built: a call is recorded as a value for the
+// caller to read, and what is neither a number, a text nor a container of these
+// is opaque.
 
 #pragma once
 
@@ -11,35 +12,42 @@
 
 #include "core/pe.h"
 
+// What find_global() answers about a name that it does not know.
+#define PE_PICKLE_OPAQUE -1
+
 typedef enum {
-    PE_PICKLE_OTHER, // None, a bool or a float: nobody asks which
+    PE_PICKLE_OTHER, // None, a bool, a float, bytes, a set: nobody asks which
     PE_PICKLE_INT,
     PE_PICKLE_STRING,
     PE_PICKLE_TUPLE,
     PE_PICKLE_LIST,
     PE_PICKLE_DICT,
     PE_PICKLE_GLOBAL,
-    PE_PICKLE_CALL,       // `global`(*args); may have been filled like a dict
+    PE_PICKLE_CALL,       // `global`(*args), or an object of the class `global`
     PE_PICKLE_PERSISTENT, // persistent id `args`
 } PePickleKind;
 
 typedef struct PePickleValue PePickleValue;
 struct PePickleValue {
     PePickleKind kind;
-    int global;       // GLOBAL, CALL: what find_global() answered
-    int64_t integer;  // INT
-    const char *text; // STRING: UTF-8, not terminated, borrowed from the pickle
-    size_t length;    // STRING
-    const PePickleValue *args; // CALL, PERSISTENT: a tuple
-    GPtrArray *items; // TUPLE, LIST: values; DICT, CALL: key, value, key, ...
+    int global;          // GLOBAL, CALL: what find_global() answered
+    int64_t integer;     // INT
+    size_t length;       // STRING
+    const char *text;    // STRING: UTF-8, not terminated, of the pickle's bytes
+    const char *name;    // GLOBAL, CALL: "module name", printable
+    PePickleValue *args; // CALL: a tuple; PERSISTENT: anything
+    PePickleValue *state; // CALL: its attributes, NULL when it was given none
+    GPtrArray *items;     // TUPLE, LIST: values; DICT, and a CALL that was
+                          // filled like one: key, value, key, ...
 };
 
 typedef struct {
-    GPtrArray *values; // owns every value
+    GPtrArray *values;   // owns every value
+    GStringChunk *names; // and what they are called
     const PePickleValue *root;
 } PePickle;
 
-// Any number >= 0 that stands for "module name", -1: refuse the file.
+// Any number >= 0 that stands for "module name", or PE_PICKLE_OPAQUE.
 typedef int (*PePickleFindGlobal)(const char *name);
 
 // Messages start with `path`. Returns, pe_pickle_free().
@@ -49,5 +57,8 @@ void pe_pickle_free(PePickle *pickle);
 
 // A tuple's, list's or dictionary's values; 0 for anything else.
 int pe_pickle_count(const PePickleValue *value);
-const PePickleValue *pe_pickle_item(const PePickleValue *value, int index);
+PePickleValue *pe_pickle_item(const PePickleValue *value, int index);
 bool pe_pickle_is_text(const PePickleValue *value, const char *text);
+// A dictionary's value of that name, the last one if there are several; NULL
+// when there is none.
+PePickleValue *pe_pickle_find(const PePickleValue *dict, const char *key);

@@ -31,9 +31,15 @@ typedef struct {
     const char *name;    // borrowed from the header
 } Extent;
 
+// Types of the format that no weight of ours has.
+static const char *const other_dtypes[] = {
+    "BOOL", "I8",      "I16",     "U16",     "U32", "U64",
+    "C64",  "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4",  NULL};
+
+// `dtype` is -1 for those.
 static bool
-read_dtype(PeCheckpoint *ckpt, const char *name, JsonObject *object,
-           PeDtype *dtype, GError **error)
+read_dtype(PeCheckpoint *ckpt, const char *name, JsonObject *object, int *dtype,
+           GError **error)
 {
     JsonNode *node = json_object_get_member(object, "dtype");
     if (!node || json_node_get_value_type(node) != G_TYPE_STRING)
@@ -45,6 +51,11 @@ read_dtype(PeCheckpoint *ckpt, const char *name, JsonObject *object,
             *dtype = dtypes[i].dtype;
             return true;
         }
+    }
+    if (g_strv_contains(other_dtypes, text)) {
+        pe_checkpoint_add_unread(ckpt, name, "has the dtype %s", text);
+        *dtype = -1;
+        return true;
     }
     return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
                    "'%s' has dtype %s; F32, F16, BF16, F64, I64, "
@@ -87,11 +98,14 @@ read_tensor(PeCheckpoint *ckpt, const char *name, JsonNode *node,
         return pe_fail(error, PE_ERROR_FORMAT, ckpt->path,
                        "the header's entry '%s' is not an object", name);
     JsonObject *object = json_node_get_object(node);
-    PeDtype dtype = PE_DTYPE_F32;
+    int dtype = -1;
     int64_t shape[PE_MAX_DIMS], offsets[2];
     int n_dims, n_offsets;
-    if (!read_dtype(ckpt, name, object, &dtype, error) ||
-        !read_integers(ckpt, name, object, "shape", PE_MAX_DIMS, shape, &n_dims,
+    if (!read_dtype(ckpt, name, object, &dtype, error))
+        return false;
+    if (dtype < 0)
+        return true;
+    if (!read_integers(ckpt, name, object, "shape", PE_MAX_DIMS, shape, &n_dims,
                        error) ||
         !read_integers(ckpt, name, object, "data_offsets", 2, offsets,
                        &n_offsets, error))
@@ -106,7 +120,7 @@ read_tensor(PeCheckpoint *ckpt, const char *name, JsonNode *node,
             " bytes of tensors (was it cut short?)",
             name, bytes);
     // Strides are products as well, of axes behind an empty one too.
-    int64_t size = (int64_t)pe_dtype_size(dtype);
+    int64_t size = (int64_t)pe_dtype_size((PeDtype)dtype);
     bool is_empty = false;
     for (int i = 0; i < n_dims; i++) {
         is_empty |= shape[i] == 0;
@@ -126,7 +140,7 @@ read_tensor(PeCheckpoint *ckpt, const char *name, JsonNode *node,
     Extent extent = {(uint64_t)offsets[0], (uint64_t)offsets[1], name};
     if (size > 0)
         g_array_append_val(extents, extent);
-    PeTensor tensor = pe_tensor_new(dtype, n_dims, shape,
+    PeTensor tensor = pe_tensor_new((PeDtype)dtype, n_dims, shape,
                                     ckpt->base + data_start + offsets[0]);
     return pe_checkpoint_add(ckpt, name, &tensor, error);
 }

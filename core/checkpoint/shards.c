@@ -65,6 +65,8 @@ add_shard(PeCheckpoint *ckpt, PeCheckpoint *shard, GError **error)
     g_hash_table_iter_init(&iter, shard->metadata);
     while (g_hash_table_iter_next(&iter, &key, &value))
         g_hash_table_replace(ckpt->metadata, g_strdup(key), g_strdup(value));
+    for (guint i = 0; i < shard->unread->len; i++)
+        g_ptr_array_add(ckpt->unread, g_strdup(shard->unread->pdata[i]));
     for (int i = 0; i < pe_checkpoint_count(shard); i++) {
         if (!pe_checkpoint_add(ckpt, pe_checkpoint_get_name(shard, i),
                                pe_checkpoint_get_nth(shard, i), error))

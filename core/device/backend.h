@@ -23,6 +23,7 @@
 
 #include "core/base/tensor.h"
 #include "core/pe.h"
+#include "core/pebench.h"
 
 typedef struct PeBackendOps PeBackendOps;
 
@@ -47,6 +48,14 @@ typedef struct PeLinear PeLinear;
 // One preprocessed picture, waiting to be embedded.
 typedef struct PeSlot PeSlot;
 
+typedef enum {
+    PE_EPILOGUE_NONE,     // y act  = x W^T + b
+    PE_EPILOGUE_GELU,     // y act  = gelu(x W^T + b), the exact erf form
+    PE_EPILOGUE_ROPE,     // y act  = rotate(x W^T + b), see PeRope
+    PE_EPILOGUE_RESIDUAL, // y f32 += x W^T + b
+    PE_EPILOGUE_F32,      // y f32  = x W^T + b
+} PeEpilogue;
+
 // What linear_new() makes a PeLinear of. The scales hold what the towers fold
 // into the weight; the products are made in f32 and rounded to act once. The
 // bias is used as it is and already contains all folds. Borrows everything.
@@ -56,20 +65,13 @@ typedef struct {
     const float *scale;    // [n], NULL: none; multiplies W's rows
     const float *in_scale; // [k], NULL: none; multiplies W's columns
     int k_padded;          // >= k; columns k..k_padded-1 of W are zero
+    PeEpilogue epilogue;   // what it will be asked for, as a hint
 } PeLinearParams;
 
 // Patches are the model's pixels in [-1, 1] times this: a byte v becomes
 // (2 v - 255) / 256, an odd integer of 8 bits over a power of two, which f16
 // and bf16 hold exactly. The patch embedding's weights undo it.
 #define PE_PIXEL_SCALE (255.0f / 256)
-
-typedef enum {
-    PE_EPILOGUE_NONE,     // y act  = x W^T + b
-    PE_EPILOGUE_GELU,     // y act  = gelu(x W^T + b), the exact erf form
-    PE_EPILOGUE_ROPE,     // y act  = rotate(x W^T + b), see PeRope
-    PE_EPILOGUE_RESIDUAL, // y f32 += x W^T + b
-    PE_EPILOGUE_F32,      // y f32  = x W^T + b
-} PeEpilogue;
 
 // Rotation of q and k in a packed [R, 3 * D] qkv. Row r is token r % n_tokens.
 // Within each head of the first 2 * D columns, channels (2p, 2p + 1) turn by
@@ -113,10 +115,12 @@ struct PeBackendOps {
     // A slot holds one picture of width x height RGB pixels. Any thread.
     PeSlot *(*slot_new)(PeBackend *be, int width, int height);
     void (*slot_free)(PeBackend *be, PeSlot *slot);
-    // Convert, squash and store the frame; the frame is not needed afterwards.
-    // Any thread, at the same time on different slots.
-    bool (*ingest)(PeBackend *be, PeSlot *slot, const PeFrame *frame,
-                   GError **error);
+    // Convert, squash and store regions [n] of the frame, each in the slot of
+    // its number; without regions n is 1, and it is the frame's own crop. The
+    // frame is not needed afterwards, and a frame on the host is sent to the
+    // device once. Any thread, at the same time on different slots.
+    bool (*ingest)(PeBackend *be, PeSlot *const *slots, const PeFrame *frame,
+                   const PeRect *regions, int n, GError **error);
 
     // y act [B * gh * gw, k_padded], k ordered (channel, py, px); the ragged
     // right and bottom remainders are dropped; columns past 3 * P * P are 0.
@@ -173,6 +177,13 @@ struct PeBackendOps {
     // Seconds that the device's own library needs for one act product
     // [m, k] x [k, n] without any epilogue: the ceiling we measure against.
     double (*gemm_seconds)(PeBackend *be, int m, int n, int k);
+
+    // See pe_engine_profile(). For backends whose operations have ended when
+    // they return.
+    int (*profile)(PeBackend *be, PeOperation *operations, int n);
+
+    // See pe_engine_measure_peak().
+    double (*peak_flops)(PeBackend *be, int n_threads);
 
     // A backend has either both of these entries or neither. They enclose
     // operations that are the same on every call, down to the addresses:

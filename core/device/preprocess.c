@@ -77,10 +77,11 @@ pe_resize_axis_free(PeResizeAxis *axis)
 
 // ---- Colours --------------------------------------------------------------
 
+// Chroma has 15 bits of which one is the sign.
 static int
-to_fixed(double x)
+chroma_factor(double levels)
 {
-    return (int)lround(x * 65536);
+    return (int)lround(levels * 64 * 256);
 }
 
 PeYuvCoefficients
@@ -93,19 +94,87 @@ pe_yuv_coefficients(PeMatrix matrix, bool full_range, int bits)
         [PE_MATRIX_BT2020] = {0.2627, 0.0593},
     };
     double kr = k[matrix][0], kb = k[matrix][1], kg = 1 - kr - kb;
-    int step = 1 << (bits - 8); // one 8-bit level
-    int max = (1 << bits) - 1;
-    double y = 255.0 / (full_range ? max : 219 * step);
-    double c = 255.0 / (full_range ? max : 224 * step);
+    // Levels of 8-bit RGB in 1/256 of the range of samples.
+    double max = 256 - ldexp(1, 8 - bits);
+    double y = 255 / (full_range ? max : 219);
+    double c = 255 / (full_range ? max : 224);
+    // 1/64 of a level is too coarse to round with, so y_low has the rest.
+    double add = 32 - (full_range ? 0 : 16 * y * 64);
+    int y_mul = (int)lround(y * 64 * 256), whole = (int)floor(add);
+    int low = (int)((add - whole) * 65536 / y_mul);
     return (PeYuvCoefficients){
-        .y_off = full_range ? 0 : 16 * step,
-        .c_off = 128 * step,
-        .y_mul = to_fixed(y),
-        .r_v = to_fixed(2 * (1 - kr) * c),
-        .g_u = to_fixed(-2 * (1 - kb) * kb / kg * c),
-        .g_v = to_fixed(-2 * (1 - kr) * kr / kg * c),
-        .b_u = to_fixed(2 * (1 - kb) * c),
+        .y_mul = y_mul,
+        .y_add = whole,
+        .y_low = MIN(low, (1 << (16 - bits)) - 1),
+        .r_v = chroma_factor(2 * (1 - kr) * c),
+        .g_u = chroma_factor(-2 * (1 - kb) * kb / kg * c),
+        .g_v = chroma_factor(-2 * (1 - kr) * kr / kg * c),
+        .b_u = chroma_factor(2 * (1 - kb) * c),
     };
+}
+
+PeYuvCoefficients
+pe_frame_coefficients(const PeFrame *frame, int c)
+{
+    const PeLayout *l = pe_format_layout(frame->format);
+    // RGB and grey have no matrix, and RGB has no range.
+    bool yuv = l->colours == PE_COLOURS_YUV, rgb = l->colours == PE_COLOURS_RGB;
+    return pe_yuv_coefficients(yuv ? frame->matrix : PE_MATRIX_BT601,
+                               rgb || frame->full_range, l->c[c].bits);
+}
+
+// Light of PQ, from 0 to 1, which is 10,000 cd/m2, and back. Source: SMPTE ST
+// 2084.
+static double
+pq_to_light(double v)
+{
+    double p = pow(v, 32 / 2523.0);
+    double n = MAX(p - 3424 / 4096.0, 0);
+    return pow(n / (2413 / 128.0 - 2392 / 128.0 * p), 16384 / 2610.0);
+}
+
+static double
+pq_from_light(double light)
+{
+    double p = pow(light, 2610 / 16384.0);
+    return pow((3424 / 4096.0 + 2413 / 128.0 * p) / (1 + 2392 / 128.0 * p),
+               2523 / 32.0);
+}
+
+// The white of SDR, and the brightest that becomes it, in cd/m2. Sources: ITU-R
+// BT.2408 and the usual mastering display.
+#define SDR_WHITE 203.0
+#define HDR_PEAK 1000.0
+
+// Source: ITU-R BT.2390, "EETF": in PQ, dark parts stay, and bright ones follow
+// a spline. Then the inverse of BT.1886.
+static double
+pq_to_sdr(double v)
+{
+    double peak = pq_from_light(HDR_PEAK / 10000);
+    double white = pq_from_light(SDR_WHITE / 10000) / peak;
+    double knee = 1.5 * white - 0.5, e = MIN(v / peak, 1);
+    if (e > knee) {
+        double t = (e - knee) / (1 - knee), t2 = t * t, t3 = t2 * t;
+        e = (2 * t3 - 3 * t2 + 1) * knee + (t3 - 2 * t2 + t) * (1 - knee) +
+            (3 * t2 - 2 * t3) * white;
+    }
+    return pow(pq_to_light(e * peak) * 10000 / SDR_WHITE, 1 / 2.4);
+}
+
+const uint8_t *
+pe_transfer_table(PeTransfer transfer)
+{
+    static uint8_t table[256];
+    static gsize ready = 0;
+    if (transfer != PE_TRANSFER_PQ)
+        return NULL;
+    if (g_once_init_enter(&ready)) {
+        for (int v = 0; v < 256; v++)
+            table[v] = (uint8_t)lround(255 * CLAMP(pq_to_sdr(v / 255.0), 0, 1));
+        g_once_init_leave(&ready, 1);
+    }
+    return table;
 }
 
 const float *
@@ -123,38 +192,6 @@ pe_pixel_table(void)
 
 // ---- Frames ---------------------------------------------------------------
 
-static const struct {
-    const char *name;
-    int n_planes;
-    // Bytes of a line: `unit` for every `step` pixels of its width.
-    struct {
-        int step, unit;
-    } planes[3];
-} formats[] = {
-    [PE_FORMAT_RGB] = {"RGB", 1, {{1, 3}}},
-    [PE_FORMAT_BGR] = {"BGR", 1, {{1, 3}}},
-    [PE_FORMAT_RGBX] = {"RGBx", 1, {{1, 4}}},
-    [PE_FORMAT_BGRX] = {"BGRx", 1, {{1, 4}}},
-    [PE_FORMAT_GRAY8] = {"GRAY8", 1, {{1, 1}}},
-    [PE_FORMAT_NV12] = {"NV12", 2, {{1, 1}, {2, 2}}},
-    [PE_FORMAT_I420] = {"I420", 3, {{1, 1}, {2, 1}, {2, 1}}},
-    [PE_FORMAT_YUY2] = {"YUY2", 1, {{2, 4}}},
-    [PE_FORMAT_P010] = {"P010", 2, {{1, 2}, {2, 4}}},
-};
-
-// All formats of several planes have half as many lines of colour.
-void
-pe_frame_plane_size(const PeFrame *frame, int i, int *line, int *n_lines)
-{
-    *line = *n_lines = 0;
-    if (i >= formats[frame->format].n_planes)
-        return;
-    int step = formats[frame->format].planes[i].step;
-    *line = (frame->width + step - 1) / step *
-            formats[frame->format].planes[i].unit;
-    *n_lines = i > 0 ? (frame->height + 1) / 2 : frame->height;
-}
-
 PeRect
 pe_frame_get_crop(const PeFrame *frame)
 {
@@ -167,47 +204,72 @@ pe_frame_get_crop(const PeFrame *frame)
 PeFrame
 pe_frame_trim(const PeFrame *frame)
 {
+    const PeLayout *l = pe_format_layout(frame->format);
     PeFrame f = *frame;
     f.crop = pe_frame_get_crop(frame);
-    int x = f.crop.x / 4 * 4, y = f.crop.y / 2 * 2;
-    for (int i = 0; i < formats[f.format].n_planes; i++) {
-        int step = formats[f.format].planes[i].step;
-        int unit = formats[f.format].planes[i].unit;
-        f.planes[i] += (size_t)(i > 0 ? y / 2 : y) * (size_t)f.strides[i] +
-                       (size_t)(x / step * unit);
+    // What one sample of chroma covers, on each side.
+    int around_x = l->x_shift ? 1 << l->x_shift : 0;
+    int around_y = l->y_shift ? 1 << l->y_shift : 0;
+    int unit_x = l->packed ? 12 : 4, unit_y = MAX(around_y, 2);
+    int x = MAX(f.crop.x - around_x, 0) / unit_x * unit_x;
+    int y = MAX(f.crop.y - around_y, 0) / unit_y * unit_y;
+    for (int i = 0; i < 3; i++) {
+        int line, n_lines;
+        pe_frame_plane_size(frame, i, &line, &n_lines);
+        if (n_lines)
+            f.planes[i] +=
+                (size_t)(i > 0 ? y >> l->y_shift : y) * (size_t)f.strides[i] +
+                pe_layout_column(l, i, x);
     }
+    f.width = MIN(frame->width, f.crop.x + f.crop.width + around_x) - x;
+    f.height = MIN(frame->height, f.crop.y + f.crop.height + around_y) - y;
     f.crop.x -= x;
     f.crop.y -= y;
-    f.width = f.crop.x + f.crop.width;
-    f.height = f.crop.y + f.crop.height;
     return f;
+}
+
+bool
+pe_orientation_swaps_axes(PeOrientation orientation)
+{
+    return orientation >= PE_ORIENTATION_TRANSPOSE;
+}
+
+// The four orientations of either kind turn the axes of the picture around in
+// the same order.
+PePlacement
+pe_placement(PeOrientation orientation, int width, int height)
+{
+    bool from_right = (orientation + 1) & 2, from_bottom = orientation & 2;
+    ptrdiff_t across = from_right ? -1 : 1;
+    ptrdiff_t down = from_bottom ? -width : width;
+    bool swaps = pe_orientation_swaps_axes(orientation);
+    return (PePlacement){
+        .start = (from_right ? width - 1 : 0) +
+                 (from_bottom ? (ptrdiff_t)(height - 1) * width : 0),
+        .step_x = swaps ? down : across,
+        .step_y = swaps ? across : down,
+    };
 }
 
 static bool
 check_plane(const PeFrame *frame, int i, GError **error)
 {
-    const char *name = formats[frame->format].name;
+    const PeLayout *l = pe_format_layout(frame->format);
     int size, n_lines;
     pe_frame_plane_size(frame, i, &size, &n_lines);
+    if (!n_lines)
+        return true;
     if (!frame->planes[i]) {
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "a %s frame has no plane %d", name, i);
+                    "a %s frame has no plane %d", l->name, i);
         return false;
     }
     if (frame->strides[i] < size) {
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
                     "plane %d of a %s frame of %dx%d pixels has a stride of %d "
                     "bytes, a line needs %d",
-                    i, name, frame->width, frame->height, frame->strides[i],
+                    i, l->name, frame->width, frame->height, frame->strides[i],
                     size);
-        return false;
-    }
-    if (frame->format == PE_FORMAT_P010 &&
-        (((uintptr_t)frame->planes[i] | (uintptr_t)frame->strides[i]) & 1)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "plane %d of a P010 frame begins or continues at an odd "
-                    "address",
-                    i);
         return false;
     }
     return true;
@@ -229,18 +291,42 @@ check_crop(const PeFrame *frame, GError **error)
     return false;
 }
 
+static bool
+check_colours(const PeFrame *frame, GError **error)
+{
+    if ((size_t)frame->transfer > PE_TRANSFER_PQ) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%d is not a transfer function", (int)frame->transfer);
+        return false;
+    }
+    if (pe_format_layout(frame->format)->colours != PE_COLOURS_YUV)
+        return true;
+    if ((size_t)frame->matrix > PE_MATRIX_BT2020) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%d is not a colour matrix", (int)frame->matrix);
+        return false;
+    }
+    if ((size_t)frame->site > PE_SITE_TOP) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%d is not a site of chroma", (int)frame->site);
+        return false;
+    }
+    return true;
+}
+
 bool
 pe_frame_check(const PeFrame *frame, GError **error)
 {
-    if ((size_t)frame->format >= G_N_ELEMENTS(formats)) {
+    if ((size_t)frame->format >= PE_N_FORMATS) {
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
                     "%d is not a pixel format", (int)frame->format);
         return false;
     }
-    bool yuv = frame->format >= PE_FORMAT_NV12;
-    if (yuv && (size_t)frame->matrix > PE_MATRIX_BT2020) {
+    if (!check_colours(frame, error))
+        return false;
+    if ((size_t)frame->orientation > PE_ORIENTATION_ROTATE_270) {
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%d is not a colour matrix", (int)frame->matrix);
+                    "%d is not an orientation", (int)frame->orientation);
         return false;
     }
     if (frame->width < 1 || frame->width > PE_MAX_FRAME_SIZE ||
@@ -250,7 +336,7 @@ pe_frame_check(const PeFrame *frame, GError **error)
                     frame->width, frame->height, PE_MAX_FRAME_SIZE);
         return false;
     }
-    for (int i = 0; i < formats[frame->format].n_planes; i++) {
+    for (int i = 0; i < 3; i++) {
         if (!check_plane(frame, i, error))
             return false;
     }

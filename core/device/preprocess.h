@@ -6,7 +6,9 @@
 
 #pragma once
 
-#include "core/pe.h"
+#include "core/device/formats.h"
+
+#include <stddef.h>
 
 G_BEGIN_DECLS
 
@@ -26,21 +28,32 @@ typedef struct {
 PeResizeAxis *pe_resize_axis_new(int in_size, int out_size);
 void pe_resize_axis_free(PeResizeAxis *axis);
 
-// 8-bit RGB from YUV of any depth, in fixed point with 16 fractional bits:
-//   l = y_mul * (y - y_off) + 2^15
-//   r = clamp((l + r_v * (v - c_off)) >> 16)
-//   g = clamp((l + g_u * (u - c_off) + g_v * (v - c_off)) >> 16)
-//   b = clamp((l + b_u * (u - c_off)) >> 16)
-// A grey picture is the luma alone. Chroma of a subsampled format is taken from
-// the sample that covers the pixel.
+// 8-bit RGB from YUV, grey or RGB of any depth, in units of 1/64 of a level.
+// Samples have 16 bits, y as pe_layout_read() reads it, u and v between -2^14
+// and 2^14:
+//   l = (y_mul * (y + y_low) >> 16) + y_add
+//   r = clamp((l + part(r_v, v)) >> 6)
+//   g = clamp((l + part(g_u, u) + part(g_v, v)) >> 6)
+//   b = clamp((l + part(b_u, u)) >> 6)
+//   part(k, c) = (k * c + 2^14) >> 15
+// A grey picture is the luma alone, and so is a component of RGB.
 typedef struct {
-    int y_off, c_off;
-    int y_mul, r_v, g_u, g_v, b_u;
+    int y_mul; // below 2^16
+    int y_add;
+    int y_low;              // less than a sample's lowest bit
+    int r_v, g_u, g_v, b_u; // the first three of 16 bits
 } PeYuvCoefficients;
 
-// `bits` of a sample: 8, or 10 for P010.
+// `bits` of a sample: 1 to 16.
 PeYuvCoefficients pe_yuv_coefficients(PeMatrix matrix, bool full_range,
                                       int bits);
+
+// Those of component c of a frame: of Y when it has YUV.
+PeYuvCoefficients pe_frame_coefficients(const PeFrame *frame, int c);
+
+// From bytes of R, G and B of that transfer function to those of SDR; NULL when
+// they are SDR.
+const uint8_t *pe_transfer_table(PeTransfer transfer); // [256]
 
 // (2 v - 255) / 256 for every byte: the model's pixel values in [-1, 1], times
 // PE_PIXEL_SCALE of backend.h.
@@ -56,13 +69,28 @@ bool pe_frame_check(const PeFrame *frame, GError **error);
 PeRect pe_frame_get_crop(const PeFrame *frame);
 
 // The frame without the lines and columns that its crop has no need of. Only
-// pointers move: to a multiple of four columns, so that aligned words of four
-// pixels stay aligned, and of two lines, so that chroma stays with its pixels.
-// Of the result crop.x is 0 to 3 and crop.y 0 or 1, and the crop ends where the
-// frame ends.
+// pointers move: to a multiple of four columns (of 12 where three samples share
+// a word), so that aligned words of four pixels stay aligned, and of as many
+// lines as have a line of chroma in common, so that chroma stays with its
+// pixels. The samples of chroma around the crop, which are interpolated with
+// its own, stay too. To trim a trimmed frame changes nothing.
 PeFrame pe_frame_trim(const PeFrame *frame);
 
-// Bytes of a line, and lines, of plane `i`; no lines when there is no such
-// plane.
-void pe_frame_plane_size(const PeFrame *frame, int i, int *line, int *n_lines);
+// ---- Orientation ----
+
+// Frames are squashed as they are stored and turned when the squashed pixels
+// are written: pixel (x, y) of them is byte
+//   start + x * step_x + y * step_y
+// of each plane of the picture.
+typedef struct {
+    ptrdiff_t start, step_x, step_y;
+} PePlacement;
+
+// In a picture of width x height pixels.
+PePlacement pe_placement(PeOrientation orientation, int width, int height);
+
+// Are the frame's lines columns of the picture? Then lines are squashed to the
+// picture's height, and columns to its width.
+bool pe_orientation_swaps_axes(PeOrientation orientation);
+
 G_END_DECLS

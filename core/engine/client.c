@@ -42,20 +42,14 @@ static bool
 ingest(PeEngine *e, const PeSubmit *submit, PeSlot **slots, int n,
        GError **error)
 {
-    PeFrame frame = *submit->frame;
-    for (int i = 0; i < n; i++) {
-        if (submit->regions)
-            frame.crop = submit->regions[i];
-        slots[i] = get_slot(e, error);
-        if (slots[i] && e->ops->ingest(e->runner, slots[i], &frame, error))
-            continue;
-        for (int j = 0; j <= i; j++) {
-            if (slots[j])
-                pe_queue_put_slot(e->queue, slots[j]);
-        }
-        return false;
-    }
-    return true;
+    int n_slots = 0;
+    while (n_slots < n && (slots[n_slots] = get_slot(e, error)))
+        n_slots++;
+    bool ok = n_slots == n && e->ops->ingest(e->runner, slots, submit->frame,
+                                             submit->regions, n, error);
+    for (int i = 0; !ok && i < n_slots; i++)
+        pe_queue_put_slot(e->queue, slots[i]);
+    return ok;
 }
 
 static int64_t
@@ -157,4 +151,61 @@ pe_engine_measure_gemm(PeEngine *engine, int batch)
         .batch = batch,
     };
     return pe_queue_run(engine->queue, &task.base, NULL) ? task.seconds : 0;
+}
+
+typedef struct {
+    PeTask base;
+    PeEngine *engine;
+    int n_threads;
+    double flops;
+} PeakTask;
+
+static bool
+measure_peak(PeTask *task)
+{
+    PeakTask *t = (PeakTask *)task;
+    t->flops = t->engine->ops->measure_peak(t->engine->runner, t->n_threads);
+    return false;
+}
+
+double
+pe_engine_measure_peak(PeEngine *engine, int n_threads)
+{
+    g_return_val_if_fail(engine && n_threads >= 0, 0);
+    PeakTask task = {
+        .base.run = measure_peak,
+        .engine = engine,
+        .n_threads = n_threads,
+    };
+    return pe_queue_run(engine->queue, &task.base, NULL) ? task.flops : 0;
+}
+
+typedef struct {
+    PeTask base;
+    PeEngine *engine;
+    PeOperation *operations;
+    int n;
+    int n_found;
+} ProfileTask;
+
+static bool
+read_profile(PeTask *task)
+{
+    ProfileTask *t = (ProfileTask *)task;
+    t->n_found =
+        t->engine->ops->profile(t->engine->runner, t->operations, t->n);
+    return false;
+}
+
+int
+pe_engine_profile(PeEngine *engine, PeOperation *operations, int n)
+{
+    g_return_val_if_fail(engine && n >= 0 && (operations || n == 0), 0);
+    ProfileTask task = {
+        .base.run = read_profile,
+        .engine = engine,
+        .operations = operations,
+        .n = n,
+    };
+    return pe_queue_run(engine->queue, &task.base, NULL) ? task.n_found : 0;
 }

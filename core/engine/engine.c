@@ -17,10 +17,13 @@
 // Queue. Every client has a FIFO of jobs. A job is as urgent as the most urgent
 // one of its client that is behind it, because it cannot be overtaken. Filling
 // a batch takes the jobs of the earliest deadlines; among equal ones, such as
-// none, clients take turns. So a client that queues hundreds of frames cannot
-// delay another by more than one batch, and the frames of one client leave in
-// order. Deadlines alone could keep a client waiting for ever: one batch in
-// PE_PATIENCE gives its first place to the client that has waited longest.
+// none, the client that was served longest ago is next. So a client that queues
+// hundreds of frames cannot delay another by more than one batch, and the
+// frames of one client leave in order. When not all deadlines can be met, they
+// do not decide until the queue has been empty again: clients get fair shares
+// then, first those that can still be in time. Deadlines alone could keep a
+// client waiting for ever: one batch in PE_PATIENCE gives its first place to
+// the client that has waited longest.
 //
 // A batch closes as soon as it is full, or a client has asked for it with
 // pe_client_run_now() (a serialized event or the end of its stream is behind
@@ -32,8 +35,9 @@
 // be when only that meets the first deadline.
 //
 // A job that has expired, or whose place in the queue a newer one of its client
-// has taken, never runs: it ends with PE_ERROR_CANCELLED, and its client hears
-// of it from the worker, in order with the others.
+// has taken, or that would be late for a client that wants its newest frames,
+// never runs: it ends with PE_ERROR_CANCELLED, and its client hears of it from
+// the worker, in order with the others.
 //
 // Other work (texts, measurements) is a list of tasks. The worker alternates
 // between a batch that is due and a step of a task, so neither starves. A step

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "core/pe.h"
-#include "queue.h"
+#include "core/queue/queue.h"
 #include "runner.h"
 #include "stats.h"
 

@@ -3,6 +3,7 @@
 // load.c - how a caller gets an engine: one that the registry has, or one that
 // a thread of its own loads, serves and closes.
 
+#include "core/base/threads.h"
 #include "engine_private.h"
 
 // ---- The thread ------------------------------------------------------------
@@ -49,6 +50,8 @@ static void *
 worker_main(void *data)
 {
     PeEngine *e = data;
+    // What a tower computes when it is loaded does not know of the parameters.
+    pe_threads_limit(e->params.n_threads);
     if (load(e)) {
         pe_engine_work(e);
         close_runner(e);
@@ -73,10 +76,14 @@ warn_about_differences(const PeEngine *e, const PeEngineParams *params)
                "the shared engine on %s keeps its batch timeout of %d ms, not "
                "%d ms",
                e->runner->name, e->params.batch_timeout, params->batch_timeout);
-    if (params->n_threads && params->n_threads != e->params.n_threads)
-        pe_log(PE_LOG_WARNING,
-               "the shared engine on %s keeps its number of threads",
-               e->runner->name);
+    if (params->n_threads && params->n_threads != e->params.n_threads) {
+        g_autofree char *threads =
+            e->params.n_threads ? g_strdup_printf("number of threads of %d",
+                                                  e->params.n_threads)
+                                : g_strdup("threads for all cores");
+        pe_log(PE_LOG_WARNING, "the shared engine on %s keeps its %s, not %d",
+               e->runner->name, threads, params->n_threads);
+    }
 }
 
 PeEngine *

@@ -268,6 +268,20 @@ runner_measure_gemm(PeRunner *runner, int batch)
     return total + seconds(r->be, batch, v->output_dim, width);
 }
 
+static double
+runner_measure_peak(PeRunner *runner, int n_threads)
+{
+    PeBackend *be = ((TowerRunner *)runner)->be;
+    return be->ops->peak_flops ? be->ops->peak_flops(be, n_threads) : 0;
+}
+
+static int
+runner_profile(PeRunner *runner, PeOperation *operations, int n)
+{
+    PeBackend *be = ((TowerRunner *)runner)->be;
+    return be->ops->profile ? be->ops->profile(be, operations, n) : 0;
+}
+
 static PeSlot *
 runner_slot_new(PeRunner *runner)
 {
@@ -284,11 +298,11 @@ runner_slot_free(PeRunner *runner, PeSlot *slot)
 }
 
 static bool
-runner_ingest(PeRunner *runner, PeSlot *slot, const PeFrame *frame,
-              GError **error)
+runner_ingest(PeRunner *runner, PeSlot *const *slots, const PeFrame *frame,
+              const PeRect *regions, int n, GError **error)
 {
     TowerRunner *r = (TowerRunner *)runner;
-    return r->be->ops->ingest(r->be, slot, frame, error);
+    return r->be->ops->ingest(r->be, slots, frame, regions, n, error);
 }
 
 const PeRunnerOps pe_runner_ops = {
@@ -301,6 +315,8 @@ const PeRunnerOps pe_runner_ops = {
     .drop_texts = runner_drop_texts,
     .now = runner_now,
     .measure_gemm = runner_measure_gemm,
+    .measure_peak = runner_measure_peak,
+    .profile = runner_profile,
     .slot_new = runner_slot_new,
     .slot_free = runner_slot_free,
     .ingest = runner_ingest,

@@ -8,6 +8,7 @@
 
 #include "core/device/backend.h"
 #include "core/pe.h"
+#include "core/pebench.h"
 
 typedef struct PeRunner PeRunner;
 
@@ -33,14 +34,17 @@ typedef struct {
     // Free what load_texts() has loaded, also when it is not yet all.
     void (*drop_texts)(PeRunner *runner);
     double (*measure_gemm)(PeRunner *runner, int batch);
+    double (*measure_peak)(PeRunner *runner, int n_threads);
+    int (*profile)(PeRunner *runner, PeOperation *operations, int n);
     // The clock that tells how long the above took, in us.
     int64_t (*now)(PeRunner *runner);
 
     // Any thread, at the same time on different slots.
     PeSlot *(*slot_new)(PeRunner *runner);
     void (*slot_free)(PeRunner *runner, PeSlot *slot);
-    bool (*ingest)(PeRunner *runner, PeSlot *slot, const PeFrame *frame,
-                   GError **error);
+    // As PeBackendOps.ingest.
+    bool (*ingest)(PeRunner *runner, PeSlot *const *slots, const PeFrame *frame,
+                   const PeRect *regions, int n, GError **error);
 } PeRunnerOps;
 
 struct PeRunner {

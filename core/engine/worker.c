@@ -25,9 +25,12 @@ count_batch(PeEngine *e, PeJob **jobs, int n, int64_t start, int64_t us)
     e->stats.batches++;
     e->stats.compute_seconds += (double)us / 1e6;
     pe_recent_add(&e->compute_ms, (double)us / 1000);
-    for (int i = 0; i < n; i++)
-        pe_recent_add(&e->wait_ms,
-                      (double)(start - pe_job_get_submit_time(jobs[i])) / 1000);
+    pe_histogram_add(&e->stats.compute, (double)us / 1e6);
+    for (int i = 0; i < n; i++) {
+        double wait = (double)(start - pe_job_get_submit_time(jobs[i])) / 1e6;
+        pe_recent_add(&e->wait_ms, wait * 1e3);
+        pe_histogram_add(&e->stats.wait, wait);
+    }
     g_mutex_unlock(&e->stats_lock);
 }
 
@@ -50,6 +53,9 @@ run_batch(PeEngine *e, PeJob **jobs, PeSlot **slots, int n, float *out)
         count_batch(e, jobs, n, start, e->ops->now(e->runner) - before);
     else if (g_error_matches(error, PE_ERROR, PE_ERROR_BACKEND))
         die(e, error);
+    int64_t end = g_get_monotonic_time();
+    for (int i = 0; i < n; i++)
+        pe_job_set_run(jobs[i], start, end);
     pe_queue_finish(e->queue, jobs, n, ok ? out : NULL, error);
 }
 

@@ -9,11 +9,21 @@
 
 #include "core/base/read_file.h"
 
-#define PLACE "{}" // where a template takes the label
+#define PLACE "{}"  // where a template takes the label
+#define NONE "none" // instead of negatives
 // More would take hours to embed; whoever has them wants a search, no labels.
 #define MAX_LABELS 100000
 
 // ---- Parts ----------------------------------------------------------------
+
+const char *const *
+pe_default_negatives(void)
+{
+    // MODEL.md says how these were chosen.
+    static const char *const texts[] = {"an ordinary scene seen by a camera",
+                                        "an object", "nothing to see", NULL};
+    return texts;
+}
 
 PeLabelSpec *
 pe_label_spec_new(void)
@@ -22,7 +32,14 @@ pe_label_spec_new(void)
     GDestroyNotify free_label = (GDestroyNotify)pe_label_free;
     spec->labels = g_ptr_array_new_with_free_func(free_label);
     spec->negatives = g_ptr_array_new_with_free_func(free_label);
+    spec->defaults = g_ptr_array_new_with_free_func(free_label);
+    spec->bank = g_ptr_array_new_with_free_func(free_label);
     spec->templates = g_ptr_array_new_with_free_func(g_free);
+    for (const char *const *text = pe_default_negatives(); *text; text++) {
+        PeLabel *label = pe_label_new(*text);
+        pe_label_use_as_prompt(label);
+        g_ptr_array_add(spec->defaults, label);
+    }
     return spec;
 }
 
@@ -33,7 +50,13 @@ pe_label_spec_free(PeLabelSpec *spec)
         return;
     g_ptr_array_unref(spec->labels);
     g_ptr_array_unref(spec->negatives);
+    g_ptr_array_unref(spec->defaults);
+    g_ptr_array_unref(spec->bank);
     g_ptr_array_unref(spec->templates);
+    pe_calibration_free(spec->calibration);
+    g_free(spec->bank_path);
+    g_free(spec->vectors_model);
+    g_free(spec->vectors_where);
     g_free(spec->name);
     g_free(spec);
 }
@@ -42,14 +65,25 @@ PeLabel *
 pe_label_new(const char *name)
 {
     PeLabel *label = g_new(PeLabel, 1);
-    *label = (PeLabel){.name = g_strstrip(g_strdup(name))};
+    *label = (PeLabel){.name = g_strstrip(g_strdup(name)),
+                       .similarity_threshold = -1};
     return label;
+}
+
+void
+pe_label_use_as_prompt(PeLabel *label)
+{
+    g_clear_pointer(&label->prompts, g_ptr_array_unref);
+    label->prompts = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(label->prompts, g_strdup(label->name));
 }
 
 void
 pe_label_free(PeLabel *label)
 {
     g_clear_pointer(&label->prompts, g_ptr_array_unref);
+    g_clear_pointer(&label->vector, g_array_unref);
+    g_clear_pointer(&label->images, g_ptr_array_unref);
     g_free(label->name);
     g_free(label->where);
     g_free(label);
@@ -59,6 +93,31 @@ int
 pe_label_spec_count(const PeLabelSpec *spec)
 {
     return (int)spec->labels->len;
+}
+
+const GPtrArray *
+pe_label_spec_get_negatives(const PeLabelSpec *spec)
+{
+    return spec->has_negatives ? spec->negatives : spec->defaults;
+}
+
+int
+pe_label_spec_count_all(const PeLabelSpec *spec)
+{
+    return (int)(spec->labels->len + pe_label_spec_get_negatives(spec)->len +
+                 spec->bank->len);
+}
+
+const PeLabel *
+pe_label_spec_get(const PeLabelSpec *spec, int index)
+{
+    const GPtrArray *lists[] = {spec->labels, pe_label_spec_get_negatives(spec),
+                                spec->bank};
+    guint i = (guint)index;
+    size_t l = 0;
+    for (; i >= lists[l]->len; l++)
+        i -= lists[l]->len;
+    return lists[l]->pdata[i];
 }
 
 static bool
@@ -161,7 +220,8 @@ pe_label_spec_list_prompts(const PeLabelSpec *spec, const PeLabel *label)
     if (label->prompts)
         return g_ptr_array_ref(label->prompts);
     GPtrArray *prompts = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; i < spec->templates->len; i++) {
+    guint n = label->image_weight == 1 ? 0 : spec->templates->len;
+    for (guint i = 0; i < n; i++) {
         GString *text = g_string_new(spec->templates->pdata[i]);
         g_string_replace(text, PLACE, label->name, 0);
         g_ptr_array_add(prompts, g_string_free(text, FALSE));
@@ -230,8 +290,26 @@ pe_label_spec_add_negatives(PeLabelSpec *spec, const char *text, GError **error)
     if (!text || !*text)
         return true;
     guint old = spec->negatives->len;
-    if (pe_label_list_add_bars(spec->negatives, text, "negative label", error))
+    bool none = strcmp(text, NONE) == 0;
+    if (none)
+        g_ptr_array_set_size(spec->negatives, 0);
+    if (none || pe_label_list_add_bars(spec->negatives, text, "negative label",
+                                       error)) {
+        spec->has_negatives = true;
         return true;
+    }
     g_ptr_array_set_size(spec->negatives, (int)old);
     return false;
+}
+
+void
+pe_label_spec_set_mode(PeLabelSpec *spec, PeLabelsMode mode)
+{
+    spec->mode = mode;
+}
+
+void
+pe_label_spec_set_picture_reader(PeLabelSpec *spec, PePictureReader reader)
+{
+    spec->read_picture = reader;
 }

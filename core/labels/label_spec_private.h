@@ -24,6 +24,9 @@ bool pe_label_list_add(GPtrArray *list, PeLabel *label, const char *where,
 bool pe_label_list_add_bars(GPtrArray *list, const char *text, const char *what,
                             GError **error);
 
+// Make a label's name its only prompt, which no template is applied to.
+void pe_label_use_as_prompt(PeLabel *label);
+
 // Add a template to a list of them. Fails when there is no "{}" in it.
 bool pe_template_list_add(GPtrArray *templates, const char *text,
                           const char *where, GError **error);

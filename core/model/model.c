@@ -208,6 +208,17 @@ log_ignored(const PeModel *model, PeNames names)
                ignored);
 }
 
+// What was not read may be what is missed.
+static void
+tell_unread(const PeCheckpoint *ckpt, GError **error)
+{
+    g_autofree char *unread = pe_checkpoint_describe_unread(ckpt);
+    if (!unread || !error || !*error)
+        return;
+    g_autofree char *message = (*error)->message;
+    (*error)->message = g_strdup_printf("%s; %s", message, unread);
+}
+
 PeModel *
 pe_model_new_from_checkpoint(PeCheckpoint *ckpt, GError **error)
 {
@@ -224,6 +235,7 @@ pe_model_new_from_checkpoint(PeCheckpoint *ckpt, GError **error)
              pe_model_make_fingerprint(model, error);
     }
     if (!ok) {
+        tell_unread(ckpt, error);
         pe_model_unref(model);
         return NULL;
     }

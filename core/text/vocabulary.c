@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// vocabulary.c - the two file formats that hold CLIP's vocabulary. Knows how
+// vocabulary.c - the file formats that hold CLIP's vocabulary: merges as a
+// text, tokenizer.json, and the pair of vocab.json and merges.txt. Knows how
 // symbols and merges are written, not how text is split.
 
 #include "vocabulary.h"
@@ -11,6 +12,7 @@
 #include "core/base/json.h"
 #include "core/base/read_file.h"
 #include "core/pe.h"
+#include "merge_table.h"
 
 #define MAX_FILE_SIZE ((size_t)8 << 20)
 #define MAX_MERGES 48894 // the text file goes on; CLIP uses no more
@@ -106,7 +108,7 @@ assign_clip_ids(Builder *b)
 
 // A header line, then a merge a line.
 static bool
-read_text(Builder *b, const char *text, GError **error)
+read_merges(Builder *b, const char *text, GError **error)
 {
     const char *end = strchrnul(text, '\n');
     const char *version = strstr(text, "#version");
@@ -126,6 +128,14 @@ read_text(Builder *b, const char *text, GError **error)
         if (!add_merge(b, line, i, error))
             return false;
     }
+    return true;
+}
+
+static bool
+read_text(Builder *b, const char *text, GError **error)
+{
+    if (!read_merges(b, text, error))
+        return false;
     assign_clip_ids(b);
     return true;
 }
@@ -151,7 +161,7 @@ read_json_ids(Builder *b, JsonObject *vocab, GError **error)
                 is_int ? g_strdup_printf("%" G_GINT64_FORMAT, id)
                        : g_strdup(pe_json_describe(node));
             return pe_fail(error, PE_ERROR_FORMAT, b->path,
-                           "model.vocab: the id of %s must be an unused "
+                           "the vocabulary's id of %s must be an unused "
                            "integer from 0 to %d, found %s",
                            quoted, size - 1, found);
         }
@@ -187,9 +197,26 @@ find_special(Builder *b, const char *name, const char *alias, int *id,
     if (find_id(b, name, id) || find_id(b, alias, id))
         return true;
     return pe_fail(error, PE_ERROR_FORMAT, b->path,
-                   "model.vocab has no \"%s\", so this is not a CLIP "
+                   "the vocabulary has no \"%s\", so this is not a CLIP "
                    "tokenizer",
                    name);
+}
+
+static bool
+find_specials(Builder *b, GError **error)
+{
+    PeVocabulary *v = b->vocabulary;
+    if (!find_special(b, "<|startoftext|>", "<start_of_text>", &v->start,
+                      error) ||
+        !find_special(b, "<|endoftext|>", "<end_of_text>", &v->end, error))
+        return false;
+    // The text tower finds the end of the text as the largest id.
+    if (v->end != v->size - 1) {
+        return pe_fail(error, PE_ERROR_FORMAT, b->path,
+                       "the end token has id %d, expected the largest, %d",
+                       v->end, v->size - 1);
+    }
+    return true;
 }
 
 static bool
@@ -225,46 +252,27 @@ read_json(Builder *b, const char *text, size_t size, GError **error)
         if (!read_json_merge(b, merge, i, error))
             return false;
     }
-    PeVocabulary *v = b->vocabulary;
-    if (!find_special(b, "<|startoftext|>", "<start_of_text>", &v->start,
-                      error) ||
-        !find_special(b, "<|endoftext|>", "<end_of_text>", &v->end, error))
+    return find_specials(b, error);
+}
+
+// What transformers keeps in two files: ids in vocab.json, merges beside it.
+static bool
+read_pair(Builder *b, const char *ids, const char *merges, GError **error)
+{
+    size_t size;
+    const char *path = b->path;
+    g_autofree char *text = pe_read_file(ids, MAX_FILE_SIZE, &size, error);
+    g_autoptr(JsonNode) root =
+        text ? pe_json_parse_object(text, size, ids, error) : NULL;
+    if (!root)
         return false;
-    // The text tower finds the end of the text as the largest id.
-    if (v->end != v->size - 1) {
-        return pe_fail(error, PE_ERROR_FORMAT, b->path,
-                       "the end token has id %d, expected the largest, %d",
-                       v->end, v->size - 1);
-    }
-    return true;
+    b->path = ids;
+    bool ok = read_json_ids(b, json_node_get_object(root), error);
+    b->path = path;
+    return ok && read_merges(b, merges, error) && find_specials(b, error);
 }
 
 // ---- Merges ---------------------------------------------------------------
-
-static uint32_t
-hash_pair(int left, int right)
-{
-    uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    return (uint32_t)(key * 0x9e3779b97f4a7c15u >> 40); // Fibonacci hashing
-}
-
-// The slot of a pair, or the empty one where it belongs.
-static PeMerge *
-find_slot(const PeVocabulary *v, int left, int right)
-{
-    uint32_t i = hash_pair(left, right) & v->mask;
-    while (v->merges[i].merged >= 0 &&
-           (v->merges[i].left != left || v->merges[i].right != right))
-        i = (i + 1) & v->mask;
-    return &v->merges[i];
-}
-
-const PeMerge *
-pe_vocabulary_find(const PeVocabulary *v, int left, int right)
-{
-    const PeMerge *merge = find_slot(v, left, right);
-    return merge->merged >= 0 ? merge : NULL;
-}
 
 static bool
 resolve_merge(Builder *b, int index, GError **error)
@@ -287,14 +295,13 @@ resolve_merge(Builder *b, int index, GError **error)
                        "merge",
                        index, quoted);
     }
-    PeMerge *slot = find_slot(b->vocabulary, merge.left, merge.right);
-    if (slot->merged >= 0) {
+    const PeMerge *earlier = pe_merge_table_add(b->vocabulary, &merge);
+    if (earlier) {
         g_autofree char *quoted = pe_quote(joined);
         return pe_fail(error, PE_ERROR_FORMAT, b->path,
-                       "merge %d repeats merge %d (%s)", index, slot->rank,
+                       "merge %d repeats merge %d (%s)", index, earlier->rank,
                        quoted);
     }
-    *slot = merge;
     return true;
 }
 
@@ -319,21 +326,6 @@ resolve_bytes(Builder *b, GError **error)
     return true;
 }
 
-static void
-take_fingerprint(PeVocabulary *v)
-{
-    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-    int specials[3] = {v->size, v->start, v->end};
-    g_checksum_update(sum, (const guchar *)specials, sizeof specials);
-    g_checksum_update(sum, (const guchar *)v->bytes, sizeof v->bytes);
-    g_checksum_update(sum, (const guchar *)v->finals, sizeof v->finals);
-    // The table's layout depends only on the merges and their order.
-    g_checksum_update(sum, (const guchar *)v->merges,
-                      (gssize)(((size_t)v->mask + 1) * sizeof *v->merges));
-    g_strlcpy(v->fingerprint, g_checksum_get_string(sum),
-              sizeof v->fingerprint);
-}
-
 static bool
 resolve(Builder *b, GError **error)
 {
@@ -345,30 +337,40 @@ resolve(Builder *b, GError **error)
         return pe_fail(error, PE_ERROR_FORMAT, b->path,
                        "%d merges for %d symbols", n, b->vocabulary->size);
     }
-    uint32_t slots = 16;
-    while (slots < 2 * (uint32_t)n)
-        slots *= 2;
-    b->vocabulary->mask = slots - 1;
-    b->vocabulary->merges = g_new(PeMerge, slots);
-    for (uint32_t i = 0; i < slots; i++)
-        b->vocabulary->merges[i] = (PeMerge){-1, -1, -1, -1};
-
+    pe_merge_table_make(b->vocabulary, n);
     if (!resolve_bytes(b, error))
         return false;
     for (int i = 0; i < n; i++) {
         if (!resolve_merge(b, i, error))
             return false;
     }
-    take_fingerprint(b->vocabulary);
+    pe_merge_table_take_fingerprint(b->vocabulary);
     return true;
 }
 
 // ---- Open -----------------------------------------------------------------
 
+// "FOLDER/name" beside a file that is called `own`; NULL when it is called
+// otherwise. Returns, g_free().
+static char *
+get_beside(const char *path, const char *own, const char *name)
+{
+    g_autofree char *base = g_path_get_basename(path);
+    g_autofree char *folder = g_path_get_dirname(path);
+    return strcmp(base, own) == 0 ? g_build_filename(folder, name, NULL) : NULL;
+}
+
 PeVocabulary *
 pe_vocabulary_open(const char *path, GError **error)
 {
     size_t size;
+    g_autofree char *merges = get_beside(path, "vocab.json", "merges.txt");
+    if (merges)
+        path = merges;
+    // Without the ids, merges have CLIP's.
+    g_autofree char *ids = get_beside(path, "merges.txt", "vocab.json");
+    if (ids && !g_file_test(ids, G_FILE_TEST_EXISTS))
+        g_clear_pointer(&ids, g_free);
     g_autofree char *text = pe_read_file(path, MAX_FILE_SIZE, &size, error);
     if (!text)
         return NULL;
@@ -387,8 +389,9 @@ pe_vocabulary_open(const char *path, GError **error)
         .vocabulary = g_new0(PeVocabulary, 1),
     };
     bool is_json = text[strspn(text, " \t\r\n")] == '{';
-    bool ok = (is_json ? read_json(&b, text, size, error)
-                       : read_text(&b, text, error)) &&
+    bool ok = (ids       ? read_pair(&b, ids, text, error)
+               : is_json ? read_json(&b, text, size, error)
+                         : read_text(&b, text, error)) &&
               resolve(&b, error);
     g_hash_table_unref(b.ids);
     g_ptr_array_unref(b.symbols);

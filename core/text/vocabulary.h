@@ -28,7 +28,8 @@ typedef struct {
     char fingerprint[17]; // hexadecimal, over everything above
 } PeVocabulary;
 
-// Read bpe_simple_vocab_16e6.txt[.gz] or a Hugging Face tokenizer.json.
+// Read bpe_simple_vocab_16e6.txt[.gz], a Hugging Face tokenizer.json, or
+// vocab.json and merges.txt by the name of either.
 PeVocabulary *pe_vocabulary_open(const char *path, GError **error);
 void pe_vocabulary_free(PeVocabulary *v);
 

@@ -16,6 +16,7 @@ static const char *const file_names[] = {
     "vocab.bpe",
     "vocab.bpe.gz",
     "tokenizer.json",
+    "merges.txt", // and the ids in vocab.json
 };
 
 typedef struct {

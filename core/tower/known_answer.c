@@ -27,6 +27,8 @@ limit_for(PePrecision precision)
     switch (precision) {
     case PE_PRECISION_FP32:
         return 0.99999;
+    case PE_PRECISION_INT8:
+        return 0.995;
     default:
         return 0.999;
     }

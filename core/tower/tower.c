@@ -222,7 +222,8 @@ pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
                              .bias = bias,
                              .scale = scale,
                              .in_scale = in_scale,
-                             .k_padded = source->k_padded};
+                             .k_padded = source->k_padded,
+                             .epilogue = source->epilogue};
     PeLinear *l = t->be->ops->linear_new(t->be, &params);
     if (!l) {
         fail_nomem(t, "the weights", (size_t)pe_tensor_size(&w) * 4);
@@ -248,42 +249,48 @@ load_qkv(PeTower *t, const PeBlockWeights *w)
     g_autofree float *values = new_qkv_scale(t);
     PeTensor scale =
         pe_tensor_new(PE_DTYPE_F32, 1, (int64_t[]){3 * t->width}, values);
-    return pe_tower_load_linear(t,
-                                &(PeFoldedLinear){.weight = &w->qkv_weight,
-                                                  .bias = &w->qkv_bias,
-                                                  .scale = &scale,
-                                                  .in_scale = &w->ln_1_weight,
-                                                  .in_shift = &w->ln_1_bias,
-                                                  .k_padded = t->width});
+    return pe_tower_load_linear(
+        t, &(PeFoldedLinear){.weight = &w->qkv_weight,
+                             .bias = &w->qkv_bias,
+                             .scale = &scale,
+                             .in_scale = &w->ln_1_weight,
+                             .in_shift = &w->ln_1_bias,
+                             .k_padded = t->width,
+                             .epilogue = PE_EPILOGUE_ROPE});
 }
 
 static PeLinear *
 load_out(PeTower *t, const PeBlockWeights *w)
 {
-    return pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->out_weight,
-                                                     .bias = &w->out_bias,
-                                                     .scale = &w->ls_1,
-                                                     .k_padded = t->width});
+    return pe_tower_load_linear(
+        t, &(PeFoldedLinear){.weight = &w->out_weight,
+                             .bias = &w->out_bias,
+                             .scale = &w->ls_1,
+                             .k_padded = t->width,
+                             .epilogue = PE_EPILOGUE_RESIDUAL});
 }
 
 static PeLinear *
 load_fc(PeTower *t, const PeBlockWeights *w)
 {
-    return pe_tower_load_linear(t,
-                                &(PeFoldedLinear){.weight = &w->fc_weight,
-                                                  .bias = &w->fc_bias,
-                                                  .in_scale = &w->ln_2_weight,
-                                                  .in_shift = &w->ln_2_bias,
-                                                  .k_padded = t->width});
+    return pe_tower_load_linear(
+        t, &(PeFoldedLinear){.weight = &w->fc_weight,
+                             .bias = &w->fc_bias,
+                             .in_scale = &w->ln_2_weight,
+                             .in_shift = &w->ln_2_bias,
+                             .k_padded = t->width,
+                             .epilogue = PE_EPILOGUE_GELU});
 }
 
 static PeLinear *
 load_proj(PeTower *t, const PeBlockWeights *w)
 {
-    return pe_tower_load_linear(t, &(PeFoldedLinear){.weight = &w->proj_weight,
-                                                     .bias = &w->proj_bias,
-                                                     .scale = &w->ls_2,
-                                                     .k_padded = t->mlp_width});
+    return pe_tower_load_linear(
+        t, &(PeFoldedLinear){.weight = &w->proj_weight,
+                             .bias = &w->proj_bias,
+                             .scale = &w->ls_2,
+                             .k_padded = t->mlp_width,
+                             .epilogue = PE_EPILOGUE_RESIDUAL});
 }
 
 void

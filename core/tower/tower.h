@@ -34,6 +34,7 @@ typedef struct {
     const PeTensor *in_scale; // [k]
     const PeTensor *in_shift; // [k]
     int k_padded;
+    PeEpilogue epilogue; // see PeLinearParams
 } PeFoldedLinear;
 
 typedef struct {

@@ -145,6 +145,17 @@ put_region(GString *out, const GstPeRegion *region)
 }
 
 static void
+put_verdict(GString *out, const GstPeResult *result)
+{
+    if (!gst_pe_result_get_calibration(result))
+        return;
+    put_string(out, "calibration", gst_pe_result_get_calibration(result));
+    put_key(out, "negative-mass");
+    put_double(out, gst_pe_result_get_negative_mass(result));
+    put_bool(out, "unknown", gst_pe_result_is_unknown(result));
+}
+
+static void
 put_labels(GString *out, const GstPeResult *result)
 {
     put_key(out, "labels");
@@ -154,8 +165,16 @@ put_labels(GString *out, const GstPeResult *result)
         put_string(out, "label", gst_pe_result_get_label(result, i));
         put_key(out, "score");
         put_double(out, gst_pe_result_get_score(result, i));
+        if (!isnan(gst_pe_result_get_probability(result, i))) {
+            put_key(out, "probability");
+            put_double(out, gst_pe_result_get_probability(result, i));
+        }
         put_key(out, "similarity");
         put_double(out, gst_pe_result_get_similarity(result, i));
+        if (!isnan(gst_pe_result_get_p_value(result, i))) {
+            put_key(out, "p-value");
+            put_double(out, gst_pe_result_get_p_value(result, i));
+        }
         g_string_append_c(out, '}');
     }
     g_string_append_c(out, ']');
@@ -216,9 +235,61 @@ put_result(GString *out, const GstPeResult *result, GstPeEmbeddingFormat format)
     put_string(out, "label-set", gst_pe_result_get_label_set(result));
     put_string(out, "label-set-fingerprint",
                gst_pe_result_get_label_set_fingerprint(result));
+    put_verdict(out, result);
     put_labels(out, result);
     if (embedding && format != GST_PE_EMBEDDING_NONE)
         put_embedding(out, embedding, format);
+}
+
+static void
+put_event_times(GString *out, const GstPeLabelEvent *event)
+{
+    put_time(out, "start", event->start);
+    put_time(out, "end", event->end);
+    put_time(out, "peak", event->peak);
+    put_time(out, "stream-start", event->stream_start);
+    put_time(out, "stream-end", event->stream_end);
+    put_time(out, "stream-peak", event->stream_peak);
+    put_wall_clock(out, "wall-start", event->wall_start);
+    put_wall_clock(out, "wall-end", event->wall_end);
+    put_wall_clock(out, "wall-peak", event->wall_peak);
+}
+
+static void
+put_number(GString *out, const gchar *key, double value)
+{
+    put_key(out, key);
+    put_double(out, value);
+}
+
+GString *
+gst_pe_json_new_event(const GstPeResult *result, const GstPeLabelEvent *event,
+                      const gchar *stream_id, GstPeEmbeddingFormat format)
+{
+    GString *out = g_string_new("{\"schema\":\"pe-1\"");
+
+    put_string(out, "type", "event");
+    put_string(out, "event", gst_pe_event_phase_to_string(event->phase));
+    put_uint(out, "id", event->id);
+    put_string(out, "label", event->label);
+    put_identity(out, result, stream_id);
+    put_region(out, gst_pe_result_get_region(result));
+    put_event_times(out, event);
+    put_number(out, "peak-score", event->peak_score);
+    put_number(out, "threshold", event->threshold);
+    if (!isnan(event->p_value))
+        put_number(out, "p-value", event->p_value);
+    put_uint(out, "clips", event->n_clips);
+    put_string(out, "model", gst_pe_result_get_model(result));
+    put_string(out, "model-fingerprint",
+               gst_pe_result_get_model_fingerprint(result));
+    put_string(out, "label-set", gst_pe_result_get_label_set(result));
+    put_string(out, "label-set-fingerprint",
+               gst_pe_result_get_label_set_fingerprint(result));
+    if (event->embedding && format != GST_PE_EMBEDDING_NONE)
+        put_embedding(out, event->embedding, format);
+    g_string_append(out, "}\n");
+    return out;
 }
 
 GString *

@@ -15,3 +15,9 @@
 GString *gst_pe_json_new(const GstPeResult *result, const gchar *stream_id,
                          const GstPeTimes *times, GstClockTime age,
                          GstPeEmbeddingFormat format);
+
+// One of the result's events. Returns an object and a line break.
+GString *gst_pe_json_new_event(const GstPeResult *result,
+                               const GstPeLabelEvent *event,
+                               const gchar *stream_id,
+                               GstPeEmbeddingFormat format);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // gstpeinference.c - class and states of peinference. Its properties are in
-// gstpeproperties.c, the data flow in gst/inference/flow: from gstpeinput.c
-// through gstpequeue.c to gstpeoutput.c, and queries in gstpequery.c.
+// gstpeproperties.c, the data flow in gst/inference/flow: from gstpeinput.c and
+// gstpeevents.c through gstpequeue.c to gstpeoutput.c, and queries in
+// gstpequery.c.
 
 /**
  * SECTION:element-peinference
@@ -16,7 +17,21 @@
  * untouched. All elements of a process with the same model, device and
  * precision share one copy of the weights, and their frames are computed in
  * common batches. Of a frame with a #GstVideoCropMeta, only its rectangle is
- * embedded; regions of interest are not looked at.
+ * embedded.
+ *
+ * ## Regions
+ *
+ * Parts of a frame are embedded besides the whole of it, or alone, as
+ * #GstPeInference:inference-region says: #GstPeInference:regions, which stay
+ * where they are and may have labels of their own, and the objects that a
+ * detector upstream found. Each part of each sampled frame has a result of its
+ * own, of one frame, see gst_pe_result_get_region(). All that a frame has are
+ * on it, and all are computed together. An object of a track that was embedded
+ * shortly before (#GstPeInference:reclassify-interval), and a fixed region in
+ * which nothing has changed (`on-change`), are not embedded again; their last
+ * embedding is scored once more. Labels of an object that is a
+ * GstAnalyticsODMtd of the same frame are related to it. Fixed regions, and
+ * objects of a track, have events of their own.
  *
  * ## Which frame carries the result
  *
@@ -36,12 +51,35 @@
  * leaky=downstream drops events too, and video decoders may drop the one at the
  * end of a stream, so #pemetaconvert belongs before them.
  *
- * When the end of the stream, a new segment or a timestamp that runs backwards
- * cuts a clip short, its frames have already left. Its result is marked as
- * partial. Behind a live source, no frame waits for it; otherwise it comes
- * before what follows the cut. New caps, gaps and the DISCONT flag do not end a
- * clip: frames of any size and format can be part of one. Frames without a
- * timestamp are sampled by counting. A flush discards what is not finished.
+ * When the end of the stream, a new segment or a jump in time cuts a clip
+ * short, its frames have already left. Its result is marked as partial. Behind
+ * a live source, no frame waits for it; otherwise it comes before what follows
+ * the cut. New caps and the DISCONT flag alone do not end a clip: frames of any
+ * size and format can be part of one. A flush discards what is not finished.
+ *
+ * ## Time
+ *
+ * Sampling is a grid in running time, which begins with the first frame: at
+ * each of its points, the frame that is on screen is a sample. A frame is
+ * chosen when it comes, if a point lies within its duration, or where that is
+ * not known within the distance of the frames before it. Further points of a
+ * frame that stays are counted, without embedding it again, when the next frame
+ * or a GAP event comes, or by its duration at the end. A clip that such a point
+ * completes has its result behind the frame, as an event, and no frame waits
+ * for it.
+ *
+ * Where nobody knows that a frame would stay, and it does, the sample is the
+ * frame that was sampled last, which is less than a sampling period older. That
+ * lasts for at most #GstPeInference:max-gap; then the clip ends, at the latest
+ * with the next frame. Segments in trick mode have no such limit, because they
+ * leave frames out on purpose.
+ *
+ * Steps back of up to half a frame are ignored. A frame whose timestamp fits
+ * neither is kept aside: it is left out when the next one goes on before it,
+ * and begins a clip when not. A frame with the flag DISCONT is believed at
+ * once, and so is every frame when #GstPeInference:clip-length is 1. Frames
+ * without a timestamp follow each other at the rate of their caps; without that
+ * rate, each is a sample, and a warning says so.
  *
  * ## Loading
  *
@@ -63,7 +101,10 @@
  * until a newer one takes its place. The element announces how many frames it
  * holds in the ALLOCATION query. Behind a live source, exact mode adds
  * #GstPeInference:latency to the latency of the pipeline, and latest mode adds
- * nothing. QoS events go upstream untouched; no frame is ever dropped.
+ * nothing. No frame is ever dropped here. A sink that is late asks for fewer
+ * frames by QoS events, and a decoder upstream then leaves some out. In exact
+ * mode behind a source that is not live, these events stop here, so that
+ * everything is analysed, unless #GstPeInference:qos is set.
  *
  * ## CUDA memory
  *
@@ -93,7 +134,8 @@
  * * #guint64 `clip-start`, `clip-end` in running time, `clip-stream-start`,
  *   `clip-stream-end` in stream time, `clip-wall-start`, `clip-wall-end` since
  *   1970
- * * #guint `clip-frames`: how many frames were embedded
+ * * #guint `clip-frames`: how many samples were embedded; a frame that stays on
+ *   screen is several
  * * #gboolean `clip-partial`: fewer than #GstPeInference:clip-length
  * * #gchararray `clip-reason`: why, when it is partial: `eos`, `jump`,
  *   `overload` or `reconfigured`
@@ -104,11 +146,58 @@
  * * #gchararray `model`, `model-fingerprint`, `device`, `precision`
  * * #gchararray `label-set`, `label-set-fingerprint`: which labels were scored
  * * #GstValueArray of #gchararray `labels`: best first
- * * #GstValueArray of #gdouble `scores`: probabilities, 0 to 1
+ * * #gchararray `calibration`: where that of the scores is from: `none`,
+ *   `model` or `labels`
+ * * #gdouble `negative-mass`: share of negatives and bank, 0 to 1
+ * * #gboolean `unknown`: nothing that was asked for is seen
+ * * #GstValueArray of #gdouble `scores`: how sure each label is, 0 to 1
+ * * #GstValueArray of #gdouble `probabilities`: shares among the labels alone,
+ *   0 to 1
  * * #GstValueArray of #gdouble `similarities`: cosines, -1 to 1
+ * * #GstValueArray of #gdouble `p-values`: how unusual each label's evidence is
+ *   on this camera, above 0 to 1, when #GstPeInference:alarms-per-day keeps a
+ *   history of it
+ *
+ * An element message named `peinference-event` is posted when an event of a
+ * label begins, goes on or ends, whatever #GstPeInference:post-messages says:
+ *
+ * * #gchararray `event`: `start`, `update` or `end`
+ * * #guint64 `id`: counts the events of the element; the same in all of one's
+ *   messages
+ * * #gchararray `label`
+ * * `source`, `element`, `sequence`, `stream-id`: of the result that made it
+ *   known
+ * * #guint64 `start`, `end`, `peak` in running time: when it began, when it
+ *   ended or until when it is known to last, and the middle of the clip that
+ *   fits best; `stream-start`, `stream-end`, `stream-peak` in stream time,
+ *   `wall-start`, `wall-end`, `wall-peak` since 1970
+ * * #gdouble `peak-score`: the score at the peak, smoothed; `threshold`: the
+ *   score at which it began; `p-value`: the share of the camera's history that
+ *   scored as high, with #GstPeInference:alarms-per-day
+ * * #guint `clips`: how many are part of it
+ * * `region-id` and so on, as above: where it is, when it is one of a region
+ * * `model`, `model-fingerprint`, `label-set`, `label-set-fingerprint`
  *
  * Fields that are not known are left out; times are in nanoseconds. The words
  * are those of #pemetaconvert.
+ *
+ * ## Events
+ *
+ * With #GstPeInference:event-threshold, scores over time become events. The
+ * logits of a label's scores are averaged with the time constant
+ * #GstPeInference:event-smoothing. An event begins when the average has reached
+ * event-threshold for #GstPeInference:event-min-duration, and then began when
+ * it reached it; it goes on while the average is above
+ * #GstPeInference:event-release. Each result counts for the time that its clip
+ * adds to those before it. The result that makes something known about an event
+ * carries it, see gst_pe_result_get_event(), and so do the frame and the event
+ * of that result.
+ *
+ * Events end where the last clip ended when there is none for three times as
+ * long as it takes from one clip to the next, when time goes back, at a flush,
+ * with another stream, at the end, and when other labels or settings come. What
+ * ends without another clip is told by a result without frames: before the end
+ * and before another stream, and behind the segment that follows a flush.
  *
  * ## Example launch line
  * |[
@@ -127,8 +216,8 @@
 
 #include "gst/inference/gstpeinference.h"
 
+#include "gst/engine/gstpenotes.h"
 #include "gst/inference/flow/gstpequery.h"
-#include "gst/inference/gstpenotes.h"
 #include "gst/inference/gstpeproperties.h"
 #include "gst/video/gstpeframe.h"
 
@@ -152,7 +241,17 @@ GST_ELEMENT_REGISTER_DEFINE(peinference, "peinference", GST_RANK_NONE,
 static void
 job_done(PeJob *job, void *user_data)
 {
-    gst_pe_queue_wake(user_data);
+    GstPeShared *shared = user_data;
+    PeJobRun run;
+
+    pe_job_get_run(job, &run);
+    if (run.started > 0) {
+        gst_pe_stats_took(&shared->stats, GST_PE_STAGE_QUEUE,
+                          run.started - run.submitted);
+        gst_pe_stats_took(&shared->stats, GST_PE_STAGE_INFER,
+                          run.ended - run.started);
+    }
+    gst_pe_queue_wake(&shared->queue);
 }
 
 static void
@@ -169,34 +268,41 @@ start(GstPeInference *self)
 {
     GstPeShared *shared = &self->shared;
     g_autoptr(GError) error = NULL;
-    PeEngine *engine = gst_pe_loader_wait(self->loader);
+    g_auto(GstPeEngineSettings) wanted =
+        gst_pe_shared_dup_engine_settings(shared);
+    PeEngine *engine = gst_pe_loader_wait(self->loader, &wanted);
 
     if (!engine)
         return false;
-    gst_pe_shared_forget_failure(shared);
+    gst_pe_failure_forget(&shared->failure);
     if (!gst_pe_label_source_start(&shared->labels, engine, &error)) {
         pe_engine_unref(engine);
-        gst_pe_shared_post_error(shared, error);
+        gst_pe_failure_post(&shared->failure, error);
         return false;
     }
     gst_pe_notes_post(shared->element, GST_MESSAGE_INFO,
                       pe_engine_get_notes(engine));
     gst_pe_cuda_start(&shared->cuda, pe_engine_get_device(engine));
     gst_pe_stats_reset(&shared->stats);
-    PeClient *client = pe_client_new(engine, job_done, &shared->queue);
+    PeClient *client = pe_client_new(engine, job_done, shared);
     gst_pe_input_start(self->input, engine, client);
     gst_pe_output_start(self->output, engine);
     gst_pe_shared_set_engine(shared, engine, client);
     return true;
 }
 
-// Of the device that is asked for; which one it becomes, the engine decides.
-static void
-start_cuda(GstPeShared *shared)
+// The frames are those of the device that is asked for; which one it becomes,
+// the engine decides.
+static bool
+load(GstPeInference *self)
 {
-    g_autofree char *device = gst_pe_shared_dup_device(shared);
+    g_auto(GstPeEngineSettings) wanted =
+        gst_pe_shared_dup_engine_settings(&self->shared);
 
-    gst_pe_cuda_start(&shared->cuda, device);
+    if (!gst_pe_loader_start(self->loader, &wanted))
+        return false;
+    gst_pe_cuda_start(&self->shared.cuda, wanted.device);
+    return true;
 }
 
 static void
@@ -212,11 +318,8 @@ change_state(GstElement *element, GstStateChange transition)
 {
     GstPeInference *self = GST_PE_INFERENCE(element);
 
-    if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
-        if (!gst_pe_loader_start(self->loader))
-            return GST_STATE_CHANGE_FAILURE;
-        start_cuda(&self->shared);
-    }
+    if (transition == GST_STATE_CHANGE_NULL_TO_READY && !load(self))
+        return GST_STATE_CHANGE_FAILURE;
     if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !start(self))
         return GST_STATE_CHANGE_FAILURE;
 
@@ -276,10 +379,10 @@ gst_pe_inference_init(GstPeInference *self)
     GstPad *srcpad = gst_pad_new_from_static_template(&src_template, "src");
     gst_pe_shared_init(&self->shared, element, sinkpad, srcpad);
     gst_pe_properties_init(self);
-    self->loader = gst_pe_loader_new(&self->shared);
+    self->loader = gst_pe_loader_new(&self->shared.failure);
     self->output = gst_pe_output_new(&self->shared);
     self->input = gst_pe_input_new(&self->shared);
-    gst_pe_query_init(&self->shared, self->input);
+    gst_pe_query_init(&self->shared);
     gst_element_add_pad(element, sinkpad);
     gst_element_add_pad(element, srcpad);
 }

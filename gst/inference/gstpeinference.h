@@ -5,10 +5,10 @@
 
 #pragma once
 
+#include "gst/engine/gstpeloader.h"
 #include "gst/inference/flow/gstpeinput.h"
 #include "gst/inference/flow/gstpeoutput.h"
 #include "gst/inference/flow/gstpeshared.h"
-#include "gst/inference/gstpeloader.h"
 
 G_BEGIN_DECLS
 
@@ -21,7 +21,7 @@ struct _GstPeInference {
     GstElement parent;
     GstPeShared shared;
     GstPeLoader *loader; // of whoever changes the state
-    GstPeInput *input;
+    GstPeStream *input;
     GstPeOutput *output;
 };
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // gstpeproperties.c - the properties of peinference: what they are called, what
-// they default to, and where they are kept. The signal that sets several of
-// them at once is here too.
+// they default to, and where they are kept. Those of labels, results and events
+// are in gstpelabelproperties.c.
 
 #include "gst/inference/gstpeproperties.h"
 
 #include "gst/inference/gstpeenums.h"
-#include "gst/inference/gstpeproperty.h"
+#include "gst/labels/gstpelabelenums.h"
+#include "gst/labels/gstpelabelproperties.h"
 
 #define BOOLEAN GST_PE_PROPERTY_BOOLEAN
 #define INT GST_PE_PROPERTY_INT
@@ -27,10 +28,9 @@
 #define OF_LABELS(setting) .elsewhere = 1 + (setting)
 #define COMPUTED .elsewhere = 1 + GST_PE_LABELS_N_SETTINGS
 
-// In the order of their ids, which begin with 1.
 static const GstPeProperty rows[] = {
     // ---- The model --------------------------------------------------------
-    {"model", STRING, READY, AT(model_path),
+    {"model", STRING, READY, AT(engine_settings.path),
      .blurb = "Perception Encoder checkpoint: Meta's .pt, safetensors of timm "
               "or open_clip, one that pe-model wrote, or a folder that holds "
               "exactly one of them. Example: PE-Core-B16-224.pt. Empty: the "
@@ -38,13 +38,14 @@ static const GstPeProperty rows[] = {
               "GST_PE_DATA_PATH when that is set)"},
     {"vocab", STRING, READY, OF_LABELS(GST_PE_LABELS_VOCAB),
      .blurb = "Vocabulary of the text tower, needed for labels only: "
-              "bpe_simple_vocab_16e6.txt, plain or .gz, or a tokenizer.json. "
+              "bpe_simple_vocab_16e6.txt, plain or .gz, a tokenizer.json, or a "
+              "vocab.json with merges.txt beside it. "
               "Empty: found beside the model or in the data folders"},
-    {"device", STRING, READY, AT(device), .init_string = "auto",
+    {"device", STRING, READY, AT(engine_settings.device), .init_string = "auto",
      .blurb = "Where to compute: auto, cpu, cuda or cuda:N, such as cuda:1. A "
               "device that is not there is an error; only auto falls back to "
               "the CPU"},
-    {"precision", ENUM, READY, AT(precision),
+    {"precision", ENUM, READY, AT(engine_settings.precision),
      .enum_type = gst_pe_precision_get_type, .init = PE_PRECISION_AUTO,
      .blurb =
          "Number format of weights and computation. auto: the best for the "
@@ -53,16 +54,23 @@ static const GstPeProperty rows[] = {
      .blurb = "Frames, of all streams in the process, that are computed "
               "together. 0: what suits the device. The first element that "
               "uses a model decides"},
-    {"batch-timeout", UINT, READY, AT(batch_timeout), .max = 10000,
+    {"batch-timeout", UINT, READY, AT(engine_settings.batch_timeout),
+     .max = 10000,
      .blurb = "How long a frame waits for others to fill its batch, in "
               "milliseconds. The first element that uses a model decides"},
+    {"threads", UINT, READY, AT(engine_settings.threads), .max = 1024,
+     .blurb = "Threads that compute on the CPU, of which one belongs to the "
+              "model and the others to all models of the process. 0: as many "
+              "as the process may use cores. The first element that uses a "
+              "model decides; other models may have other numbers"},
 
     // ---- Clips ------------------------------------------------------------
     {"frame-rate", FRACTION, PLAYING, AT(settings.sampler.rate_n),
      .max = G_MAXINT, .init = 2,
-     .blurb = "Frames that are embedded, for each second of video. Examples: "
-              "2/1 two a second, 1/10 one in ten seconds, 0/1 every frame "
-              "that comes. The work grows with it"},
+     .blurb = "Samples for each second of video: each is the frame that is "
+              "on screen then. Examples: 2/1 two a second, 1/10 one in ten "
+              "seconds, 0/1 every frame that comes, however long it is shown. "
+              "The work grows with it"},
     {"inference-interval", INT, PLAYING, AT(settings.sampler.interval),
      .min = 1, .max = G_MAXINT, .init = 1,
      .blurb = "Embed every Nth of the frames that frame-rate leaves. Example: "
@@ -79,6 +87,60 @@ static const GstPeProperty rows[] = {
               "next. 0: clip-length, so that clips follow each other; 1: a "
               "sliding window with a result for each embedded frame. Overlap "
               "costs nothing"},
+    {"max-gap", UINT, PLAYING, AT(settings.max_gap), .max = G_MAXUINT,
+     .blurb = "Milliseconds without a frame that end a clip, as when a camera "
+              "was away; what is shorter belongs to the frame before it. 0: "
+              "two sampling periods, and at least a second. How long a frame "
+              "is shown by its own duration is no gap"},
+    {"skip-corrupted", BOOLEAN, PLAYING, AT(settings.skip_corrupted),
+     .init = true,
+     .blurb = "Whether frames that a decoder marked as corrupted are left out "
+              "of clips. stats counts them either way"},
+
+    {"hdr", ENUM, PLAYING, AT(settings.hdr),
+     .enum_type = gst_pe_inference_hdr_get_type,
+     .blurb = "What is done with HDR video before it is embedded. auto: PQ "
+              "becomes SDR, which the models know; none: values are taken as "
+              "they are, as the models' reference does. HLG is always taken "
+              "as it is"},
+    {"orientation", ENUM, PLAYING, AT(settings.orientation),
+     .enum_type = gst_pe_inference_orientation_get_type,
+     .init = GST_PE_INFERENCE_ORIENTATION_AUTO,
+     .blurb = "Which way up frames are embedded; they leave as they came. "
+              "auto: as a person sees them, by the image-orientation tag that "
+              "phones write; none: as they are stored; the others turn or "
+              "mirror what is stored, as video-direction of videoflip does"},
+
+    // ---- Regions ----------------------------------------------------------
+    {"inference-region", ENUM, PLAYING, AT(settings.region),
+     .enum_type = gst_pe_inference_region_get_type,
+     .blurb = "What of a frame is embedded. auto: all of it, or, with "
+              "regions, these alone; full-frame: all of it, and regions "
+              "besides; roi-list: what a detector found "
+              "(GstVideoRegionOfInterestMeta, and GstAnalyticsODMtd from "
+              "GStreamer 1.24), and regions besides. Each region of a sampled "
+              "frame has a result of its own"},
+    {"object-class", STRING, PLAYING, AT(object_class),
+     .blurb = "With roi-list: what the detector calls the objects that are "
+              "embedded. Example: person|car. Empty: all"},
+    {"min-roi-size", UINT, PLAYING, AT(settings.min_roi_size), .max = 16384,
+     .init = 16,
+     .blurb = "With roi-list: objects whose shorter side has fewer pixels are "
+              "left out, and counted in stats"},
+    {"reclassify-interval", UINT, PLAYING, AT(settings.reclassify_interval),
+     .max = G_MAXINT,
+     .blurb = "With roi-list: an object that is tracked is embedded in every "
+              "Nth sampled frame; in between, its last embedding is scored "
+              "again. 0: in every sampled frame"},
+    {"regions", STRING, PLAYING, OF_LABELS(GST_PE_LABELS_REGIONS),
+     .blurb = "Fixed regions that are embedded and scored by labels of their "
+              "own: name=left,top,width,height;labels, in pixels or per cent, "
+              "then labels-mode=, interval= and on-change=, separated by ;; or "
+              "JSON. Example: gate=0,180,220,400;open|closed;on-change=4;;"
+              "door=50%,10%,20%,60%;open|closed;interval=2"},
+    {"regions-file", STRING, PLAYING, OF_LABELS(GST_PE_LABELS_REGIONS_FILE),
+     .blurb = "Instead of regions: a file with a region a line, or with the "
+              "JSON"},
 
     // ---- Time -------------------------------------------------------------
     {"mode", ENUM, PLAYING, AT(settings.mode),
@@ -99,118 +161,56 @@ static const GstPeProperty rows[] = {
      .blurb = "How long a frame of a live source waits for its result in "
               "exact mode, in milliseconds; the pipeline's latency grows by "
               "as much. A result that comes later goes on a later frame"},
+    {"qos", BOOLEAN, PLAYING, AT(settings.qos),
+     .blurb = "Whether a sink's QoS events reach the decoder, which then drops "
+              "frames before they are seen here, also in exact mode behind a "
+              "source that is not live. In any other case they always do"},
 
-    // ---- Labels -----------------------------------------------------------
-    {"labels", STRING, PLAYING, OF_LABELS(GST_PE_LABELS_TEXT),
-     .blurb = "What to look for, in plain words. Example: a dog|a cat, where "
-              "\\| is a bar that is part of a label; or the JSON of a labels "
-              "file. Empty: embeddings only. Labels that cannot be used post "
-              "a warning, and the old ones stay in use. Change labels, "
-              "templates and negatives in one call of g_object_set() or by "
-              "the signal set-labels"},
-    {"labels-file", STRING, PLAYING, OF_LABELS(GST_PE_LABELS_FILE),
-     .blurb = "Instead of labels: a file with a label a line, or JSON with "
-              "prompts, negatives, templates and thresholds"},
-    {"prompt-template", STRING, PLAYING, OF_LABELS(GST_PE_LABELS_TEMPLATE),
-     .init_string = PE_DEFAULT_TEMPLATE,
-     .blurb = "Sentences that each label is put into, in place of {}; their "
-              "embeddings are averaged. Example: a video of {}.|a photo of "
-              "{}. The label as it is: {}. Takes the place of the templates "
-              "of a labels file"},
-    {"negative-labels", STRING, PLAYING, OF_LABELS(GST_PE_LABELS_NEGATIVES),
-     .blurb = "Labels that compete with the others and are never reported, so "
-              "that what fits none of yours scores low. Example: a wall|"
-              "nothing"},
-
-    // ---- Results ----------------------------------------------------------
-    {"top-k", UINT, PLAYING, AT(settings.top_k), .max = 10000, .init = 5,
-     .blurb = "How many labels a result has at most, best first"},
-    {"threshold", DOUBLE, PLAYING, AT(settings.threshold), .max = 1,
-     .blurb = "Labels with a lower score are left out of results. Scores are "
-              "probabilities among all labels and negatives. Example: 0.5"},
-    {"attach-embedding", BOOLEAN, PLAYING, AT(settings.attach_embedding),
-     .init = true,
-     .blurb = "Whether results carry the embedding of their clip, a unit "
-              "vector that can be compared with those of texts and of other "
-              "clips"},
-    {"post-messages", BOOLEAN, PLAYING, AT(settings.post_messages),
-     .init = true,
-     .blurb = "Whether an element message named peinference is posted for "
-              "each result"},
+    {"event-state", STRING, READY, AT(event_state),
+     .blurb = "File that keeps the history for alarms-per-day across "
+              "restarts; a file for each camera. It is written every five "
+              "minutes and at the end. One of another model or of other "
+              "labels, or one that is damaged, posts a warning and is left "
+              "alone. Empty: the history is lost at the end"},
     {"source-id", STRING, PLAYING, AT(source_id),
      .blurb = "Name of this camera or file in results, by which it can be "
               "found again. Example: entrance-north. Empty: upstream's URI, "
               "else the stream-id"},
     {"stats", STRUCTURE, G_PARAM_READABLE, COMPUTED,
-     .blurb = "Counters since the start (frames, frames-without-pts, sampled, "
-              "skipped, clips, partial-clips, late: frames that left without "
-              "their result, superseded: results that no frame carried; of "
-              "the embedded frames frames-in-place, frames-device-copied, "
-              "frames-uploaded, frames-downloaded), then -p50, -p95 and -p99 "
-              "in milliseconds of preprocess, hold and score; while the "
-              "element runs also the engine's, over all streams: device, "
-              "precision, engine-images, engine-batches, batch-fill, and "
-              "percentiles of wait (of a frame for its batch) and compute (of "
-              "a batch)"},
+     .blurb = "Counters since the start (frames, frames-without-pts, "
+              "corrupted, stray-timestamps, held, sampled, skipped, regions, "
+              "regions-reused, regions-outside, regions-too-small, "
+              "regions-over-limit, clips, "
+              "partial-clips, late: frames "
+              "that left without their result, superseded: results that no "
+              "frame carried, qos-events-stopped; of the embedded frames "
+              "frames-in-place, frames-device-copied, frames-uploaded, "
+              "frames-downloaded), then -p50, -p95 and -p99 in milliseconds "
+              "of preprocess, hold and score; while the element runs also the "
+              "engine's, over all streams: device, precision, engine-images, "
+              "engine-batches, batch-fill, and percentiles of wait (of a frame "
+              "for its batch) and compute (of a batch)"},
 };
 
-static GParamSpec *specs[1 + G_N_ELEMENTS(rows)];
-static GObjectClass *parent_class;
+static GstPePropertyTable table;
 
-static void
-set_value(GstPeShared *shared, const GstPeProperty *row, const GValue *value)
+static GstPeKept
+get_kept(GObject *object)
 {
-    if (row->elsewhere) {
-        gst_pe_label_source_set(&shared->labels,
-                                (GstPeLabelSetting)(row->elsewhere - 1),
-                                g_value_get_string(value));
-        return;
-    }
-    g_mutex_lock(&shared->lock);
-    gst_pe_property_set(row, shared, value);
-    g_mutex_unlock(&shared->lock);
-}
+    GstPeShared *shared = &GST_PE_INFERENCE(object)->shared;
 
-static bool
-is_started(GstPeShared *shared)
-{
     g_mutex_lock(&shared->lock);
     bool started = shared->engine != NULL;
     g_mutex_unlock(&shared->lock);
-    return started;
-}
-
-// What the engine was made with does not change under it.
-static void
-warn_of_change(GstPeShared *shared, GParamSpec *pspec, const GValue *old)
-{
-    g_auto(GValue) now = G_VALUE_INIT;
-
-    g_object_get_property(G_OBJECT(shared->element), pspec->name, &now);
-    if (g_param_values_cmp(pspec, old, &now) == 0)
-        return;
-    g_autofree char *before = gst_value_serialize(old);
-    g_autofree char *after = gst_value_serialize(&now);
-    GST_ELEMENT_WARNING(shared->element, RESOURCE, SETTINGS,
-                        ("%s=%s does not count before the element goes from "
-                         "READY to PAUSED again; until then it goes on with %s",
-                         pspec->name, after, before),
-                        (NULL));
+    return (GstPeKept){shared, &shared->lock, &shared->labels, started};
 }
 
 static void
 set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
-    GstPeShared *shared = &GST_PE_INFERENCE(object)->shared;
-    const GstPeProperty *row = &rows[id - 1];
-    g_auto(GValue) old = G_VALUE_INIT;
-
-    g_object_get_property(object, pspec->name, &old);
-    set_value(shared, row, value);
-    if ((row->flags & GST_PARAM_MUTABLE_READY) && is_started(shared))
-        warn_of_change(shared, pspec, &old);
-    if (row->in_latency)
-        gst_element_post_message(shared->element,
+    gst_pe_property_table_set(&table, object, id, value);
+    if (table.rows[id - 1].in_latency)
+        gst_element_post_message(GST_ELEMENT(object),
                                  gst_message_new_latency(GST_OBJECT(object)));
 }
 
@@ -226,83 +226,33 @@ get_stats(GstPeShared *shared)
 static void
 get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
-    GstPeShared *shared = &GST_PE_INFERENCE(object)->shared;
-    const GstPeProperty *row = &rows[id - 1];
-
-    if (row->type == STRUCTURE) {
-        g_value_take_boxed(value, get_stats(shared));
-    } else if (row->elsewhere) {
-        GstPeLabelSetting setting = (GstPeLabelSetting)(row->elsewhere - 1);
-        g_value_take_string(value,
-                            gst_pe_label_source_dup(&shared->labels, setting));
-    } else {
-        g_mutex_lock(&shared->lock);
-        gst_pe_property_get(row, shared, value);
-        g_mutex_unlock(&shared->lock);
-    }
+    if (table.rows[id - 1].type == STRUCTURE)
+        g_value_take_boxed(value, get_stats(&GST_PE_INFERENCE(object)->shared));
+    else
+        gst_pe_property_table_get(&table, object, id, value);
 }
 
 void
 gst_pe_properties_init(GstPeInference *self)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        if (!rows[i].elsewhere)
-            gst_pe_property_set(&rows[i], &self->shared,
-                                g_param_spec_get_default_value(specs[i + 1]));
-    }
-}
-
-// At the end of a g_object_set(), or of g_object_freeze_notify(): what was set
-// meanwhile belongs together.
-static void
-dispatch_properties_changed(GObject *object, guint n, GParamSpec **changed)
-{
-    gst_pe_label_source_commit(&GST_PE_INFERENCE(object)->shared.labels);
-    parent_class->dispatch_properties_changed(object, n, changed);
-}
-
-static gboolean
-set_labels(GstPeInference *self, const GstStructure *set)
-{
-    g_return_val_if_fail(set, FALSE);
-    if (!gst_pe_label_source_set_all(&self->shared.labels, set))
-        return FALSE;
-    g_object_freeze_notify(G_OBJECT(self));
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        if (rows[i].elsewhere && rows[i].type == STRING)
-            g_object_notify_by_pspec(G_OBJECT(self), specs[i + 1]);
-    }
-    g_object_thaw_notify(G_OBJECT(self));
-    return TRUE;
+    gst_pe_property_table_init(&table, G_OBJECT(self));
 }
 
 void
 gst_pe_properties_install(GObjectClass *klass)
 {
-    parent_class = g_type_class_peek_parent(klass);
-    klass->dispatch_properties_changed = dispatch_properties_changed;
     klass->set_property = set_property;
     klass->get_property = get_property;
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-        specs[i + 1] = gst_pe_property_make_spec(&rows[i]);
-    g_object_class_install_properties(klass, G_N_ELEMENTS(specs), specs);
-    /**
-     * GstPeInference::set-labels:
-     * @set: a #GstStructure of any name with the fields `labels`,
-     *     `labels-file`, `prompt-template` and `negative-labels`, each a string
-     *
-     * Changes labels, templates and negatives together, as the properties of
-     * these names; what @set does not name gets its default. The old set stays
-     * in use until the new one is embedded.
-     *
-     * Returns: %FALSE, after a warning on the bus, when the set cannot be used;
-     *     then nothing has changed
-     */
-    g_signal_new_class_handler("set-labels", G_TYPE_FROM_CLASS(klass),
-                               G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,
-                               G_CALLBACK(set_labels), NULL, NULL, NULL,
-                               G_TYPE_BOOLEAN, 1, GST_TYPE_STRUCTURE);
+    table = (GstPePropertyTable){
+        .own = rows,
+        .n_own = G_N_ELEMENTS(rows),
+        .judge = offsetof(GstPeShared, settings.judge),
+        .get_kept = get_kept,
+    };
+    gst_pe_property_table_install(&table, klass);
+    gst_type_mark_as_plugin_api(GST_TYPE_PE_INFERENCE_HDR, 0);
     gst_type_mark_as_plugin_api(GST_TYPE_PE_INFERENCE_HOLD, 0);
     gst_type_mark_as_plugin_api(GST_TYPE_PE_INFERENCE_MODE, 0);
-    gst_type_mark_as_plugin_api(GST_TYPE_PE_PRECISION, 0);
+    gst_type_mark_as_plugin_api(GST_TYPE_PE_INFERENCE_ORIENTATION, 0);
+    gst_type_mark_as_plugin_api(GST_TYPE_PE_INFERENCE_REGION, 0);
 }

@@ -7,15 +7,21 @@
 
 #include "core/pe.h"
 #include "gst/inference/gstpeenums.h"
+#include "gst/labels/gstpejudge.h"
 
 typedef struct {
-    PeSamplerParams sampler;
+    PeSamplerParams sampler; // but for max_gap
     GstPeInferenceMode mode;
     GstPeInferenceHold hold;
-    guint latency; // ms
-    guint top_k;
-    double threshold;
+    guint max_gap; // ms; 0: chosen by the sampler
+    GstPeInferenceOrientation orientation;
+    GstPeInferenceHdr hdr;
+    GstPeInferenceRegion region;
+    guint min_roi_size;        // pixels
+    guint reclassify_interval; // sampled frames
+    guint latency;             // ms
+    bool qos;
+    bool skip_corrupted;
     guint batch_size;
-    bool attach_embedding;
-    bool post_messages;
+    GstPeJudgeSettings judge;
 } GstPeSettings;

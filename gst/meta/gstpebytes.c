@@ -36,6 +36,25 @@ const GstPeBytesField gst_pe_bytes_fields[N_TAGS] = {
     [TAG_LABEL_SET_FINGERPRINT] =
         FIELD("label-set-fingerprint", KIND_TEXT, label_set_fingerprint),
     [TAG_LABEL] = FIELD("label", KIND_LABEL, labels),
+    [TAG_CALIBRATION] = FIELD("calibration", KIND_TEXT, calibration),
+    [TAG_NEGATIVE_MASS] = FIELD("negative-mass", KIND_F64, negative_mass),
+    [TAG_UNKNOWN] = FIELD("unknown", KIND_U32, unknown),
+    [TAG_EVENT] = FIELD("event", KIND_EVENT, events),
+    [TAG_STRETCH] = FIELD("stretch", KIND_U64, stretch),
+    [TAG_SAMPLE] = FIELD("sample", KIND_U64, sample),
+    [TAG_NORM] = FIELD("norm", KIND_F64, norm),
+};
+
+const gsize gst_pe_bytes_event_times[GST_PE_BYTES_N_EVENT_TIMES] = {
+    G_STRUCT_OFFSET(GstPeLabelEvent, start),
+    G_STRUCT_OFFSET(GstPeLabelEvent, end),
+    G_STRUCT_OFFSET(GstPeLabelEvent, peak),
+    G_STRUCT_OFFSET(GstPeLabelEvent, stream_start),
+    G_STRUCT_OFFSET(GstPeLabelEvent, stream_end),
+    G_STRUCT_OFFSET(GstPeLabelEvent, stream_peak),
+    G_STRUCT_OFFSET(GstPeLabelEvent, wall_start),
+    G_STRUCT_OFFSET(GstPeLabelEvent, wall_end),
+    G_STRUCT_OFFSET(GstPeLabelEvent, wall_peak),
 };
 
 static void
@@ -122,6 +141,37 @@ put_labels(GstByteWriter *w, const GstPeResultFields *f)
         gst_byte_writer_put_float64_le(w, f->labels[i].score);
         gst_byte_writer_put_float64_le(w, f->labels[i].similarity);
         put_text(w, f->labels[i].name ? f->labels[i].name : "");
+        gst_byte_writer_put_float64_le(w, f->labels[i].probability);
+        gst_byte_writer_put_float64_le(w, f->labels[i].p_value);
+        end_field(w, start);
+    }
+}
+
+static void
+put_event(GstByteWriter *w, const GstPeLabelEvent *e)
+{
+    gst_byte_writer_put_uint32_le(w, e->phase);
+    gst_byte_writer_put_uint64_le(w, e->id);
+    for (guint i = 0; i < GST_PE_BYTES_N_EVENT_TIMES; i++)
+        gst_byte_writer_put_uint64_le(
+            w, G_STRUCT_MEMBER(guint64, e, gst_pe_bytes_event_times[i]));
+    gst_byte_writer_put_float64_le(w, e->peak_score);
+    gst_byte_writer_put_float64_le(w, e->threshold);
+    gst_byte_writer_put_float64_le(w, e->p_value);
+    gst_byte_writer_put_uint32_le(w, e->n_clips);
+    put_text(w, e->label ? e->label : "");
+    if (e->embedding)
+        put_vectors(w, e->embedding);
+    else
+        gst_byte_writer_fill(w, 0, 16);
+}
+
+static void
+put_events(GstByteWriter *w, const GstPeResultFields *f)
+{
+    for (guint i = 0; i < f->n_events; i++) {
+        guint start = begin_field(w, TAG_EVENT);
+        put_event(w, &f->events[i]);
         end_field(w, start);
     }
 }
@@ -148,6 +198,9 @@ put_field(GstByteWriter *w, guint tag, const GstPeResultFields *f)
     case KIND_U64:
         gst_byte_writer_put_uint64_le(w, *(const guint64 *)member);
         break;
+    case KIND_F64:
+        gst_byte_writer_put_float64_le(w, *(const gdouble *)member);
+        break;
     case KIND_CLIP:
         put_clip(w, f);
         break;
@@ -159,6 +212,7 @@ put_field(GstByteWriter *w, guint tag, const GstPeResultFields *f)
         break;
     case KIND_NONE:
     case KIND_LABEL:
+    case KIND_EVENT:
         g_assert_not_reached();
     }
     end_field(w, start);
@@ -190,6 +244,8 @@ gst_pe_result_to_bytes(const GstPeResult *result)
     for (guint tag = 1; tag < N_TAGS; tag++) {
         if (tag == TAG_LABEL)
             put_labels(&w, &result->fields);
+        else if (tag == TAG_EVENT)
+            put_events(&w, &result->fields);
         else
             put_field(&w, tag, &result->fields);
     }

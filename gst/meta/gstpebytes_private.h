@@ -9,7 +9,8 @@
 //     u32        size of all that follows
 //     fields     u16 tag, u16 0, u32 size, and as many bytes
 //
-// A field comes once, TAG_LABEL once for every label; one that is not known is
+// A field comes once, TAG_LABEL once for every label and TAG_EVENT once for
+// every event; one that is not known is
 // not there. Readers skip tags that they do not know, and what a field has
 // beyond the part that they know, so that later versions may add both. Texts
 // are UTF-8 without terminator. Inside of a field a text is u32 size and bytes.
@@ -22,6 +23,7 @@
 #define GST_PE_BYTES_VERSION 1
 #define GST_PE_BYTES_HEAD_SIZE 12
 #define GST_PE_BYTES_FIELD_HEAD_SIZE 8
+#define GST_PE_BYTES_N_EVENT_TIMES 9
 
 // Never change a number, never use one again.
 typedef enum {
@@ -42,7 +44,17 @@ typedef enum {
     TAG_TOKENS = 15,    // the same
     TAG_LABEL_SET = 16,
     TAG_LABEL_SET_FINGERPRINT = 17,
-    TAG_LABEL = 18, // f64 score, similarity, text
+    TAG_LABEL = 18, // f64 score, similarity, text, f64 probability, p-value
+    TAG_CALIBRATION = 19,
+    TAG_NEGATIVE_MASS = 20, // f64
+    TAG_UNKNOWN = 21,       // u32
+    // u32 phase, u64 id, 9 x u64: start, end and peak in running, stream, wall
+    // time, 3 x f64: peak score, threshold, p-value, u32 clips, text label, and
+    // the embedding like TAG_EMBEDDING, with the number 0 when there is none
+    TAG_EVENT = 22,
+    TAG_STRETCH = 23, // u64
+    TAG_SAMPLE = 24,  // u64
+    TAG_NORM = 25,    // f64
     N_TAGS,
 } GstPeBytesTag;
 
@@ -52,10 +64,12 @@ typedef enum {
     KIND_TEXT,
     KIND_U32,
     KIND_U64,
+    KIND_F64,
     KIND_CLIP,
     KIND_REGION,
     KIND_VECTORS,
     KIND_LABEL,
+    KIND_EVENT,
 } GstPeBytesKind;
 
 typedef struct {
@@ -63,6 +77,10 @@ typedef struct {
     GstPeBytesKind kind;
     gsize offset; // in GstPeResultFields
 } GstPeBytesField;
+
+// Where its times are in a GstPeLabelEvent.
+extern const gsize
+    gst_pe_bytes_event_times[GST_PE_BYTES_N_EVENT_TIMES] G_GNUC_INTERNAL;
 
 // [N_TAGS]
 extern const GstPeBytesField gst_pe_bytes_fields[] G_GNUC_INTERNAL;

@@ -7,12 +7,14 @@
 #include "gstpebytes_private.h"
 
 #include <gst/base/gstbytereader.h>
+#include <math.h>
 #include <string.h>
 
 // A result that is being read; owns what its fields point to.
 typedef struct {
     GstPeResultFields fields;
     GArray *labels; // GstPeLabel
+    GArray *events; // GstPeLabelEvent
 } Draft;
 
 static gboolean fail(GError **error, const gchar *format, ...)
@@ -110,12 +112,53 @@ take_vectors(GstByteReader *r, GstPeVectors **vectors)
 static gboolean
 take_label(GstByteReader *r, GArray *labels)
 {
-    GstPeLabel label = {NULL, 0, 0};
+    GstPeLabel label = {NULL, 0, 0, NAN, 0};
     gboolean ok = gst_byte_reader_get_float64_le(r, &label.score) &&
                   gst_byte_reader_get_float64_le(r, &label.similarity) &&
                   take_sized_text(r, &label.name);
 
+    if (ok && gst_byte_reader_get_remaining(r) >= sizeof(gdouble))
+        ok = gst_byte_reader_get_float64_le(r, &label.probability);
+    if (ok && gst_byte_reader_get_remaining(r) >= sizeof(gdouble))
+        ok = gst_byte_reader_get_float64_le(r, &label.p_value);
     g_array_append_val(labels, label);
+    return ok;
+}
+
+static gboolean
+take_event_numbers(GstByteReader *r, GstPeLabelEvent *e)
+{
+    guint32 phase;
+
+    if (!gst_byte_reader_get_uint32_le(r, &phase) ||
+        !gst_byte_reader_get_uint64_le(r, &e->id))
+        return FALSE;
+    e->phase = phase <= GST_PE_EVENT_END ? (GstPeEventPhase)phase
+                                         : GST_PE_EVENT_UNKNOWN;
+    for (guint i = 0; i < GST_PE_BYTES_N_EVENT_TIMES; i++) {
+        guint64 *time = G_STRUCT_MEMBER_P(e, gst_pe_bytes_event_times[i]);
+        if (!gst_byte_reader_get_uint64_le(r, time))
+            return FALSE;
+    }
+    return gst_byte_reader_get_float64_le(r, &e->peak_score) &&
+           gst_byte_reader_get_float64_le(r, &e->threshold) &&
+           gst_byte_reader_get_float64_le(r, &e->p_value) &&
+           gst_byte_reader_get_uint32_le(r, &e->n_clips);
+}
+
+static gboolean
+take_event(GstByteReader *r, GArray *events)
+{
+    static const guint8 none[16];
+    const guint8 *head;
+    GstPeLabelEvent event = {.id = 0};
+    gboolean ok = take_event_numbers(r, &event) &&
+                  take_sized_text(r, &event.label) &&
+                  gst_byte_reader_peek_data(r, sizeof none, &head);
+
+    if (ok && memcmp(head, none, sizeof none) != 0)
+        ok = take_vectors(r, &event.embedding);
+    g_array_append_val(events, event);
     return ok;
 }
 
@@ -128,6 +171,8 @@ take_u32(GstByteReader *r, guint tag, GstPeResultFields *f)
         return FALSE;
     if (tag == TAG_N_FRAMES)
         f->n_frames = value;
+    else if (tag == TAG_UNKNOWN)
+        f->unknown = value != 0;
     else
         f->reason = value <= GST_PE_REASON_RECONFIGURED ? (GstPeReason)value
                                                         : GST_PE_REASON_UNKNOWN;
@@ -148,6 +193,8 @@ take_field(GstByteReader *r, guint tag, Draft *draft)
         return take_u32(r, tag, &draft->fields);
     case KIND_U64:
         return gst_byte_reader_get_uint64_le(r, member);
+    case KIND_F64:
+        return gst_byte_reader_get_float64_le(r, member);
     case KIND_CLIP:
         return take_clip(r, &draft->fields);
     case KIND_REGION:
@@ -156,6 +203,8 @@ take_field(GstByteReader *r, guint tag, Draft *draft)
         return take_vectors(r, member);
     case KIND_LABEL:
         return take_label(r, draft->labels);
+    case KIND_EVENT:
+        return take_event(r, draft->events);
     case KIND_NONE:
         break;
     }
@@ -210,7 +259,7 @@ read_field(GstByteReader *r, Draft *draft, guint64 *seen, GError **error)
                     gst_byte_reader_get_remaining(r));
     if (!name)
         return TRUE;
-    if (tag != TAG_LABEL && *seen >> tag & 1)
+    if (tag != TAG_LABEL && tag != TAG_EVENT && *seen >> tag & 1)
         return fail(error, "%s is there twice", name);
     *seen |= G_GUINT64_CONSTANT(1) << tag;
     if (!take_field(&part, tag, draft))
@@ -222,6 +271,15 @@ static void
 clear_label(gpointer data)
 {
     g_free((gpointer)((GstPeLabel *)data)->name);
+}
+
+static void
+clear_event(gpointer data)
+{
+    GstPeLabelEvent *event = data;
+
+    g_free((gpointer)event->label);
+    g_clear_pointer(&event->embedding, gst_pe_vectors_unref);
 }
 
 static void
@@ -237,6 +295,8 @@ init_draft(Draft *draft)
     };
     draft->labels = g_array_new(FALSE, FALSE, sizeof(GstPeLabel));
     g_array_set_clear_func(draft->labels, clear_label);
+    draft->events = g_array_new(FALSE, FALSE, sizeof(GstPeLabelEvent));
+    g_array_set_clear_func(draft->events, clear_event);
 }
 
 static void
@@ -252,6 +312,7 @@ clear_draft(Draft *draft)
     g_clear_pointer(&draft->fields.embedding, gst_pe_vectors_unref);
     g_clear_pointer(&draft->fields.tokens, gst_pe_vectors_unref);
     g_array_unref(draft->labels);
+    g_array_unref(draft->events);
 }
 
 /**
@@ -288,6 +349,8 @@ gst_pe_result_new_from_bytes(GBytes *bytes, GError **error)
     if (ok) {
         draft.fields.labels = (const GstPeLabel *)draft.labels->data;
         draft.fields.n_labels = draft.labels->len;
+        draft.fields.events = (const GstPeLabelEvent *)draft.events->data;
+        draft.fields.n_events = draft.events->len;
         result = gst_pe_result_new(&draft.fields);
     }
     clear_draft(&draft);

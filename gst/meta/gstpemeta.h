@@ -2,11 +2,12 @@
 //
 // gstpemeta.h - what peinference found, for applications and other elements:
 // the buffer metadata that carries a result, the event that carries one without
-// a buffer, and what it includes: the result itself, its vectors, and texts as
-// vectors to compare them with. The only header to include.
+// a buffer, and what it includes: the result itself, its events, its vectors,
+// and texts as vectors to compare them with. The only header to include.
 
 #pragma once
 
+#include "gstpelabelevent.h"
 #include "gstpemeta-prelude.h"
 #include "gstperesult.h"
 #include "gstpetextencoder.h"

@@ -39,3 +39,39 @@ gst_pe_region_free(GstPeRegion *region)
     g_free((gpointer)region->name);
     g_free(region);
 }
+
+static gchar *
+name_region(const GstPeRegion *region)
+{
+    const gchar *name = region->name ? region->name : "region";
+
+    if (region->track_id != GST_PE_REGION_NO_TRACK)
+        return g_strdup_printf("%s %" G_GUINT64_FORMAT, name, region->track_id);
+    if (!region->name && region->id != GST_PE_REGION_NO_ID)
+        return g_strdup_printf("%s %d", name, region->id);
+    return g_strdup(name);
+}
+
+/**
+ * gst_pe_result_title_label:
+ * @result: a result
+ * @label: one of its labels, or of its events'
+ *
+ * What people are shown: the label, behind the region that the result is about,
+ * as in "gate: open" or "person 5: running".
+ *
+ * Returns: (transfer full): a text
+ *
+ * Since: 0.1
+ */
+gchar *
+gst_pe_result_title_label(const GstPeResult *result, const gchar *label)
+{
+    g_return_val_if_fail(result != NULL && label != NULL, NULL);
+
+    const GstPeRegion *region = gst_pe_result_get_region(result);
+    if (!region)
+        return g_strdup(label);
+    g_autofree gchar *name = name_region(region);
+    return g_strconcat(name, ": ", label, NULL);
+}

@@ -23,6 +23,7 @@ static const gsize texts[] = {
     G_STRUCT_OFFSET(GstPeResultFields, precision),
     G_STRUCT_OFFSET(GstPeResultFields, label_set),
     G_STRUCT_OFFSET(GstPeResultFields, label_set_fingerprint),
+    G_STRUCT_OFFSET(GstPeResultFields, calibration),
 };
 
 // Whatever users and files wrote: from here on it is UTF-8.
@@ -43,6 +44,29 @@ copy_labels(const GstPeLabel *labels, guint n)
     return copy;
 }
 
+static GstPeLabelEvent *
+copy_events(const GstPeLabelEvent *events, guint n)
+{
+    GstPeLabelEvent *copy = g_new(GstPeLabelEvent, n);
+    for (guint i = 0; i < n; i++) {
+        copy[i] = events[i];
+        copy[i].label = copy_text(events[i].label);
+        if (copy[i].embedding)
+            gst_pe_vectors_ref(copy[i].embedding);
+    }
+    return copy;
+}
+
+static void
+free_events(GstPeLabelEvent *events, guint n)
+{
+    for (guint i = 0; i < n; i++) {
+        g_free((gpointer)events[i].label);
+        g_clear_pointer(&events[i].embedding, gst_pe_vectors_unref);
+    }
+    g_free(events);
+}
+
 /**
  * gst_pe_result_new: (skip)
  * @fields: what it holds
@@ -59,7 +83,7 @@ gst_pe_result_new(const GstPeResultFields *fields)
     GstPeResult *result = g_new0(GstPeResult, 1);
     GstPeResultFields *own = &result->fields;
 
-    g_atomic_ref_count_init(&result->refs);
+    result->refs = 1;
     *own = *fields;
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
         gchar **text = G_STRUCT_MEMBER_P(own, texts[i]);
@@ -72,6 +96,7 @@ gst_pe_result_new(const GstPeResultFields *fields)
     if (own->tokens)
         gst_pe_vectors_ref(own->tokens);
     own->labels = copy_labels(fields->labels, fields->n_labels);
+    own->events = copy_events(fields->events, fields->n_events);
     return result;
 }
 
@@ -87,7 +112,7 @@ GstPeResult *
 gst_pe_result_ref(GstPeResult *result)
 {
     g_return_val_if_fail(result != NULL, NULL);
-    g_atomic_ref_count_inc(&result->refs);
+    g_atomic_int_inc(&result->refs);
     return result;
 }
 
@@ -101,7 +126,7 @@ void
 gst_pe_result_unref(GstPeResult *result)
 {
     g_return_if_fail(result != NULL);
-    if (!g_atomic_ref_count_dec(&result->refs))
+    if (!g_atomic_int_dec_and_test(&result->refs))
         return;
 
     GstPeResultFields *own = &result->fields;
@@ -110,6 +135,7 @@ gst_pe_result_unref(GstPeResult *result)
     for (guint i = 0; i < own->n_labels; i++)
         g_free((gpointer)own->labels[i].name);
     g_free((gpointer)own->labels);
+    free_events((gpointer)own->events, own->n_events);
     if (own->region)
         gst_pe_region_free((GstPeRegion *)own->region);
     g_clear_pointer(&own->embedding, gst_pe_vectors_unref);

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "gstpelabelevent.h"
 #include "gstpemeta-prelude.h"
 #include "gstpevectors.h"
 
@@ -18,8 +19,8 @@ G_BEGIN_DECLS
  * GstPeReason:
  * @GST_PE_REASON_NONE: the clip is complete
  * @GST_PE_REASON_EOS: the stream ended
- * @GST_PE_REASON_JUMP: the stream went on at another time: a timestamp that ran
- *     backwards, a new segment, another stream
+ * @GST_PE_REASON_JUMP: the stream went on at another time: behind a gap, at a
+ *     timestamp that ran backwards, in a new segment or another stream
  * @GST_PE_REASON_OVERLOAD: the device was too slow to embed every frame
  * @GST_PE_REASON_RECONFIGURED: clips were given another length or stride
  * @GST_PE_REASON_UNKNOWN: a reason that a newer version wrote
@@ -87,8 +88,10 @@ typedef struct {
 /**
  * GstPeLabel: (skip)
  * @name: the label as the user wrote it
- * @score: softmax over all labels and negative labels, 0 to 1
+ * @score: how sure it is that the clip shows the label, 0 to 1
  * @similarity: cosine between the clip and the label, -1 to 1
+ * @probability: softmax over the labels alone, 0 to 1; NaN: not known
+ * @p_value: how unusual the score is on this camera, above 0 to 1; 0: not known
  *
  * Since: 0.1
  */
@@ -96,6 +99,8 @@ typedef struct {
     const gchar *name;
     gdouble score;
     gdouble similarity;
+    gdouble probability;
+    gdouble p_value;
 } GstPeLabel;
 
 /**
@@ -124,7 +129,8 @@ typedef struct _GstPeResult GstPeResult;
  * @clip_stream_end: stream time of @clip_end
  * @clip_wall_start: UNIX time of @clip_start in ns
  * @clip_wall_end: UNIX time of @clip_end in ns
- * @n_frames: frames that were embedded
+ * @n_frames: samples that were embedded; a frame that stays on screen is
+ * several
  * @reason: why they are fewer than were asked for
  * @region: (nullable): the part of the picture, %NULL: all of it
  * @window: (nullable): name of the window over time, when there are several
@@ -139,6 +145,18 @@ typedef struct _GstPeResult GstPeResult;
  *     scored by
  * @labels: (array length=n_labels): best first
  * @n_labels: number of @labels
+ * @calibration: (nullable): where the scores' calibration is from, "none",
+ *     "model" or "labels"; %NULL: no labels were set, and the next two mean
+ *     nothing
+ * @negative_mass: share of negatives and bank among all that was compared
+ * @unknown: whether the clip shows nothing that was asked for
+ * @events: (array length=n_events): events that this result makes known, in
+ *     the order in which they are told
+ * @n_events: number of @events
+ * @stretch: counts the stretches of time of the element's samples, from 1 on;
+ * 0: the clip is not of samples that were embedded one after the other
+ * @sample: counts the samples of the stretch, of which this is the clip's last
+ * @norm: length of the clip's embedding before it was made 1; 0: not known
  *
  * What gst_pe_result_new() copies into a result. Fill it with zeros first;
  * times that are not known are %GST_CLOCK_TIME_NONE.
@@ -170,9 +188,17 @@ typedef struct {
     const gchar *label_set_fingerprint;
     const GstPeLabel *labels;
     guint n_labels;
+    const gchar *calibration;
+    gdouble negative_mass;
+    gboolean unknown;
+    const GstPeLabelEvent *events;
+    guint n_events;
+    guint64 stretch;
+    guint64 sample;
+    gdouble norm;
 
     /*< private >*/
-    gpointer _gst_reserved[GST_PADDING_LARGE];
+    gpointer _gst_reserved[GST_PADDING_LARGE - 3];
 } GstPeResultFields;
 
 GST_PE_META_API
@@ -229,7 +255,13 @@ GstPeReason gst_pe_result_get_reason(const GstPeResult *result);
 GST_PE_META_API
 const GstPeRegion *gst_pe_result_get_region(const GstPeResult *result);
 GST_PE_META_API
+gchar *gst_pe_result_title_label(const GstPeResult *result, const gchar *label);
+GST_PE_META_API
 const gchar *gst_pe_result_get_window(const GstPeResult *result);
+GST_PE_META_API
+guint64 gst_pe_result_get_stretch(const GstPeResult *result);
+GST_PE_META_API
+guint64 gst_pe_result_get_sample(const GstPeResult *result);
 
 GST_PE_META_API
 const gchar *gst_pe_result_get_model(const GstPeResult *result);
@@ -243,6 +275,8 @@ GST_PE_META_API
 guint gst_pe_result_get_dim(const GstPeResult *result);
 GST_PE_META_API
 GstPeVectors *gst_pe_result_get_embedding(const GstPeResult *result);
+GST_PE_META_API
+gdouble gst_pe_result_get_norm(const GstPeResult *result);
 GST_PE_META_API
 GstPeVectors *gst_pe_result_get_tokens(const GstPeResult *result);
 
@@ -258,6 +292,22 @@ GST_PE_META_API
 gdouble gst_pe_result_get_score(const GstPeResult *result, guint index);
 GST_PE_META_API
 gdouble gst_pe_result_get_similarity(const GstPeResult *result, guint index);
+GST_PE_META_API
+gdouble gst_pe_result_get_probability(const GstPeResult *result, guint index);
+GST_PE_META_API
+gdouble gst_pe_result_get_p_value(const GstPeResult *result, guint index);
+GST_PE_META_API
+const gchar *gst_pe_result_get_calibration(const GstPeResult *result);
+GST_PE_META_API
+gdouble gst_pe_result_get_negative_mass(const GstPeResult *result);
+GST_PE_META_API
+gboolean gst_pe_result_is_unknown(const GstPeResult *result);
+
+GST_PE_META_API
+guint gst_pe_result_get_n_events(const GstPeResult *result);
+GST_PE_META_API
+const GstPeLabelEvent *gst_pe_result_get_event(const GstPeResult *result,
+                                               guint index);
 
 GST_PE_META_API
 GBytes *gst_pe_result_to_bytes(const GstPeResult *result);

@@ -7,7 +7,7 @@
 #include "gstperesult.h"
 
 struct _GstPeResult {
-    gatomicrefcount refs;
+    int refs; // atomic
     // Copies, owned, with all that they point to.
     GstPeResultFields fields;
 };

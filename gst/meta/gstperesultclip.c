@@ -110,7 +110,8 @@ gst_pe_result_get_clip_wall_end(const GstPeResult *result)
  * gst_pe_result_get_n_frames:
  * @result: a result
  *
- * Returns: how many frames of the clip were embedded
+ * Returns: how many of the clip's samples were embedded; a frame that stays on
+ *     screen is several of them
  *
  * Since: 0.1
  */
@@ -182,4 +183,40 @@ gst_pe_result_get_window(const GstPeResult *result)
 {
     g_return_val_if_fail(result != NULL, NULL);
     return result->fields.window;
+}
+
+/**
+ * gst_pe_result_get_stretch:
+ * @result: a result
+ *
+ * Samples of one stretch follow each other without a jump in time, a flush or
+ * an end between them, so that clips may be made of them.
+ *
+ * Returns: the number of the stretch in the element, from 1 on; 0 when the
+ *     result is not of samples that the element took itself
+ *
+ * Since: 0.1
+ */
+guint64
+gst_pe_result_get_stretch(const GstPeResult *result)
+{
+    g_return_val_if_fail(result != NULL, 0);
+    return result->fields.stretch;
+}
+
+/**
+ * gst_pe_result_get_sample:
+ * @result: a result
+ *
+ * A number that no result has is a sample that could not be embedded in time.
+ *
+ * Returns: the number of the clip's last sample in its stretch, from 0 on
+ *
+ * Since: 0.1
+ */
+guint64
+gst_pe_result_get_sample(const GstPeResult *result)
+{
+    g_return_val_if_fail(result != NULL, 0);
+    return result->fields.sample;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct _GstPeVectors {
-    gatomicrefcount refs;
+    int refs; // atomic
     GstPeVectorsKind kind;
     GstPeDtype dtype;
     guint n_vectors;
@@ -71,7 +71,7 @@ gst_pe_vectors_new(GstPeVectorsKind kind, GstPeDtype dtype, guint n_vectors,
                               .n_vectors = n_vectors,
                               .dim = dim,
                               .data = g_bytes_ref(data)};
-    g_atomic_ref_count_init(&vectors->refs);
+    vectors->refs = 1;
     return vectors;
 }
 
@@ -110,7 +110,7 @@ GstPeVectors *
 gst_pe_vectors_ref(GstPeVectors *vectors)
 {
     g_return_val_if_fail(vectors != NULL, NULL);
-    g_atomic_ref_count_inc(&vectors->refs);
+    g_atomic_int_inc(&vectors->refs);
     return vectors;
 }
 
@@ -124,7 +124,7 @@ void
 gst_pe_vectors_unref(GstPeVectors *vectors)
 {
     g_return_if_fail(vectors != NULL);
-    if (!g_atomic_ref_count_dec(&vectors->refs))
+    if (!g_atomic_int_dec_and_test(&vectors->refs))
         return;
     g_bytes_unref(vectors->data);
     g_free(vectors);

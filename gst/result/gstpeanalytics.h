@@ -8,5 +8,8 @@
 #include "gst/meta/gstpemeta.h"
 
 // Does nothing without labels, or when built without gstreamer-analytics-1.0.
-// The buffer must be writable.
-void gst_pe_analytics_attach(GstBuffer *buffer, const GstPeResult *result);
+// The buffer must be writable. What a region shows is told only where it is the
+// GstAnalyticsODMtd of this buffer with the id `detection` (-1: it is not), to
+// which the labels are then related.
+void gst_pe_analytics_attach(GstBuffer *buffer, const GstPeResult *result,
+                             int detection);

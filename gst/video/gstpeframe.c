@@ -6,33 +6,39 @@
 #include "gst/video/gstpeframe.h"
 
 #include "gst/video/gstpecuda.h"
+#include "gst/video/gstpeformat.h"
 
-static bool
-get_format(GstVideoFormat format, PeFormat *out)
+// GStreamer takes "1:0:0:0" of a webcam for nothing, because YUV must name a
+// matrix, and puts its defaults in the place of all four parts.
+static void
+read_colorimetry(GstVideoInfo *info, const char *text)
 {
-    static const struct {
-        GstVideoFormat gst;
-        PeFormat pe;
-    } formats[] = {
-        {GST_VIDEO_FORMAT_NV12, PE_FORMAT_NV12},
-        {GST_VIDEO_FORMAT_I420, PE_FORMAT_I420},
-        {GST_VIDEO_FORMAT_YUY2, PE_FORMAT_YUY2},
-        {GST_VIDEO_FORMAT_RGB, PE_FORMAT_RGB},
-        {GST_VIDEO_FORMAT_BGR, PE_FORMAT_BGR},
-        {GST_VIDEO_FORMAT_RGBx, PE_FORMAT_RGBX},
-        {GST_VIDEO_FORMAT_BGRx, PE_FORMAT_BGRX},
-        {GST_VIDEO_FORMAT_RGBA, PE_FORMAT_RGBX},
-        {GST_VIDEO_FORMAT_BGRA, PE_FORMAT_BGRX},
-        {GST_VIDEO_FORMAT_GRAY8, PE_FORMAT_GRAY8},
-        {GST_VIDEO_FORMAT_P010_10LE, PE_FORMAT_P010},
-    };
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
-        if (formats[i].gst == format) {
-            *out = formats[i].pe;
-            return true;
-        }
-    }
-    return false;
+    GstVideoColorimetry c = {0};
+
+    if (!text || !gst_video_colorimetry_from_string(&c, text))
+        return;
+    info->colorimetry.range = c.range;
+    info->colorimetry.transfer = c.transfer;
+    info->colorimetry.primaries = c.primaries;
+    if (c.matrix != GST_VIDEO_COLOR_MATRIX_UNKNOWN)
+        info->colorimetry.matrix = c.matrix;
+    else if (c.primaries == GST_VIDEO_COLOR_PRIMARIES_BT2020)
+        info->colorimetry.matrix = GST_VIDEO_COLOR_MATRIX_BT2020;
+}
+
+bool
+gst_pe_video_info_from_caps(GstVideoInfo *info, const GstCaps *caps)
+{
+    if (!gst_video_info_from_caps(info, caps))
+        return false;
+    const GstStructure *s = gst_caps_get_structure(caps, 0);
+    if (GST_VIDEO_INFO_IS_YUV(info) || GST_VIDEO_INFO_IS_GRAY(info))
+        read_colorimetry(info, gst_structure_get_string(s, "colorimetry"));
+    // Its default depends on the size of the picture.
+    const char *site = gst_structure_get_string(s, "chroma-site");
+    info->chroma_site = site ? gst_video_chroma_site_from_string(site)
+                             : GST_VIDEO_CHROMA_SITE_UNKNOWN;
+    return true;
 }
 
 // What was left open is decided by size, as GStreamer itself does. SMPTE 240M
@@ -66,6 +72,22 @@ is_full_range(const GstVideoInfo *info)
     return info->colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255;
 }
 
+// Where nothing is said, video of full range comes from JPEG, and all other has
+// its chroma where MPEG-2 has it.
+static PeSite
+get_site(const GstVideoInfo *info)
+{
+    GstVideoChromaSite site = info->chroma_site;
+    bool left = site & GST_VIDEO_CHROMA_SITE_H_COSITED;
+    bool top = site & GST_VIDEO_CHROMA_SITE_V_COSITED;
+
+    if (site == GST_VIDEO_CHROMA_SITE_UNKNOWN)
+        return is_full_range(info) ? PE_SITE_CENTER : PE_SITE_LEFT;
+    if (top)
+        return left ? PE_SITE_TOP_LEFT : PE_SITE_TOP;
+    return left ? PE_SITE_LEFT : PE_SITE_CENTER;
+}
+
 // GStreamer asks for the same, but takes it for a programmer's error.
 static bool
 check_meta(const GstVideoMeta *meta, const GstVideoInfo *info, GError **error)
@@ -84,6 +106,58 @@ check_meta(const GstVideoMeta *meta, const GstVideoInfo *info, GError **error)
     return false;
 }
 
+// Bytes of a line of plane `p` without padding; 0 when samples in groups have
+// no size of their own.
+static gint
+count_line(const GstVideoInfo *info, guint p)
+{
+    const GstVideoFormatInfo *format = info->finfo;
+    gint line = 0;
+
+    for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); c++) {
+        if (GST_VIDEO_FORMAT_INFO_PLANE(format, c) == p)
+            line = MAX(line, GST_VIDEO_INFO_COMP_WIDTH(info, c) *
+                                 GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c));
+    }
+    return line;
+}
+
+static gint
+count_lines(const GstVideoInfo *info, guint p)
+{
+    gint n = 0;
+
+    for (guint c = 0; c < GST_VIDEO_INFO_N_COMPONENTS(info); c++) {
+        if (GST_VIDEO_FORMAT_INFO_PLANE(info->finfo, c) == p)
+            n = MAX(n, GST_VIDEO_INFO_COMP_HEIGHT(info, c));
+    }
+    return n;
+}
+
+// Lines as files hold them: without padding, where GStreamer has lines of whole
+// words, and those of r210 in whole 256 bytes (FFmpeg libavcodec/r210dec.c,
+// decode_frame). Demuxers hand such frames on without a GstVideoMeta, so that
+// only the size of the buffer tells: it must be exactly that.
+static void
+fit_to_size(GstVideoInfo *info, gsize size)
+{
+    GstVideoInfo fitted = *info;
+    bool is_r210 = GST_VIDEO_INFO_FORMAT(info) == GST_VIDEO_FORMAT_r210;
+    gsize end = 0;
+
+    for (guint p = 0; p < GST_VIDEO_INFO_N_PLANES(info); p++) {
+        gint line = count_line(info, p);
+        if (line == 0)
+            return;
+        fitted.stride[p] = is_r210 ? (line + 255) / 256 * 256 : line;
+        fitted.offset[p] = end;
+        end += (gsize)fitted.stride[p] * (gsize)count_lines(info, p);
+    }
+    fitted.size = end;
+    if (end == size)
+        *info = fitted;
+}
+
 // Bytes of a buffer up to the end of the frame. Without GstVideoMeta GStreamer
 // asks for the padding of the last line too.
 static gint64
@@ -95,9 +169,12 @@ count_bytes(const GstVideoInfo *info, const GstVideoMeta *meta)
     for (guint c = 0; meta && c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format);
          c++) {
         int plane = GST_VIDEO_FORMAT_INFO_PLANE(format, c);
+        // Samples in groups have no size of their own.
+        int step = GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c);
         gint64 line =
-            GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, meta->width) *
-            GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c);
+            step ? GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, meta->width) *
+                       step
+                 : meta->stride[plane];
         gint64 n = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(format, c, meta->height);
         size = MAX(size, (gint64)meta->offset[plane] +
                              (n - 1) * meta->stride[plane] + line);
@@ -146,20 +223,30 @@ static void
 describe(PeFrame *frame, const GstVideoFrame *map, const GstVideoInfo *info)
 {
     frame->matrix = get_matrix(info);
+    frame->site = get_site(info);
+    frame->transfer = info->colorimetry.transfer == GST_VIDEO_TRANSFER_SMPTE2084
+                          ? PE_TRANSFER_PQ
+                          : PE_TRANSFER_SDR;
     frame->full_range = is_full_range(info);
     frame->width = GST_VIDEO_FRAME_WIDTH(map);
     frame->height = GST_VIDEO_FRAME_HEIGHT(map);
     frame->crop = get_crop(map->buffer, info, frame);
-    for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(map); i++) {
-        frame->planes[i] = GST_VIDEO_FRAME_PLANE_DATA(map, i);
-        frame->strides[i] = GST_VIDEO_FRAME_PLANE_STRIDE(map, i);
+    // With a plane for each component, their order differs.
+    guint n = GST_VIDEO_FRAME_N_PLANES(map);
+    bool planar = n >= 3 && GST_VIDEO_FORMAT_INFO_PLANE(map->info.finfo, 1) !=
+                                GST_VIDEO_FORMAT_INFO_PLANE(map->info.finfo, 2);
+    for (guint i = 0; i < MIN(n, 3); i++) {
+        guint p = planar ? GST_VIDEO_FORMAT_INFO_PLANE(map->info.finfo, i) : i;
+        frame->planes[i] = GST_VIDEO_FRAME_PLANE_DATA(map, p);
+        frame->strides[i] = GST_VIDEO_FRAME_PLANE_STRIDE(map, p);
     }
 }
 
 bool
-gst_pe_frame_map(GstVideoFrame *map, PeFrame *frame, const GstVideoInfo *info,
+gst_pe_frame_map(GstVideoFrame *map, PeFrame *frame, const GstVideoInfo *caps,
                  GstBuffer *buffer, bool on_device, GError **error)
 {
+    GstVideoInfo fitted = *caps, *info = &fitted;
     bool in_place = on_device && gst_pe_cuda_has_memory(buffer);
     const GstVideoMeta *meta = gst_buffer_get_video_meta(buffer);
     guint flags = GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF;
@@ -167,12 +254,14 @@ gst_pe_frame_map(GstVideoFrame *map, PeFrame *frame, const GstVideoInfo *info,
     if (in_place)
         flags |= gst_pe_cuda_get_map_flag();
     *frame = (PeFrame){.memory = PE_MEMORY_HOST};
-    if (!get_format(GST_VIDEO_INFO_FORMAT(info), &frame->format)) {
+    if (!gst_pe_format_from_gst(GST_VIDEO_INFO_FORMAT(info), &frame->format)) {
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
                     "frames in %s cannot be embedded",
                     GST_VIDEO_INFO_NAME(info));
         return false;
     }
+    if (!meta && gst_buffer_get_size(buffer) != GST_VIDEO_INFO_SIZE(info))
+        fit_to_size(info, gst_buffer_get_size(buffer));
     if ((meta && !check_meta(meta, info, error)) ||
         !check_size(buffer, info, meta, error))
         return false;

@@ -129,8 +129,9 @@ def tests(each: int) -> list[Test]:
         for colour in lx.canonical(lx.COLOURS)
     ]
     templates = ["{}", "a photo of {}."]
-    of_all = dict(labels=every, templates=templates)
-    of_unseen = dict(labels=unseen, templates=templates)
+    # Without negatives: one of them is shown.
+    of_all = dict(labels=every, negatives=[], templates=templates)
+    of_unseen = dict(labels=unseen, negatives=[], templates=templates)
     wide = dict(size=WIDE, colorimetry=codec.FULL_709)
     scene_names, cond_names = label_names(scenes), label_names(conds)
     reject = dict(threshold=REJECT_BELOW)

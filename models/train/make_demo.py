@@ -91,7 +91,7 @@ def main() -> None:
     )
     labels = [label for label, _ in parts] + ["a blue square", "a road with cars", "static noise"]
     text = json.dumps(
-        {"labels": labels, "negatives": [], "templates": ["{}", "a video of {}."]}, indent=2
+        {"labels": labels, "templates": ["{}", "a video of {}."]}, indent=2
     )
     (args.out / "labels" / "demo.json").write_text(text + "\n")
     print(f"{len(frames)} frames, {(args.out / 'demo.mp4').stat().st_size} bytes")

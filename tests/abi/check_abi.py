@@ -69,7 +69,7 @@ def main():
         return 0
     if struct.calcsize("P") != 8:
         print("1..0 # SKIP the list is of 64 bits")
-        return 77
+        return 0
     old = kept.read_text()[len(HEAD):].splitlines()
     exports = list_exports(library)
     wanted = {name_of(line) for line in declared if is_function(line)}

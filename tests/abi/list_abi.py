@@ -17,7 +17,7 @@ ATTRIBUTE = re.compile(r"\s*\b(?:G_GNUC_\w+(?:\([^)]*\))?|GST_PE_META_API\b)")
 AUTOPTR = re.compile(r"\bG_DEFINE_AUTOPTR_CLEANUP_FUNC\([^)]*\)")
 OBJECT = re.compile(r"\bG_DECLARE_FINAL_TYPE\(\w+, (\w+),[^)]*\)")
 TYPEDEF = re.compile(r"typedef (enum|struct) (?:\w+ )?\{(.*)\} (\w+)$")
-NAME = re.compile(r"(\w+)(?:\[\w*\])*$")
+NAME = re.compile(r"(\w+)(?:\[[\w -]*\])*$")
 
 
 def split_statements(text):

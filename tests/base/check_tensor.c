@@ -8,6 +8,9 @@
 #include <glib.h>
 #include <math.h>
 
+#include "core/base/dots.h"
+#include "core/pe.h"
+
 static const float values[6] = {0, 1, 2, 3, 4, 5}; // [2, 3]
 
 static void
@@ -58,6 +61,34 @@ keeps_every_f16(void)
     }
 }
 
+// The loops over many are others: all of them, and what they leave over.
+static void
+converts_many_f16_as_one(const void *data)
+{
+    enum { N = 65536 + 3 };
+    g_autofree uint16_t *halves = g_new(uint16_t, N);
+    g_autofree float *floats = g_new(float, N);
+    PeHalvesFunc convert = pe_halves_func((PeDots)GPOINTER_TO_INT(data));
+    if (data && !convert) {
+        g_test_skip("not on this machine");
+        return;
+    }
+    for (int i = 0; i < N; i++)
+        halves[i] = (uint16_t)i;
+    int n = N;
+    if (convert)
+        n = (int)convert(halves, N, floats);
+    else
+        pe_halves_to_floats(halves, N, floats);
+    g_assert_cmpint(n, >, N - 64);
+    for (int i = 0; i < n; i++) {
+        float f = pe_f16_to_f32(halves[i]);
+        g_assert_true(isnan(f) == isnan(floats[i]));
+        if (!isnan(f))
+            g_assert_cmpmem(&floats[i], sizeof f, &f, sizeof f);
+    }
+}
+
 static void
 rounds_f16_to_nearest_even(void)
 {
@@ -79,6 +110,13 @@ main(int argc, char **argv)
     g_test_add_func("/tensor/scalar", reads_a_scalar);
     g_test_add_func("/tensor/bf16", rounds_bf16_to_nearest_even);
     g_test_add_func("/tensor/f16", keeps_every_f16);
+    g_test_add_data_func("/tensor/f16-many", GINT_TO_POINTER(PE_DOTS_C),
+                         converts_many_f16_as_one);
+    g_test_add_data_func("/tensor/f16-many/avx2", GINT_TO_POINTER(PE_DOTS_AVX2),
+                         converts_many_f16_as_one);
+    g_test_add_data_func("/tensor/f16-many/avx512",
+                         GINT_TO_POINTER(PE_DOTS_AVX512),
+                         converts_many_f16_as_one);
     g_test_add_func("/tensor/f16-rounding", rounds_f16_to_nearest_even);
     return g_test_run();
 }

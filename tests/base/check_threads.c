@@ -48,6 +48,42 @@ runs_every_task_once(void)
     }
 }
 
+static int
+count_threads(void)
+{
+    GDir *dir = g_dir_open("/proc/self/task", 0, NULL);
+    int n = 0;
+    while (g_dir_read_name(dir))
+        n++;
+    g_dir_close(dir);
+    return n;
+}
+
+// With the first thread, ThreadSanitizer starts one of its own.
+#ifdef __SANITIZE_THREAD__
+#define SANITIZERS 1
+#else
+#define SANITIZERS 0
+#endif
+
+// The first test, while the process has no threads for loops.
+static void
+starts_no_more_threads_than_its_caller_may_use(void)
+{
+    int before = count_threads();
+    for (int limit = 1; limit <= 3; limit++) {
+        g_autofree Record *r = g_new0(Record, 1);
+        pe_threads_limit(limit);
+        pe_threads_run(8, MANY, note, r);
+        for (int t = 0; t < MANY; t++)
+            g_assert_cmpint(r->calls[t], ==, 1);
+        g_assert_cmpint(r->most_at_once, <=, limit);
+        g_assert_cmpint(count_threads() - before, ==,
+                        limit > 1 ? limit - 1 + SANITIZERS : 0);
+    }
+    pe_threads_limit(0);
+}
+
 static void
 runs_many_short_loops(void)
 {
@@ -167,6 +203,8 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/threads/limit",
+                    starts_no_more_threads_than_its_caller_may_use);
     g_test_add_func("/threads/once", runs_every_task_once);
     g_test_add_func("/threads/short", runs_many_short_loops);
     g_test_add_func("/threads/callers", serves_several_callers_at_once);

@@ -139,34 +139,46 @@ pickle_of(const char *opcodes)
     return p;
 }
 
+// What a pickle calls is looked at and never done.
 static void
 rejects_pickles_that_are_programs(void)
 {
     assert_rejected_pickle(pickle_of("\x80\x02"
                                      "cos\nsystem\nX\x07\x00"),
-                           "refuses the Python object 'os system'");
+                           "ends too early");
+    assert_rejected_pickle(pickle_of("\x80\x02"
+                                     "cos\nsystem\nU\x09touch /xx\x85R."),
+                           "'os system'");
     assert_rejected_pickle(pickle_of("\x80\x02"
                                      "cbuiltins\neval\n."),
                            "'builtins eval'");
     assert_rejected_pickle(pickle_of("\x80\x02"
-                                     "ctorch.nn.modules.linear\nLinear\n."),
-                           "save model.state_dict() alone");
+                                     "cbuiltins\neval\n)R."),
+                           "'builtins eval'");
+    assert_rejected_pickle(pickle_of("\x80\x02"
+                                     "ctorch.nn.modules.linear\nLinear\n)\x81"
+                                     "}b."),
+                           "save the weights alone");
     assert_rejected_pickle(pickle_of("\x80\x02"
                                      "c\xff\n\xfe\n."),
-                           "refuses the Python object");
+                           "'\\377 \\376'");
     assert_rejected_pickle(pickle_of("\x80\x02"
                                      "cnever ends"),
                            "broken global");
-    assert_rejected_pickle(pickle_of("\x80\x02]]R."), "no function");
+    assert_rejected_pickle(pickle_of("\x80\x04NN\x93."), "broken global");
+    assert_rejected_pickle(pickle_of("\x80\x02]]R."), "no tuple");
+    assert_rejected_pickle(pickle_of("\x80\x02])R."), "no function");
     assert_rejected_pickle(pickle_of("\x80\x02"
                                      "ctorch\nFloatStorage\n]R."),
-                           "no function");
+                           "no tuple");
     assert_rejected_pickle(pickle_of("\x80\x02"
                                      "i__main__\nx\n."),
                            "opcode 0x69");
-    assert_rejected_pickle(pickle_of("\x80\x02\x81."), "opcode 0x81");
-    assert_rejected_pickle(pickle_of("\x80\x04\x95."), "protocol 2");
-    assert_rejected_pickle(pickle_of("garbage"), "protocol 2");
+    assert_rejected_pickle(pickle_of("\x80\x02\x81."), "empty stack");
+    assert_rejected_pickle(pickle_of("\x80\x04\x95."), "ends too early");
+    assert_rejected_pickle(pickle_of("\x80\x01}."), "protocols 2 to 5");
+    assert_rejected_pickle(pickle_of("\x80\x06}."), "protocols 2 to 5");
+    assert_rejected_pickle(pickle_of("garbage"), "protocols 2 to 5");
 }
 
 static void
@@ -202,7 +214,7 @@ survives_bombs(void)
     GByteArray *p = pickle_of("\x80\x02}r\xff\xff\xff\xff(");
     pickle_text(p, "state_dict");
     pickle_op(p, "j\xff\xff\xff\xffu.");
-    assert_rejected_pickle(p, "not a Perception Encoder");
+    assert_rejected_pickle(p, "it has 'state_dict'");
 
     // Lists of lists, each holding the one before ten times.
     p = pickle_of("\x80\x02}");
@@ -211,7 +223,7 @@ survives_bombs(void)
     for (int i = 0; i < 100; i++)
         pickle_op(p, "](h\1h\1h\1h\1h\1h\1h\1h\1h\1h\1eq\1");
     pickle_op(p, "es.");
-    assert_rejected_pickle(p, "not a Perception Encoder");
+    assert_rejected_pickle(p, "it has 'laughs'");
 
     // A tuple in a tuple in a tuple, and more values than anybody needs.
     p = pickle_of("\x80\x02)");
@@ -219,10 +231,59 @@ survives_bombs(void)
         pickle_op(p, "\x85");
     pickle_op(p, ".");
     assert_rejected_pickle(p, "no dictionary");
+    p = pickle_of("\x80\x02N");
+    for (int i = 0; i < 5000000; i++)
+        pickle_op(p, "2");
+    assert_rejected_pickle(p, "on its stack");
     p = pickle_of("\x80\x02");
     for (int i = 0; i < 2000000; i++)
         pickle_op(p, "N");
-    assert_rejected_pickle(p, "more values");
+    assert_rejected_pickle(p, "more than a million values");
+}
+
+// A module without tensors but `n_children` times the one in memo 1, which it
+// replaces there.
+static void
+put_module(GByteArray *p, int n_children)
+{
+    pickle_op(p, "cm\nM\n)\x81}(");
+    pickle_text(p, "_parameters");
+    pickle_op(p, "}");
+    pickle_text(p, "_modules");
+    pickle_op(p, "}(");
+    for (int i = 0; i < n_children; i++) {
+        g_autofree char *name = g_strdup_printf("%d", i);
+        pickle_text(p, name);
+        pickle_op(p, "h\1");
+    }
+    pickle_op(p, "uubq\1");
+}
+
+static void
+survives_modules_that_hold_each_other(void)
+{
+    GByteArray *p = pickle_of("\x80\x02Nq\x01");
+    for (int i = 0; i < 20; i++)
+        put_module(p, 10);
+    pickle_op(p, ".");
+    assert_rejected_pickle(p, "more tensors and modules");
+
+    p = pickle_of("\x80\x02Nq\x01");
+    for (int i = 0; i < 100; i++)
+        put_module(p, 1);
+    pickle_op(p, ".");
+    assert_rejected_pickle(p, "without an end");
+
+    // One that is in itself.
+    p = pickle_of("\x80\x02"
+                  "cm\nM\n)\x81q\1}(");
+    pickle_text(p, "_parameters");
+    pickle_op(p, "}");
+    pickle_text(p, "_modules");
+    pickle_op(p, "}");
+    pickle_text(p, "me");
+    pickle_op(p, "h\1sub.");
+    assert_rejected_pickle(p, "without an end");
 }
 
 static void
@@ -331,6 +392,8 @@ main(int argc, char **argv)
     g_test_add_func("/hostile-torch/pickle-stack",
                     rejects_pickles_that_misuse_the_stack);
     g_test_add_func("/hostile-torch/pickle-bombs", survives_bombs);
+    g_test_add_func("/hostile-torch/pickle-modules",
+                    survives_modules_that_hold_each_other);
     g_test_add_func("/hostile-torch/pickle-views",
                     rejects_views_outside_of_their_storage);
     g_test_add_func("/hostile-torch/pickle-misaligned",

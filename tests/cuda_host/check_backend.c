@@ -111,7 +111,7 @@ static void
 ingest(PeBackend *be, PeSlot *slot, const PeFrame *frame)
 {
     g_autoptr(GError) error = NULL;
-    g_assert_true(be->ops->ingest(be, slot, frame, &error));
+    g_assert_true(be->ops->ingest(be, &slot, frame, NULL, 1, &error));
     g_assert_no_error(error);
 }
 
@@ -293,7 +293,7 @@ refuses_planes_of_other_memory(void)
     PeFrame frame = make_frame(PE_FORMAT_RGB, 30, 30, 1, &data);
     PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
     frame.memory = PE_MEMORY_CUDA;
-    g_assert_false(be->ops->ingest(be, slot, &frame, &error));
+    g_assert_false(be->ops->ingest(be, &slot, &frame, NULL, 1, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
     g_test_message("%s", error->message);
     g_assert_null(be->ops->sync(be));

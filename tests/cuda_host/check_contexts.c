@@ -161,7 +161,7 @@ static void
 ingest(PeBackend *be, PeSlot *slot, const PeFrame *frame)
 {
     g_autoptr(GError) error = NULL;
-    be->ops->ingest(be, slot, frame, &error);
+    be->ops->ingest(be, &slot, frame, NULL, 1, &error);
     g_assert_no_error(error);
 }
 
@@ -253,8 +253,9 @@ reads_frames_of_its_own_context_in_place(void)
     stop_producer(&p, false);
 }
 
-// Of 200x100 pixels, 43 columns of 21 rows cover the crop, and 22 samples of 11
-// rows; in an upload a line takes 256 bytes.
+// Of 200x100 pixels, 45 columns of 25 rows are the crop and what its chroma is
+// interpolated with, and 23 samples of 13 rows; in an upload a line takes 256
+// bytes.
 static void
 copies_no_more_than_the_crop(void)
 {
@@ -268,14 +269,14 @@ copies_no_more_than_the_crop(void)
     uint64_t between = bytes_between_contexts();
     ingest(be, slot, &frame);
     assert_is_picture(be, slot, &picture.frame);
-    g_assert_cmpuint(bytes_between_contexts() - between, ==, 43 * 21 + 44 * 11);
+    g_assert_cmpuint(bytes_between_contexts() - between, ==, 45 * 25 + 46 * 13);
     overwrite(&p);
 
     // From the host; the tables of these sizes are there by now.
     uint64_t up = bytes_to_device();
     ingest(be, slot, &picture.frame);
     assert_is_picture(be, slot, &picture.frame);
-    g_assert_cmpuint(bytes_to_device() - up, ==, 256 * (21 + 11));
+    g_assert_cmpuint(bytes_to_device() - up, ==, 256 * (25 + 13));
     be->ops->slot_free(be, slot);
     be->ops->close(be);
     stop_producer(&p, true);
@@ -358,7 +359,7 @@ assert_refused(const PeFrame *frame, int code, const char *words)
     g_autoptr(GError) error = NULL;
     PeBackend *be = open_cuda();
     PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
-    g_assert_false(be->ops->ingest(be, slot, frame, &error));
+    g_assert_false(be->ops->ingest(be, &slot, frame, NULL, 1, &error));
     g_assert_error(error, PE_ERROR, code);
     g_test_message("%s", error->message);
     g_assert_nonnull(strstr(error->message, words));

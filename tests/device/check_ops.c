@@ -44,6 +44,10 @@ static const LinearRow linear_rows[] = {
     {3, 48, 50, 19, PE_EPILOGUE_RESIDUAL, .bias = true, .scale = true,
      .in_scale = true, .transposed = true},
     {64, 1, 1, 1, PE_EPILOGUE_F32, .bias = true},
+    // More rows than are packed at a time, several pieces of odd sizes.
+    {901, 301, 301, 71, PE_EPILOGUE_GELU, .bias = true},
+    {831, 1027, 1029, 33, PE_EPILOGUE_RESIDUAL, .bias = true, .scale = true},
+    {850, 64, 64, 384, PE_EPILOGUE_ROPE, .bias = true, .head_dim = 64},
 };
 
 static PeLinear *
@@ -61,7 +65,8 @@ prepare_linear(PeBackend *be, const Problem *p)
                              .bias = p->bias,
                              .scale = p->scale,
                              .in_scale = p->in_scale,
-                             .k_padded = p->k_padded};
+                             .k_padded = p->k_padded,
+                             .epilogue = row->epilogue};
     PeLinear *l = be->ops->linear_new(be, &params);
     g_assert_nonnull(l);
     return l;
@@ -321,7 +326,7 @@ cut_pictures(PeBackend *be, const TokensRow *r, int k_padded, void *out)
         g_autoptr(GError) error = NULL;
         slots[i] = be->ops->slot_new(be, r->w, r->h);
         g_assert_nonnull(slots[i]);
-        g_assert_true(be->ops->ingest(be, slots[i], &frame, &error));
+        g_assert_true(be->ops->ingest(be, &slots[i], &frame, NULL, 1, &error));
         g_assert_no_error(error);
     }
     be->ops->patchify(be, out, slots, r->b, r->patch, k_padded);
@@ -423,7 +428,8 @@ refuses_what_is_not_there(void)
         {"cpu:1", PE_PRECISION_AUTO, "device \"cpu:1\" is not available*"},
         {"cpu:x", PE_PRECISION_AUTO, "device \"cpu:x\" is not available*"},
         {"cpu", PE_PRECISION_FP16,
-         "precision fp16 is not available on cpu (available: fp32, bf16)"},
+         "precision fp16 is not available on cpu (available: fp32, bf16, "
+         "int8)"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GError) error = NULL;
@@ -471,6 +477,58 @@ says_how_a_cpu_computes_bf16(void)
         g_unsetenv("PE_CPU");
 }
 
+// The last word of the profile's name for a product of 384 x 384.
+static char *
+multiply_with(const char *gemm, bool *has_onednn)
+{
+    g_setenv("PE_CPU_GEMM", gemm, TRUE);
+    g_autoptr(GError) error = NULL;
+    PeBackend *be = pe_backend_open("cpu", PE_PRECISION_FP32, 2, &error);
+    g_unsetenv("PE_CPU_GEMM");
+    g_assert_no_error(error);
+    *has_onednn = strstr(be->ops->describe(be), "oneDNN") != NULL;
+    g_autofree float *weight = g_new0(float, 384 * 384);
+    g_autofree float *x = g_new0(float, 3 * 384), *y = g_new(float, 3 * 384);
+    PeLinearParams params = {
+        .weight = pe_tensor_new(PE_DTYPE_F32, 2, (int64_t[]){384, 384}, weight),
+        .k_padded = 384,
+        .epilogue = PE_EPILOGUE_RESIDUAL};
+    PeOperation found[2];
+    g_assert_cmpint(be->ops->profile(be, found, 2), ==, 0);
+    PeLinear *l = be->ops->linear_new(be, &params);
+    for (int i = 0; i < 2; i++)
+        be->ops->linear(be, l, PE_EPILOGUE_F32, NULL, y, x, 3);
+    g_assert_cmpint(be->ops->profile(be, found, 2), ==, 1);
+    g_assert_cmpint(found[0].calls, ==, 2);
+    g_assert_cmpfloat(found[0].flops, ==, 2 * 2.0 * 3 * 384 * 384);
+    g_assert_cmpint(be->ops->profile(be, found, 2), ==, 0);
+    be->ops->linear_free(be, l);
+    be->ops->close(be);
+    g_test_message("%s: %s", gemm, found[0].name);
+    return g_strdup(strrchr(found[0].name, ' ') + 1);
+}
+
+static void
+multiplies_with_what_is_asked_for(void)
+{
+    bool has_onednn;
+    g_autofree char *own = multiply_with("own", &has_onednn);
+    g_assert_cmpstr(own, ==, "own");
+    g_assert_false(has_onednn);
+    g_autofree char *any = multiply_with("timed", &has_onednn);
+    g_autofree char *forced = multiply_with("onednn", &has_onednn);
+    g_assert_cmpstr(forced, ==, has_onednn ? "oneDNN" : "own");
+    g_autofree char *again = multiply_with("timed", &has_onednn);
+    g_assert_cmpstr(again, ==, any); // asked once for a size
+    if (!has_onednn)
+        return;
+    g_autoptr(GError) error = NULL;
+    g_setenv("PE_CPU_GEMM", "fast", TRUE);
+    g_assert_null(pe_backend_open("cpu", PE_PRECISION_FP32, 0, &error));
+    g_unsetenv("PE_CPU_GEMM");
+    g_assert_error(error, PE_ERROR, PE_ERROR_DEVICE);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -498,20 +556,27 @@ main(int argc, char **argv)
     static const struct {
         const char *name;
         GTestDataFunc func;
+        bool multiplies_weights; // the others are the same with int8 as fp32
     } tests[] = {
-        {"linear", linears_match},       {"rows", linears_match_for_any_rows},
-        {"attention", attentions_match}, {"pool", pools_match},
-        {"norm", norms_match},           {"tokens", tokens_all_match},
+        {"linear", linears_match, true},
+        {"rows", linears_match_for_any_rows, true},
+        {"attention", attentions_match, false},
+        {"pool", pools_match, false},
+        {"norm", norms_match, false},
+        {"tokens", tokens_all_match, false},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-        for (PePrecision p = PE_PRECISION_FP32; p <= PE_PRECISION_FP16; p++) {
+        for (PePrecision p = PE_PRECISION_FP32; p <= PE_PRECISION_INT8; p++) {
             g_autofree char *name = g_strdup_printf("/ops/%s/%s", tests[i].name,
                                                     pe_precision_nick(p));
-            if (problem_has(p))
+            bool differs =
+                p != PE_PRECISION_INT8 || tests[i].multiplies_weights;
+            if (problem_has(p) && differs)
                 g_test_add_data_func(name, GINT_TO_POINTER(p), tests[i].func);
         }
     }
     g_test_add_func("/ops/refusals", refuses_what_is_not_there);
+    g_test_add_func("/ops/gemm", multiplies_with_what_is_asked_for);
     g_test_add_func("/ops/bf16", says_how_a_cpu_computes_bf16);
     int failed = g_test_run();
     problem_close_variants();

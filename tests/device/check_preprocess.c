@@ -142,12 +142,14 @@ resizes_any_size_to_any_size(void)
 static void
 gives_the_same_bytes_in_every_variant(void)
 {
-    for (int format = 0; format <= PE_FORMAT_P010; format++) {
+    for (int format = 0; format < PE_N_FORMATS; format++) {
         for (int i = 0; i < 12; i++) {
-            int w = 1 + i * 29, h = 1 + i * i * 3, s = 16 + i * 7;
+            // Up to three tiles of columns, the last of them cut.
+            int w = 1 + i * 73, h = 1 + i * i * 3, s = 16 + i * 7;
             Picture p = picture_new((PeFormat)format, w, h, 2 * i, 5);
             p.frame.full_range = i % 2;
             p.frame.matrix = (PeMatrix)(i % 3);
+            p.frame.site = (PeSite)((i + i / 4) % 4);
             size_t n = (size_t)(3 * s * s);
             g_autofree uint8_t *want =
                 picture_squash(pe_pixels_squash_c, &p.frame, s, s);
@@ -166,7 +168,7 @@ refuses_frames_that_do_not_hold_together(void)
 {
     Picture p = picture_new(PE_FORMAT_NV12, 32, 32, 0, 1);
     const PeFrame good = p.frame;
-    PeFrame bad[7] = {good, good, good, good, good, good, good};
+    PeFrame bad[8] = {good, good, good, good, good, good, good, good};
     bad[0].planes[1] = NULL;
     bad[1].strides[1] = 31;
     bad[2].width = 0;
@@ -174,6 +176,7 @@ refuses_frames_that_do_not_hold_together(void)
     bad[4].strides[0] = -32;
     bad[5].format = (PeFormat)99;
     bad[6].matrix = (PeMatrix)3;
+    bad[7].site = (PeSite)4;
     g_assert_true(pe_frame_check(&good, NULL));
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(GError) error = NULL;

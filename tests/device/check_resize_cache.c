@@ -160,7 +160,7 @@ feed_crops(void *data)
     for (int i = 1; i < 300; i++) {
         g_autoptr(GError) error = NULL;
         f->frame.crop = (PeRect){i % 3, i % 5, i, 300 - i};
-        f->be->ops->ingest(f->be, slot, &f->frame, &error);
+        f->be->ops->ingest(f->be, &slot, &f->frame, NULL, 1, &error);
         g_assert_no_error(error);
     }
     f->be->ops->slot_free(f->be, slot);

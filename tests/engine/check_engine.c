@@ -419,6 +419,9 @@ measures_on_the_worker(void)
 {
     PeEngine *e = fake_engine_get_default();
     g_assert_cmpfloat(pe_engine_measure_gemm(e, 3), ==, 3);
+    g_assert_cmpfloat(pe_engine_measure_peak(e, 2), ==, 20);
+    PeOperation operations[5];
+    g_assert_cmpint(pe_engine_profile(e, operations, 5), ==, 6);
     pe_engine_unref(e);
 }
 

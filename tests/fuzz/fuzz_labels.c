@@ -19,7 +19,9 @@ read_prompts(const PeLabelSpec *spec)
         g_assert(*label->name && g_utf8_validate(label->name, -1, NULL));
         g_assert(label->threshold >= 0 && label->threshold <= 1);
         g_autoptr(GPtrArray) prompts = pe_label_spec_list_prompts(spec, label);
-        g_assert(prompts->len > 0);
+        bool alone = label->image_weight == 1;
+        g_assert((prompts->len == 0) == alone);
+        g_assert(alone <= (label->images || label->vector));
     }
 }
 

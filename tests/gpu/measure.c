@@ -110,7 +110,7 @@ static void
 ingest(Bench *b, PeSlot *slot, const PeFrame *frame)
 {
     GError *error = NULL;
-    if (!b->be->ops->ingest(b->be, slot, frame, &error))
+    if (!b->be->ops->ingest(b->be, &slot, frame, NULL, 1, &error))
         die(error);
 }
 

@@ -6,6 +6,7 @@
 #include "tests/support/gst_helpers.h"
 
 #include <gst/base/gstbytewriter.h>
+#include <math.h>
 #include <string.h>
 
 // The parts of the format that tests write by hand, see
@@ -22,6 +23,9 @@ enum {
     MODEL = 10,
     EMBEDDING = 14,
     LABEL = 18,
+    CALIBRATION = 19,
+    NEGATIVE_MASS = 20,
+    UNKNOWN = 21,
     FROM_THE_FUTURE = 4711,
 };
 
@@ -82,7 +86,8 @@ static GBytes *
 make_bytes(void)
 {
     static const float vector[3] = {0.6f, -0.8f, 0};
-    const GstPeLabel labels[2] = {{"a dog", 0.75, 0.25}, {"", 0.25, -0.5}};
+    const GstPeLabel labels[2] = {{"a dog", 0.75, 0.25, 0.8, 0.01},
+                                  {"", 0.25, -0.5}};
     const GstPeRegion region = {.name = "door", .width = 1, .height = 1};
     g_autoptr(GBytes) floats = g_bytes_new_static(vector, sizeof vector);
     g_autoptr(GstPeVectors) embedding = gst_pe_vectors_new(
@@ -120,7 +125,7 @@ static void
 reads_what_a_future_version_wrote(void)
 {
     static const guint8 more[64] = {[0] = 5, [63] = 1};
-    guint8 label[24 + 9] = {0};
+    guint8 label[24 + 9] = {0}; // a probability and one byte behind it
     GstByteWriter w;
 
     begin(&w);
@@ -128,7 +133,6 @@ reads_what_a_future_version_wrote(void)
     put_field(&w, SEQUENCE, more, sizeof more); // a longer number
     put_field(&w, CLIP, more, sizeof more);     // and more clocks
     put_field(&w, MODEL, "PE-Next", 7);
-    put_field(&w, LABEL + 1, NULL, 0);
     GST_WRITE_DOUBLE_LE(label, 0.5);
     GST_WRITE_DOUBLE_LE(label + 8, 0.25);
     GST_WRITE_UINT32_LE(label + 16, 3);
@@ -197,6 +201,27 @@ still_reads_the_first_version(void)
     g_assert_cmpint(gst_pe_result_get_reason(result), ==, GST_PE_REASON_JUMP);
 }
 
+// Written before labels had a probability, and results a verdict.
+static void
+does_not_know_the_verdict_of_an_older_version(void)
+{
+    guint8 label[20 + 3] = {0};
+    GstByteWriter w;
+
+    begin(&w);
+    GST_WRITE_DOUBLE_LE(label, 0.5);
+    GST_WRITE_UINT32_LE(label + 16, 3);
+    memcpy(label + 20, "dog", 3);
+    put_field(&w, LABEL, label, sizeof label);
+    g_autoptr(GBytes) bytes = end(&w);
+    g_autoptr(GstPeResult) result = read_well(bytes);
+    g_assert_cmpfloat(gst_pe_result_get_score(result, 0), ==, 0.5);
+    g_assert_true(isnan(gst_pe_result_get_probability(result, 0)));
+    g_assert_true(isnan(gst_pe_result_get_p_value(result, 0)));
+    g_assert_null(gst_pe_result_get_calibration(result));
+    g_assert_false(gst_pe_result_is_unknown(result));
+}
+
 // ---- Bytes that are no result ---------------------------------------------
 
 static void
@@ -257,6 +282,9 @@ refuses_fields_that_make_no_sense(void)
         {"embedding has 16 bytes", EMBEDDING, 16, huge},
         {"embedding has 24 bytes", EMBEDDING, 24, pooled},
         {"label has 0 bytes", LABEL, 0, zeros},
+        {"calibration has 2 bytes", CALIBRATION, 2, "\xff\xfe"},
+        {"negative-mass has 7 bytes", NEGATIVE_MASS, 7, zeros},
+        {"unknown has 3 bytes", UNKNOWN, 3, zeros},
     };
     GstByteWriter w;
 
@@ -335,6 +363,8 @@ main(int argc, char **argv)
     gst_init(&argc, &argv);
     g_test_add_func("/bytes/empty", leaves_out_what_is_not_there);
     g_test_add_func("/bytes/future", reads_what_a_future_version_wrote);
+    g_test_add_func("/bytes/older",
+                    does_not_know_the_verdict_of_an_older_version);
     g_test_add_func("/bytes/unknown", knows_that_it_does_not_know);
     g_test_add_func("/bytes/first", still_reads_the_first_version);
     g_test_add_func("/bytes/cut", refuses_bytes_that_are_cut_or_longer);

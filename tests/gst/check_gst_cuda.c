@@ -336,19 +336,6 @@ start_upload(GstCudaContext *context, const guint8 *pixels)
     return buffer;
 }
 
-// The embedding of a buffer that is pushed; takes it.
-static GBytes *
-embed(GstHarness *h, GstBuffer *buffer)
-{
-    g_assert_cmpint(gst_harness_push(h, buffer), ==, GST_FLOW_OK);
-    GstBuffer *out = pull(h);
-    GstPeMeta *meta = gst_buffer_get_pe_meta(out);
-    g_assert_nonnull(meta);
-    GBytes *embedding = g_bytes_ref(get_embedding(meta->result));
-    gst_buffer_unref(out);
-    return embedding;
-}
-
 // The engine's context, and another one.
 static void
 waits_for_the_producers_stream(void)
@@ -357,7 +344,7 @@ waits_for_the_producers_stream(void)
                                          "frames-device-copied"};
     GstHarness *h =
         play_inference("device=cuda batch-size=2 clip-length=1 mode=exact");
-    g_autoptr(GBytes) expected = embed(h, make_frame(0));
+    g_autoptr(GBytes) expected = embed_buffer(h, make_frame(0));
     g_autoptr(GstBuffer) frame = make_frame(0);
     void *engines = pe_device_get_context("cuda", NULL);
     GstCudaContext *contexts[2] = {gst_cuda_context_new_wrapped(engines, 0),
@@ -366,7 +353,8 @@ waits_for_the_producers_stream(void)
 
     g_assert_true(gst_buffer_map(frame, &map, GST_MAP_READ));
     for (int i = 0; i < 2; i++) {
-        g_autoptr(GBytes) got = embed(h, start_upload(contexts[i], map.data));
+        g_autoptr(GBytes) got =
+            embed_buffer(h, start_upload(contexts[i], map.data));
         g_assert_true(g_bytes_equal(got, expected));
         g_assert_cmpuint(get_stat(h->element, stats[i]), ==, 1);
         gst_object_unref(contexts[i]);

@@ -6,6 +6,8 @@
 
 #include "tests/support/gst_helpers.h"
 
+#include <gst/app/gstappsink.h>
+#include <gst/video/video.h>
 #include <json-glib/json-glib.h>
 #include <unistd.h>
 
@@ -71,10 +73,9 @@ read_labels(GstPad *pad G_GNUC_UNUSED, GstPadProbeInfo *info, void *user_data)
 
 // `model` may be empty: the one that is installed.
 static GstElement *
-make_pipeline(const char *caps, const char *model)
+make_pipeline(const char *caps, const char *model, const char *labels)
 {
     g_autofree char *clip = demo_file("demo.mp4");
-    g_autofree char *labels = demo_file("labels/demo.json");
     g_autofree char *line = g_strdup_printf(
         "filesrc location=\"%s\" ! qtdemux ! h264parse ! avdec_h264 ! "
         "videoconvert ! videoscale ! video/x-raw,%s ! "
@@ -99,24 +100,38 @@ watch_sink(GstElement *pipeline, Answers *answers)
                       NULL);
 }
 
-static void
-check_labels(const char *caps, const char *model)
+static bool
+have_decoder(void)
 {
     const char *const needed[] = {"qtdemux",  "h264parse",    "avdec_h264",
                                   "fakesink", "videoconvert", "videoscale",
                                   NULL};
+
+    return have_elements(needed);
+}
+
+static JsonParser *
+read_scenes(void)
+{
     g_autofree char *path = demo_file("demo.json");
-    g_autoptr(JsonParser) parser = json_parser_new();
+    JsonParser *parser = json_parser_new();
     g_autoptr(GError) error = NULL;
 
-    if (!have_elements(needed))
-        return;
     json_parser_load_from_file(parser, path, &error);
     g_assert_no_error(error);
+    return parser;
+}
+
+static void
+check_labels(const char *caps, const char *model, const char *labels)
+{
+    if (!have_decoder())
+        return;
+    g_autoptr(JsonParser) parser = read_scenes();
     Answers answers = {
         .scenes = json_node_get_array(json_parser_get_root(parser)),
     };
-    g_autoptr(GstElement) pipeline = make_pipeline(caps, model);
+    g_autoptr(GstElement) pipeline = make_pipeline(caps, model, labels);
     watch_sink(pipeline, &answers);
     run_to_the_end(pipeline);
     g_test_message("%d clips, %d wrong (limit 0)", answers.n_clips,
@@ -129,8 +144,9 @@ static void
 gives_the_right_label_at_every_time(const void *caps)
 {
     g_autofree char *model = demo_file("pe-demo.safetensors");
+    g_autofree char *labels = demo_file("labels/demo.json");
 
-    check_labels(caps, model);
+    check_labels(caps, model, labels);
 }
 
 static void
@@ -143,10 +159,101 @@ is_the_model_when_none_is_named(void)
 
     g_assert_cmpint(symlink(demo, installed), ==, 0);
     g_setenv("GST_PE_DATA_PATH", data, TRUE);
-    check_labels("format=I420", "");
+    g_autofree char *labels = demo_file("labels/demo.json");
+    check_labels("format=I420", "", labels);
     g_unsetenv("GST_PE_DATA_PATH");
     g_assert_cmpint(unlink(installed), ==, 0);
     g_assert_cmpint(rmdir(data), ==, 0);
+}
+
+// ---- Labels by pictures ---------------------------------------------------
+
+static void
+write_picture(const char *path, GstSample *sample)
+{
+    GstVideoInfo info;
+    GstVideoFrame frame;
+
+    g_assert_true(gst_video_info_from_caps(&info, gst_sample_get_caps(sample)));
+    g_assert_true(gst_video_frame_map(
+        &frame, &info, gst_sample_get_buffer(sample), GST_MAP_READ));
+    g_autoptr(GString) file = g_string_new(NULL);
+    g_string_printf(file, "P6\n%d %d\n255\n", info.width, info.height);
+    for (int y = 0; y < info.height; y++)
+        g_string_append_len(
+            file,
+            (const char *)GST_VIDEO_FRAME_PLANE_DATA(&frame, 0) +
+                (gsize)y * (gsize)GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0),
+            3 * info.width);
+    gst_video_frame_unmap(&frame);
+    g_assert_true(
+        g_file_set_contents(path, file->str, (gssize)file->len, NULL));
+}
+
+static void
+remove_files(const char *folder)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+
+    for (const char *name; (name = g_dir_read_name(dir));) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        g_assert_cmpint(unlink(path), ==, 0);
+    }
+    g_assert_cmpint(rmdir(folder), ==, 0);
+}
+
+// A picture of the video every so often, as files 0.ppm, 1.ppm and so on.
+static void
+take_pictures(const char *folder, int fps)
+{
+    g_autofree char *clip = demo_file("demo.mp4");
+    g_autofree char *line = g_strdup_printf(
+        "filesrc location=\"%s\" ! qtdemux ! h264parse ! avdec_h264 ! "
+        "videoconvert ! video/x-raw,format=RGB ! appsink name=sink sync=false",
+        clip);
+    g_autoptr(GstElement) pipeline = gst_parse_launch(line, NULL);
+    g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+    int n = 0;
+
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    for (GstSample *sample; (sample = gst_app_sink_try_pull_sample(
+                                 GST_APP_SINK(sink), 60 * GST_SECOND));
+         gst_sample_unref(sample)) {
+        if (n++ % fps != 0)
+            continue;
+        g_autofree char *name = g_strdup_printf("%d.ppm", n / fps);
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        write_picture(path, sample);
+    }
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+}
+
+// Each scene by the picture in its middle, with a name and no text: the same
+// answers as with texts.
+static void
+gives_the_right_label_by_pictures(void)
+{
+    g_autofree char *model = demo_file("pe-demo.safetensors");
+    g_autofree char *folder = g_dir_make_tmp("pe-demo-XXXXXX", NULL);
+    g_autofree char *file = g_build_filename(folder, "labels.json", NULL);
+    g_autoptr(GString) json = g_string_new("{\"negatives\": [], \"labels\": [");
+
+    if (!have_decoder())
+        return;
+    take_pictures(folder, 10);
+    g_autoptr(JsonParser) parser = read_scenes();
+    JsonArray *scenes = json_node_get_array(json_parser_get_root(parser));
+    for (guint i = 0; i < json_array_get_length(scenes); i++) {
+        JsonObject *scene = json_array_get_object_element(scenes, i);
+        g_string_append_printf(
+            json, "%s{\"name\": \"%s\", \"images\": [\"%d.ppm\"]}",
+            i ? ", " : "", json_object_get_string_member(scene, "label"),
+            (int)json_object_get_double_member(scene, "start") + 1);
+    }
+    g_string_append(json, "]}");
+    g_assert_true(g_file_set_contents(file, json->str, -1, NULL));
+    check_labels("format=I420", model, file);
+    remove_files(folder);
 }
 
 static void
@@ -172,6 +279,8 @@ add_tests(void)
     }
     g_test_add_func("/demo/is_the_model_when_none_is_named",
                     is_the_model_when_none_is_named);
+    g_test_add_func("/demo/gives_the_right_label_by_pictures",
+                    gives_the_right_label_by_pictures);
 }
 
 int

@@ -299,6 +299,7 @@ posts_the_words_that_are_written(void)
     g_hash_table_add(words, g_strdup("timestamp"));
     g_hash_table_add(words, g_strdup("scores"));
     g_hash_table_add(words, g_strdup("similarities"));
+    g_hash_table_add(words, g_strdup("probabilities"));
 
     GstMessage *m = wait_message(bus, GST_MESSAGE_ELEMENT);
     const GstStructure *s = gst_message_get_structure(m);

@@ -229,10 +229,15 @@ posts_a_message_for_each_result(void)
         g_assert_cmpuint(get_uint64(s, "clip-start"), ==,
                          2 * i * FRAME_DURATION);
         const GValue *labels = gst_structure_get_value(s, "labels");
-        const GValue *scores = gst_structure_get_value(s, "scores");
+        const GValue *shares = gst_structure_get_value(s, "probabilities");
         g_assert_cmpuint(gst_value_array_get_size(labels), ==, 2);
-        double sum = g_value_get_double(gst_value_array_get_value(scores, 0)) +
-                     g_value_get_double(gst_value_array_get_value(scores, 1));
+        double sum = g_value_get_double(gst_value_array_get_value(shares, 0)) +
+                     g_value_get_double(gst_value_array_get_value(shares, 1));
+        g_assert_true(
+            gst_structure_has_field_typed(s, "unknown", G_TYPE_BOOLEAN));
+        g_assert_true(
+            gst_structure_has_field_typed(s, "negative-mass", G_TYPE_DOUBLE));
+        g_assert_cmpstr(gst_structure_get_string(s, "calibration"), ==, "none");
         g_assert_cmpfloat_with_epsilon(sum, 1, 1e-5);
         gst_message_unref(m);
     }
@@ -250,6 +255,34 @@ posts_nothing_when_asked(void)
         gst_bus_pop_filtered(GST_ELEMENT_BUS(h->element), GST_MESSAGE_ELEMENT);
     g_assert_null(m);
     stop(h);
+}
+
+static void
+counts_stages(GstHarness *h)
+{
+    static const char *const stages[] = {"preprocess", "queue", "infer"};
+    // A callback counts, which may run behind the result.
+    while (get_stat(h->element, "infer-count") < 6)
+        g_usleep(1000);
+    g_autoptr(GstStructure) stats = NULL;
+    g_object_get(h->element, "stats", &stats, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(stages); i++) {
+        g_autofree char *count = g_strdup_printf("%s-count", stages[i]);
+        g_autofree char *buckets = g_strdup_printf("%s-buckets", stages[i]);
+        g_autofree char *seconds = g_strdup_printf("%s-seconds", stages[i]);
+        const GValue *array = gst_structure_get_value(stats, buckets);
+        guint64 n = 0;
+        double sum = -1;
+        g_assert_cmpuint(get_stat(h->element, count), ==, 6);
+        g_assert_true(gst_structure_get_double(stats, seconds, &sum));
+        g_assert_cmpfloat(sum, >, 0);
+        g_assert_cmpuint(gst_value_array_get_size(array), ==,
+                         PE_HISTOGRAM_BUCKETS);
+        for (guint b = 0; b < PE_HISTOGRAM_BUCKETS; b++)
+            n += g_value_get_uint64(gst_value_array_get_value(array, b));
+        g_assert_cmpuint(n, ==, 6);
+    }
+    g_assert_cmpuint(get_stat(h->element, "push-count"), ==, 3);
 }
 
 static void
@@ -273,6 +306,7 @@ shows_statistics(void)
     g_assert_cmpuint(get_stat(h->element, "clips"), ==, 3);
     g_assert_cmpuint(get_stat(h->element, "engine-images"), ==, before + 6);
     gst_structure_free(stats);
+    counts_stages(h);
     stop(h);
 }
 

@@ -14,8 +14,8 @@ static const guint8 halves[] = {0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00, 0x00, 0x7c};
 static GstPeResult *
 make_result(void)
 {
-    const GstPeLabel labels[2] = {{"a dog", 0.75, 0.25},
-                                  {"Ünï|\"", 0.25, -0.5}};
+    const GstPeLabel labels[2] = {{"a dog", 0.75, 0.25, 0.9, 0.01},
+                                  {"Ünï|\"", 0.25, -0.5, 0.1}};
     const GstPeRegion region = {.id = 4,
                                 .name = "door",
                                 .x = -1,
@@ -37,10 +37,16 @@ make_result(void)
     fields.clip_wall_end = 60;
     fields.region = &region;
     fields.window = "long";
+    fields.stretch = 3;
+    fields.sample = 1ULL << 40;
+    fields.norm = 2.5;
     fields.embedding = embedding;
     fields.tokens = tokens;
     fields.labels = labels;
     fields.n_labels = G_N_ELEMENTS(labels);
+    fields.calibration = "model";
+    fields.negative_mass = 0.625;
+    fields.unknown = TRUE;
     return gst_pe_result_new(&fields);
 }
 
@@ -87,6 +93,9 @@ assert_is_the_clip(GstPeResult *r)
     g_assert_true(gst_pe_result_is_partial(r));
     g_assert_cmpint(gst_pe_result_get_reason(r), ==, GST_PE_REASON_JUMP);
     g_assert_cmpstr(gst_pe_result_get_window(r), ==, "long");
+    g_assert_cmpuint(gst_pe_result_get_stretch(r), ==, 3);
+    g_assert_cmpuint(gst_pe_result_get_sample(r), ==, 1ULL << 40);
+    g_assert_cmpfloat(gst_pe_result_get_norm(r), ==, 2.5);
     assert_is_the_region(gst_pe_result_get_region(r));
 }
 
@@ -116,6 +125,12 @@ assert_is_the_result(GstPeResult *r)
     g_assert_cmpstr(gst_pe_result_get_label(r, 1), ==, "Ünï|\"");
     g_assert_cmpfloat(gst_pe_result_get_score(r, 0), ==, 0.75);
     g_assert_cmpfloat(gst_pe_result_get_similarity(r, 1), ==, -0.5);
+    g_assert_cmpfloat(gst_pe_result_get_probability(r, 1), ==, 0.1);
+    g_assert_cmpfloat(gst_pe_result_get_p_value(r, 0), ==, 0.01);
+    g_assert_true(isnan(gst_pe_result_get_p_value(r, 1))); // not known
+    g_assert_cmpstr(gst_pe_result_get_calibration(r), ==, "model");
+    g_assert_cmpfloat(gst_pe_result_get_negative_mass(r), ==, 0.625);
+    g_assert_true(gst_pe_result_is_unknown(r));
 }
 
 static void

@@ -16,27 +16,17 @@ static GstPeResult *
 make_numbered_result(guint64 sequence, double similarity)
 {
     const GstPeLabel labels[2] = {
-        {"a \"dog\"\\ \n\x01 Ü", 1.0f / 3, similarity},
+        {"a \"dog\"\\ \n\x01 Ü", 1.0f / 3, similarity, NAN, 0.015625},
         {"cat", 0.25, -0.5},
     };
-    const GstPeRegion region = {.id = 3,
-                                .name = "door",
-                                .x = -1,
-                                .y = 2,
-                                .width = 30,
-                                .height = 40,
-                                .track_id = 99};
     g_autoptr(GBytes) data = g_bytes_new_static(vector, sizeof vector);
     g_autoptr(GstPeVectors) embedding =
         gst_pe_vectors_new(GST_PE_VECTORS_POOLED, GST_PE_DTYPE_F32, 1, 3, data);
-    GstPeResultFields fields = example_fields;
+    GstPeResultFields fields = full_fields;
 
     fields.sequence = sequence;
-    fields.precision = "fp32";
     fields.clip_stream_end = G_MAXINT64;
-    fields.clip_wall_start = 1700000000 * GST_SECOND + 1;
-    fields.region = &region;
-    fields.window = "long";
+    fields.clip_wall_end = GST_CLOCK_TIME_NONE;
     fields.embedding = embedding;
     fields.labels = labels;
     fields.n_labels = G_N_ELEMENTS(labels);
@@ -152,6 +142,10 @@ writes_every_field(void)
                     "a \"dog\"\\ \n\x01 Ü");
     g_assert_cmpfloat((float)json_object_get_double_member(label, "score"), ==,
                       1.0f / 3);
+    g_assert_cmpfloat(json_object_get_double_member(label, "p-value"), ==,
+                      0.015625);
+    label = json_array_get_object_element(labels, 1);
+    g_assert_false(json_object_has_member(label, "p-value"));
     stop(h);
 }
 

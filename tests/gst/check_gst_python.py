@@ -134,8 +134,15 @@ def main():
          [("a", 0), ("b", 0), ("a", 1), ("b", 1)]),
         ("reads_labels", all(sorted(label for label, _, _ in read_labels(r)) ==
                              ["cat", "dog"] for r in labelled)),
-        ("reads_scores", all(abs(sum(score for _, score, _ in read_labels(r)) -
-                                 1) < 1e-5 for r in labelled)),
+        ("reads_scores", all(
+            abs(sum(score for _, score, _ in read_labels(r)) - 1 +
+                r.get_negative_mass()) < 1e-5 for r in labelled)),
+        ("reads_probabilities", all(
+            abs(r.get_probability(0) + r.get_probability(1) - 1) < 1e-5
+            for r in labelled)),
+        ("reads_the_verdict", all(
+            r.is_unknown() == (r.get_negative_mass() >= 0.5) and
+            r.get_calibration() == "none" for r in labelled)),
         ("reads_unit_vectors", all(map(is_unit_vector, results))),
         ("reads_clips", [r.get_clip_start() for r in labelled] ==
          [0, 4 * Gst.SECOND // 30]),

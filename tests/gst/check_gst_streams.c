@@ -250,14 +250,11 @@ goes_on_across_holes_and_gaps(void)
     push_frames(h, 0, 2);
     g_assert_true(gst_harness_push_event(
         h, gst_event_new_gap(2 * FRAME_DURATION, FRAME_DURATION)));
-    GstBuffer *gap = make_frame(3);
-    GST_BUFFER_FLAG_SET(gap, GST_BUFFER_FLAG_GAP);
-    g_assert_cmpint(gst_harness_push(h, gap), ==, GST_FLOW_OK);
-    GstBuffer *jump = make_frame(100);
+    GstBuffer *jump = make_frame(27); // a second behind the end of frame 1
     GST_BUFFER_FLAG_SET(jump, GST_BUFFER_FLAG_DISCONT);
     g_assert_cmpint(gst_harness_push(h, jump), ==, GST_FLOW_OK);
-    push_frames(h, 101, 1);
-    g_assert_cmpint(pull_frames(h, 4), ==, 0);
+    push_frames(h, 28, 1);
+    g_assert_cmpint(pull_frames(h, 3), ==, 0);
     g_assert_cmpint(pull_frames(h, 1), ==, 1);
     GstEvent *event = pull_event(h, GST_EVENT_GAP);
     g_assert_nonnull(event);

@@ -2,100 +2,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What pemetaconvert and pe-embed write against the JSON Schema that users are
 given, as a TAP test: check_schema.py SCHEMA MODEL PE_EMBED WRITE_RESULT
-
-Understands those keywords that the schema uses, and no others, so that it needs
-no module that is not there. Stricter than the schema, it refuses keys that the
-schema does not name: what is written is documented.
 """
 
 import copy
 import json
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
 
-TYPES = {"object": dict, "array": list, "string": str, "boolean": bool,
-         "integer": int, "number": (int, float), "null": type(None)}
-SEEN = set()  # (definition, key) of the values that were checked
-
-
-class Refused(Exception):
-    pass
-
-
-def has_type(value, name):
-    if isinstance(value, bool) and name in ("integer", "number"):
-        return False
-    return isinstance(value, TYPES[name])
-
-
-def check_object(root, names, value, where):
-    for key, item in value.items():
-        if key not in names:
-            raise Refused(f"{where}: {key} is not in the schema")
-        SEEN.add((id(names), key))
-        check(root, names[key], item, f"{where}.{key}")
-
-
-def check_one_of(root, choices, value, where):
-    reasons = []
-    for choice in choices:
-        try:
-            check(root, choice, value, where)
-        except Refused as reason:
-            reasons.append(str(reason))
-    if len(reasons) != len(choices) - 1:
-        raise Refused(f"{where} is {len(choices) - len(reasons)} of the "
-                      f"choices: {'; '.join(reasons)[:300]}")
-
-
-def check_keyword(root, schema, keyword, value, where):
-    """Whether value meets one keyword of the schema."""
-    wanted = schema[keyword]
-    if keyword == "type":
-        names = wanted if isinstance(wanted, list) else [wanted]
-        return any(has_type(value, name) for name in names)
-    if keyword == "const":
-        return value == wanted
-    if keyword == "enum":
-        return value in wanted
-    if keyword == "pattern":
-        return re.search(wanted, value, re.ASCII) is not None
-    if keyword in ("minimum", "maximum"):
-        return value is None or (value >= wanted if keyword == "minimum"
-                                 else value <= wanted)
-    if keyword == "required":
-        return all(key in value for key in wanted)
-    if keyword == "properties":
-        check_object(root, wanted, value, where)
-    elif keyword == "items":
-        for number, item in enumerate(value):
-            check(root, wanted, item, f"{where}[{number}]")
-    elif keyword == "oneOf":
-        check_one_of(root, wanted, value, where)
-    elif keyword == "$ref":
-        check(root, root["$defs"][wanted.removeprefix("#/$defs/")], value, where)
-    elif keyword not in ("$schema", "$defs", "title", "description"):
-        raise KeyError(f"{keyword} is not understood here")
-    return True
-
-
-def check(root, schema, value, where="line"):
-    for keyword in schema:
-        if not check_keyword(root, schema, keyword, value, where):
-            raise Refused(f"{where}: {keyword} is {schema[keyword]}, "
-                          f"not {json.dumps(value)[:80]}")
-
-
-def is_valid(schema, value):
-    try:
-        check(schema, schema, value)
-    except Refused as reason:
-        print(f"# {reason}")
-        return False
-    return True
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "support"))
+from json_schema import find_unseen, is_valid  # noqa: E402
 
 
 def read_lines(*command):
@@ -121,13 +38,15 @@ def run_element(model, *properties):
 
 def embed_files(program, model):
     with tempfile.TemporaryDirectory() as folder:
-        picture = pathlib.Path(folder) / "one.y4m"
+        picture = pathlib.Path(folder) / "one.png"
         video = pathlib.Path(folder) / "nine.y4m"
-        for path, n in ((picture, 1), (video, 9)):
+        for path, n, kind in ((picture, 1, "RGB ! pngenc"),
+                              (video, 9, "I420 ! y4menc")):
+            width = "video/x-raw,width=64,height=64,format="
             subprocess.run(
                 ["gst-launch-1.0", "-q", *f"videotestsrc num-buffers={n} ! "
-                 "video/x-raw,format=I420,width=64,height=64 ! "
-                 f"y4menc ! filesink location={path}".split()], check=True)
+                 f"{width}{kind} ! filesink location={path}".split()],
+                check=True)
         return read_lines(program, "-m", model, "-d", "cpu", "-t", "a dog",
                           "-i", picture, "-v", video, "-n", "3")
 
@@ -146,15 +65,6 @@ def spoil(line):
             inner = inner[key]
         inner[path[-1]] = value
         yield spoiled
-
-
-def find_unseen(schema):
-    """Keys of the schema that no line had."""
-    for name, part in schema["$defs"].items():
-        names = part.get("properties", {})
-        for key in names:
-            if (id(names), key) not in SEEN:
-                yield f"{name}.{key}"
 
 
 def main():

@@ -7,6 +7,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static char *folder; // for the files that the tests write
 
@@ -273,6 +274,44 @@ names_the_fault_in_a_file(void)
         {"{\"name\": 1, \"labels\": [\"a\"]}",
          "name: expected a string, found a"},
         {"{\"name\": \" \", \"labels\": [\"a\"]}", "name: empty"},
+        {"[{\"name\": \"a\", \"images\": \"a.jpg\"}]",
+         "labels[0].images: expected a list of pictures, found a string"},
+        {"[{\"name\": \"a\", \"images\": []}]",
+         "labels[0].images: expected a list of pictures"},
+        {"[{\"name\": \"a\", \"images\": [\"a.jpg\", 1]}]",
+         "labels[0].images[1]: expected a picture's path"},
+        {"[{\"name\": \"a\", \"images\": [\"a\"], \"vector\": [1]}]",
+         "labels[0]: expected \"vector\" or \"images\", found both"},
+        {"[{\"name\": \"a\", \"image-weight\": 0.1}]",
+         "labels[0].image-weight: expected \"vector\" or \"images\""},
+        {"[{\"name\": \"a\", \"images\": [\"a\"], \"image-weight\": 0.3}]",
+         "labels[0].image-weight: expected a number from 0 to 0.25, found 0.3"},
+        {"[{\"name\": \"a\", \"images\": [\"a\"], \"image-weight\": 0}]",
+         "labels[0].image-weight: expected a weight above 0, found 0"},
+        {"[{\"name\": \"a\", \"vector\": 1}]",
+         "labels[0].vector: expected Base64 or a list, found a number"},
+        {"[{\"name\": \"a\", \"vector\": [1, \"2\"]}]",
+         "labels[0].vector[1]: expected a number"},
+        {"[{\"name\": \"a\", \"vector\": [1e99]}]",
+         "labels[0].vector[0]: expected a number"},
+        {"[{\"name\": \"a\", \"vector\": []}]",
+         "labels[0].vector: expected finite numbers that are not all 0"},
+        {"[{\"name\": \"a\", \"vector\": [0, 0]}]",
+         "labels[0].vector: expected finite numbers that are not all 0"},
+        {"[{\"name\": \"a\", \"vector\": \"AACAfw==\"}]", // infinity
+         "labels[0].vector: expected finite numbers that are not all 0"},
+        {"[{\"name\": \"a\", \"vector\": \"AACAP\"}]",
+         "labels[0].vector: expected Base64 of little-endian 32-bit floats"},
+        {"[{\"name\": \"a\", \"vector\": \"AACA!w==\"}]",
+         "labels[0].vector: expected Base64 of little-endian 32-bit floats"},
+        {"[{\"name\": \"a\", \"vector\": \"AACA\"}]", // three bytes
+         "labels[0].vector: expected Base64 of little-endian 32-bit floats"},
+        {"[{\"name\": \"a\", \"vector\": [1]}]", "expected \"model\""},
+        {"{\"labels\": [\"a\"], \"negatives\": [{\"name\": \"b\", "
+         "\"vector\": [1]}]}",
+         "expected \"model\""},
+        {"{\"labels\": [\"a\"], \"model\": 1}",
+         "model: expected a model's fingerprint, found a number"},
         {"[\"a\"", "ends too early"},
         {"[\"a\",]", "not JSON"},
         {"[\"a\" /* b */]", "not JSON"},
@@ -299,6 +338,34 @@ names_a_missing_file(void)
     g_assert_error(error, PE_ERROR, PE_ERROR_FILE);
 }
 
+static void
+assert_refuses_pipe(GError *error, const char *path)
+{
+    g_assert_error(error, PE_ERROR, PE_ERROR_FILE);
+    g_assert_nonnull(strstr(error->message, path));
+    g_assert_nonnull(strstr(error->message, "is a device or pipe, not a file"));
+    g_error_free(error);
+}
+
+// Nobody ever writes into this one.
+static void
+waits_for_no_pipe(void)
+{
+    g_autofree char *path = g_build_filename(folder, "pipe", NULL);
+    GError *error = NULL;
+
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    g_assert_null(pe_label_spec_load(path, &error));
+    assert_refuses_pipe(g_steal_pointer(&error), path);
+    PeLabelSpec *spec = pe_label_spec_parse("a|b", NULL);
+    g_assert_false(pe_label_spec_set_bank(spec, path, &error));
+    assert_refuses_pipe(g_steal_pointer(&error), path);
+    pe_label_spec_free(spec);
+    g_assert_null(pe_tokenizer_open(path, &error));
+    assert_refuses_pipe(g_steal_pointer(&error), path);
+    g_unlink(path);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -318,6 +385,7 @@ main(int argc, char **argv)
     g_test_add_func("/label-spec/line", names_the_line_of_a_repeated_label);
     g_test_add_func("/label-spec/file-faults", names_the_fault_in_a_file);
     g_test_add_func("/label-spec/missing", names_a_missing_file);
+    g_test_add_func("/label-spec/pipe", waits_for_no_pipe);
     int status = g_test_run();
     g_rmdir(folder);
     g_free(folder);

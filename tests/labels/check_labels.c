@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// check_labels.c - labels become the mean of their prompts and are scored by a
-// softmax.
+// check_labels.c - labels become the mean of their prompts, and are known by
+// their fingerprint. What scores are is in check_score.c, what labels are
+// compared with in check_compared.c.
 
 #include "tests/support/label_stand_in.h"
 
@@ -46,29 +47,6 @@ averages_unit_vectors_of_prompts(void)
 }
 
 static void
-numbers_every_set(void)
-{
-    stand_in_use("version", 2);
-    PeLabels *a = make_labels("1 0", NULL, "{}");
-    PeLabels *b = make_labels("1 0", NULL, "{}");
-    g_assert_cmpuint(pe_labels_get_version(a), !=, pe_labels_get_version(b));
-    g_assert_true(pe_labels_ref(a) == a);
-    pe_labels_unref(a);
-    pe_labels_unref(a);
-    pe_labels_unref(b);
-}
-
-static void
-refuses_vectors_that_are_not_finite(void)
-{
-    stand_in_use("nan", 2);
-    for (int i = 0; i < 2; i++) { // the second time nothing was cached
-        g_autoptr(GError) error = fail_to_make_labels("nan");
-        g_assert_error(error, PE_ERROR, PE_ERROR_BACKEND);
-    }
-}
-
-static void
 passes_on_the_failure_of_the_engine(void)
 {
     stand_in_use("broken", 2);
@@ -102,13 +80,56 @@ warns_about_labels_that_hardly_differ(void)
     pe_labels_unref(labels);
 }
 
+// The model is given one text for both; the name that is told is the user's.
+static void
+warns_about_labels_that_become_the_same_tokens(void)
+{
+    stand_in_use("twins", MAX_DIM);
+    PeLabels *labels =
+        make_labels("a Dog|a cat|a  dog|a b c d e f g h i j k l m n o p|"
+                    "a b c d e f g h i j k l m n o q|a cat",
+                    "A CAT|a bird|A Bird", "{}");
+    static const char *const expected[] = {
+        "repeats the name", // "a cat"
+        "is not used in",   // behind the 16th token, of two labels
+        "is not used in",
+        "label \"a  dog\" becomes the same tokens as the label \"a Dog\"",
+        "n o q\" becomes the same tokens as the label \"a b",
+        "label \"A CAT\" becomes the same tokens as the label \"a cat\"",
+    };
+    const char *const *warnings = pe_labels_get_warnings(labels);
+    for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
+        g_assert_nonnull(warnings[i]);
+        g_test_message("%s", warnings[i]);
+        g_assert_nonnull(strstr(warnings[i], expected[i]));
+    }
+    g_assert_null(warnings[G_N_ELEMENTS(expected)]);
+    pe_labels_unref(labels);
+}
+
+static void
+counts_the_same_tokens_that_it_does_not_tell(void)
+{
+    stand_in_use("many-twins", MAX_DIM);
+    g_autoptr(GString) text = g_string_new("abcdefghijkl");
+    for (int i = 0; i < 12; i++) { // each with another letter in capitals
+        g_string_append(text, "|abcdefghijkl");
+        text->str[text->len - 12 + (gsize)i] -= 'a' - 'A';
+    }
+    PeLabels *labels = make_labels(text->str, NULL, "{}");
+    const char *const *warnings = pe_labels_get_warnings(labels);
+    g_assert_cmpuint(g_strv_length((char **)warnings), ==, 9);
+    g_assert_true(g_str_has_prefix(warnings[8], "4 more labels"));
+    pe_labels_unref(labels);
+}
+
 static void
 warns_about_cut_texts_also_when_cached(void)
 {
     stand_in_use("cut", 2);
     static const char text[] = "a b c d e f g h i j k l m n o p";
     for (int i = 0; i < 2; i++) {
-        PeLabels *labels = make_labels(text, NULL, "{}");
+        PeLabels *labels = make_labels(text, "0 1", "{}");
         const char *const *warnings = pe_labels_get_warnings(labels);
         g_assert_nonnull(warnings[0]);
         g_assert_nonnull(strstr(warnings[0], "\"o p\""));
@@ -186,6 +207,21 @@ changes_its_fingerprint_with_whatever_changes_scores(void)
         {"a", "0 1", "1 1", "{} 1"},
         {"a", "[{\"name\": \"0 1\", \"threshold\": 0.1}]", "1 1", "{}"},
         {"a", "[{\"name\": \"x\", \"prompts\": [\"0 1\"]}]", "1 1", "{}"},
+        {"a", "[{\"name\": \"0 1\", \"probability-threshold\": 0.1}]", "1 1",
+         "{}"},
+        {"a", "[{\"name\": \"0 1\", \"similarity-threshold\": 0.1}]", "1 1",
+         "{}"},
+        {"a", "[{\"name\": \"0 1\", \"offset\": 0.1}]", "1 1", "{}"},
+        {"a", "{\"labels\": [\"0 1\"], \"mode\": \"independent\"}", "1 1",
+         "{}"},
+        {"a",
+         "{\"labels\": [\"0 1\"], \"calibration\": {\"slope\": 0.5, "
+         "\"offset\": 0, \"model\": \"a\"}}",
+         "1 1", "{}"},
+        {"a",
+         "{\"labels\": [\"0 1\"], \"calibration\": {\"slope\": 1, "
+         "\"offset\": 0.5, \"model\": \"a\"}}",
+         "1 1", "{}"},
     };
     g_autoptr(GHashTable) seen =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -210,94 +246,17 @@ is_called_what_its_json_says(void)
     pe_labels_unref(labels);
 }
 
-// ---- Scores ---------------------------------------------------------------
-
-static void
-scores_by_softmax_over_labels_and_negatives(void)
-{
-    stand_in_use("softmax", 2);
-    PeLabels *labels = make_labels("1 0|0.8 0.6|0 1", "0.96 0.28", "{}");
-    const float x[2] = {1, 0};
-    PeScore scores[5];
-    int n = pe_labels_score(labels, x, 5, 0, scores);
-    double sum = 1 + exp(-20) + exp(-100) + exp(-4);
-    g_assert_cmpint(n, ==, 3); // the negative is not reported
-    g_assert_cmpint(scores[0].index, ==, 0);
-    g_assert_cmpstr(scores[0].name, ==, "1 0");
-    assert_near(scores[0].score, 1 / sum, 1e-6);
-    assert_near(scores[0].similarity, 1, 1e-6);
-    g_assert_cmpint(scores[1].index, ==, 1);
-    assert_near(scores[1].score, exp(-20) / sum, 1e-13);
-    assert_near(scores[1].similarity, 0.8, 1e-6);
-    g_assert_cmpint(scores[2].index, ==, 2);
-    pe_labels_unref(labels);
-}
-
-static void
-reports_the_best_first_and_ties_by_index(void)
-{
-    stand_in_use("ties", 2);
-    // 4 and 1 are best and equal; all probabilities but these are far below.
-    PeLabels *labels = make_labels("0 1|2 0|0 2|0 3|3 0", NULL, "{}");
-    const float x[2] = {1, 0};
-    PeScore scores[5];
-    static const int order[] = {1, 4, 0, 2, 3};
-    for (int top_k = 0; top_k <= 5; top_k++) {
-        int n = pe_labels_score(labels, x, top_k, 0, scores);
-        g_assert_cmpint(n, ==, top_k);
-        for (int i = 0; i < n; i++)
-            g_assert_cmpint(scores[i].index, ==, order[i]);
-    }
-    pe_labels_unref(labels);
-}
-
-static void
-applies_the_larger_threshold(void)
-{
-    stand_in_use("threshold", 2);
-    g_autofree char *path =
-        g_build_filename(stand_in.folder, "labels.json", NULL);
-    static const char json[] =
-        "{\"labels\": [{\"name\": \"1 0\", \"threshold\": 0.6},"
-        "{\"name\": \"2 0\", \"threshold\": 0.1}, \"0 1\"],"
-        "\"templates\": [\"{}\"]}";
-    g_assert_true(g_file_set_contents(path, json, -1, NULL));
-    PeLabelSpec *spec = pe_label_spec_load(path, NULL);
-    PeLabels *labels =
-        pe_labels_new(stand_in_engine, stand_in.tokenizer, spec, NULL);
-    pe_label_spec_free(spec);
-
-    const float x[2] = {1, 0}; // probabilities 0.5, 0.5, 0
-    PeScore scores[3];
-    g_assert_cmpint(pe_labels_score(labels, x, 1, 0, scores), ==, 1);
-    g_assert_cmpint(scores[0].index, ==, 1);
-    g_assert_cmpint(pe_labels_score(labels, x, 3, 0, scores), ==, 2);
-    g_assert_cmpint(scores[1].index, ==, 2);
-    g_assert_cmpint(pe_labels_score(labels, x, 3, 0.4f, scores), ==, 1);
-    g_assert_cmpint(pe_labels_score(labels, x, 3, 0.7f, scores), ==, 0);
-    pe_labels_unref(labels);
-}
-
-static void
-reports_nothing_for_a_vector_that_is_not_finite(void)
-{
-    stand_in_use("bad-clip", 2);
-    PeLabels *labels = make_labels("1 0|0 1", NULL, "{}");
-    const float x[2] = {NAN, 0};
-    PeScore scores[2];
-    g_assert_cmpint(pe_labels_score(labels, x, 2, 0, scores), ==, 0);
-    pe_labels_unref(labels);
-}
-
 static void
 add_tests(void)
 {
     g_test_add_func("/labels/average", averages_unit_vectors_of_prompts);
-    g_test_add_func("/labels/version", numbers_every_set);
-    g_test_add_func("/labels/finite", refuses_vectors_that_are_not_finite);
     g_test_add_func("/labels/failure", passes_on_the_failure_of_the_engine);
     g_test_add_func("/labels/no-text", needs_a_text_tower);
     g_test_add_func("/labels/similar", warns_about_labels_that_hardly_differ);
+    g_test_add_func("/labels/twins",
+                    warns_about_labels_that_become_the_same_tokens);
+    g_test_add_func("/labels/many-twins",
+                    counts_the_same_tokens_that_it_does_not_tell);
     g_test_add_func("/labels/cut", warns_about_cut_texts_also_when_cached);
     g_test_add_func("/labels/many-cut",
                     counts_the_cut_texts_that_it_does_not_tell);
@@ -306,12 +265,6 @@ add_tests(void)
     g_test_add_func("/labels/other-fingerprint",
                     changes_its_fingerprint_with_whatever_changes_scores);
     g_test_add_func("/labels/set-name", is_called_what_its_json_says);
-    g_test_add_func("/score/softmax",
-                    scores_by_softmax_over_labels_and_negatives);
-    g_test_add_func("/score/order", reports_the_best_first_and_ties_by_index);
-    g_test_add_func("/score/threshold", applies_the_larger_threshold);
-    g_test_add_func("/score/finite",
-                    reports_nothing_for_a_vector_that_is_not_finite);
 }
 
 int

@@ -5,7 +5,9 @@
 A path in backticks names something that exists. A fenced block follows a line
 that names a file in backticks, and shows that file without its licence line.
 Comments name files that exist, and the first of a source names the source. The
-tables of folders in CONTRIBUTING are the rules of check_layers.py.
+tables of folders in CONTRIBUTING are the rules of check_layers.py. Variables of
+the environment that sources read are in a document or a manual page, and those
+in manual pages are read.
 """
 
 import pathlib
@@ -14,8 +16,8 @@ import sys
 
 from check_layers import LAYERS, ROOMS
 
-FOLDERS = ("bench", "core", "cuda", "docs", "gst", "models", "scripts", "tests",
-           "tools", r"\.ci")
+FOLDERS = ("bench", "core", "cuda", "docs", "gst", "models", "pipelines", "scripts",
+           "tests", "tools", r"\.ci")
 # `core/pe.h`, `models/demo/`, `tests/gpu/run build`; no patterns.
 PATH = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)[`\s]")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -26,6 +28,9 @@ UPSTREAM = re.compile(r"core/vision_encoder/|models/eva\.py")
 SOURCES = (".c", ".h", ".cu", ".cpp")
 ROOM = re.compile(r"^\| `core/(\w+)/` \| [^|]* \|$", re.MULTILINE)
 FOLDER = re.compile(r"^\| `([\w/]+)/` \| [^|]* \| (.*) \|$", re.MULTILINE)
+READ = re.compile(r'getenv\("(\w+)"\)')
+VARIABLES = re.compile(r"^\.BR? ((?:[A-Z_]{2,}(?:\W+|$))+)$", re.MULTILINE)
+OF_GSTREAMER = {"GST_DEBUG", "GST_PLUGIN_PATH"}
 LICENCE = re.compile(r"^(//|#) SPDX-License-Identifier: [^\n]*\n+")
 
 
@@ -93,12 +98,33 @@ def find_other_names(root, path, text):
         yield f"{path.relative_to(root)}: does not begin with its own name"
 
 
+def find_other_variables(root, path, text):
+    """Of the folder of manual pages, and of what programs and elements read."""
+    if path.name != "CONTRIBUTING.md":
+        return
+    pages = {p: p.read_text() for p in (root / "docs" / "man").glob("*.man")}
+    told = "".join(pages.values()).replace("\\-", "-") + "".join(
+        p.read_text() for p in list_documents(root))
+    read = set()
+    for source in list_sources(root):
+        if source.relative_to(root).parts[0] in ("core", "gst", "pipelines", "tools"):
+            read |= set(READ.findall(source.read_text()))
+    for name in sorted(read):
+        if not re.search(rf"\b{name}\b", told):
+            yield f"the variable {name} is in no document"
+    for page, source in pages.items():
+        for names in VARIABLES.findall(source):
+            for name in re.findall(r"[A-Z_]+", names):
+                if name not in read | OF_GSTREAMER:
+                    yield f"{page.relative_to(root)}: nothing reads {name}"
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     documents = {p: p.read_text() for p in list_documents(root)}
     sources = {p: p.read_text() for p in list_sources(root)}
     checks = [(find_missing_paths, documents), (find_other_listings, documents),
-              (find_other_rules, documents),
+              (find_other_rules, documents), (find_other_variables, documents),
               (find_stale_comments, sources), (find_other_names, sources)]
     print(f"1..{len(checks)}")
     failed = False

@@ -15,31 +15,63 @@ import sys
 GSTREAMER = r"gst/"
 CUDA = r"(cuda|cublas|cudnn|nv)"
 # Rooms of core/: each sees those above it.
-ROOMS = ("base", "checkpoint", "model", "text", "device", "tower", "engine",
-         "labels")
+ROOMS = ("base", "checkpoint", "model", "text", "device", "tower", "queue",
+         "engine", "labels", "events", "search")
 # What a device implements, and what it may call.
-DEVICE = {"core/pe.h", "core/base/", "core/device/backend.h",
-          "core/device/preprocess.h", "core/device/resize_cache.h"}
+DEVICE = {"core/pe.h", "core/pebench.h", "core/base/",
+          "core/device/backend.h",
+          "core/device/formats.h", "core/device/preprocess.h",
+          "core/device/resize_cache.h"}
 LAYERS = {
-    f"core/{room}": ({"core/pe.h"} | {f"core/{r}/" for r in ROOMS[:i]},
+    f"core/{room}": ({"core/pe.h", "core/pebench.h"} | {f"core/{r}/" for r in ROOMS[:i]},
                      f"{GSTREAMER}|{CUDA}")
     for i, room in enumerate(ROOMS)
 } | {
     "core": (set(), f"{GSTREAMER}|{CUDA}"),
     "core/device/cpu": (DEVICE, f"{GSTREAMER}|{CUDA}"),
     "cuda": (DEVICE, GSTREAMER),
-    "gst": ({"core/pe.h", "gst/inference/", "gst/convert/", "gst/meta/"},
+    "gst": ({"core/pe.h", "gst/inference/", "gst/convert/", "gst/meta/",
+             "gst/overlay/", "gst/score/"},
             "(cuda|cublas|cudnn)"),
     "gst/convert": ({"gst/meta/", "gst/video/"}, "(cuda|cublas|cudnn)"),
-    "gst/inference": ({"core/pe.h", "gst/meta/", "gst/result/",
+    "gst/database": ({"core/pe.h"}, f"{GSTREAMER}|{CUDA}"),
+    "gst/engine": ({"core/pe.h"}, "(cuda|cublas|cudnn)"),
+    "gst/events": ({"core/pe.h", "gst/meta/", "gst/video/"},
+                   "(cuda|cublas|cudnn)"),
+    "gst/inference": ({"core/pe.h", "gst/engine/", "gst/events/",
+                       "gst/labels/", "gst/meta/", "gst/result/",
                        "gst/video/"},
                       "(cuda|cublas|cudnn)"),
+    "gst/kafka": ({"core/pe.h", "gst/sink/"}, "(cuda|cublas|cudnn)"),
+    "gst/labels": ({"core/pe.h", "gst/engine/", "gst/events/", "gst/meta/",
+                    "gst/result/", "gst/video/"},
+                   "(cuda|cublas|cudnn)"),
     "gst/meta": ({"core/pe.h"}, CUDA),
+    "gst/mqtt": ({"core/pe.h", "gst/sink/"}, "(cuda|cublas|cudnn)"),
+    "gst/overlay": ({"gst/meta/"}, "(cuda|cublas|cudnn)"),
     "gst/result": ({"core/pe.h", "gst/meta/", "gst/video/"},
                    "(cuda|cublas|cudnn)"),
+    "gst/score": ({"core/pe.h", "gst/engine/", "gst/labels/", "gst/meta/",
+                   "gst/result/", "gst/video/"},
+                  "(cuda|cublas|cudnn)"),
+    "gst/sink": ({"core/pe.h", "gst/labels/gstpeproperty.h", "gst/spool/"},
+                 "(cuda|cublas|cudnn|mosquitto|librdkafka)"),
+    "gst/spool": ({"core/pe.h", "gst/database/"}, f"{GSTREAMER}|{CUDA}"),
     "gst/video": ({"core/pe.h"}, "(cuda|cublas|cudnn)"),
-    "pipelines": ({"core/pe.h", "gst/meta/", "gst/video/"}, CUDA),
-    "tools": ({"core/pe.h", "gst/video/"}, CUDA),
+    "pipelines": ({"core/pe.h", "gst/convert/gstpewebvtt.h", "gst/meta/",
+                   "gst/video/", "pipelines/http/", "tools/program_output.h"},
+                  CUDA),
+    "pipelines/http": ({"core/pe.h"}, f"{GSTREAMER}|{CUDA}"),
+    "pipelines/index": ({"core/pe.h", "gst/database/"}, f"{GSTREAMER}|{CUDA}"),
+    "pipelines/search": ({"core/pe.h", "gst/video/", "pipelines/http/",
+                          "pipelines/index/", "pipelines/tag/", "tools/"},
+                         CUDA),
+    "pipelines/tag": ({"core/pe.h", "gst/meta/", "gst/video/",
+                       "pipelines/index/", "tools/"}, CUDA),
+    "tools": ({"core/pe.h", "core/pebench.h", "gst/video/"}, CUDA),
+    "tools/calibrate": ({"core/pe.h", "gst/video/", "tools/"}, CUDA),
+    "tools/eval": ({"core/pe.h", "gst/video/", "tools/"}, CUDA),
+    "tools/labels": ({"core/pe.h", "gst/video/", "tools/"}, CUDA),
 }
 MAX_SOURCES = 15  # .c files of a folder
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)

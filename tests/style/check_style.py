@@ -99,6 +99,14 @@ def has_no_leftovers(path, text):
             yield f"{path}:{number}: {line.strip()}"
 
 
+def has_whole_headings(path, text):
+    """A line that is too long is cut by clang-format."""
+    lines = text.split("\n")
+    for number, (line, behind) in enumerate(zip(lines, lines[1:]), 1):
+        if line.startswith("// ---- ") and re.fullmatch("// -+", behind):
+            yield f"{path}:{number}: the heading has a second line"
+
+
 def find_clang_format():
     for name in ("clang-format-14", "clang-format"):
         if shutil.which(name):
@@ -125,7 +133,7 @@ def main():
     paths = list_files(root)
     texts = read_texts(root, paths)
     checks = [has_clean_blanks, has_spdx_line, is_short, has_short_functions,
-              has_no_leftovers]
+              has_no_leftovers, has_whole_headings]
     results = {c.__name__: [w for p, t in texts.items() for w in c(p, t)]
                for c in checks}
     results["is_formatted"] = check_format(root, paths)

@@ -53,6 +53,7 @@ fake_open(const PeEngineParams *params, GError **error)
                                                           : params->precision;
     d->batch_size = params->batch_size ? params->batch_size : 4;
     d->text_idle_us = (fake.text_idle_ms ? fake.text_idle_ms : 60000) * 1000;
+    fake.n_threads = params->n_threads;
     g_atomic_int_inc(&fake.n_opened);
     return d;
 }
@@ -188,6 +189,18 @@ fake_measure_gemm(PeRunner *runner, int batch)
     return batch;
 }
 
+static double
+fake_measure_peak(PeRunner *runner, int n_threads)
+{
+    return 10 * n_threads;
+}
+
+static int
+fake_profile(PeRunner *runner, PeOperation *operations, int n)
+{
+    return n + 1;
+}
+
 static PeSlot *
 fake_slot_new(PeRunner *runner)
 {
@@ -205,15 +218,16 @@ fake_slot_free(PeRunner *runner, PeSlot *slot)
 }
 
 static bool
-fake_ingest(PeRunner *runner, PeSlot *slot, const PeFrame *frame,
-            GError **error)
+fake_ingest(PeRunner *runner, PeSlot *const *slots, const PeFrame *frame,
+            const PeRect *regions, int n, GError **error)
 {
+    int width = frame->crop.width > 0 ? frame->crop.width : frame->width;
     if (frame->width == 0) {
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT, "an empty frame");
         return false;
     }
-    *(float *)slot =
-        (float)(frame->crop.width > 0 ? frame->crop.width : frame->width);
+    for (int i = 0; i < n; i++)
+        *(float *)slots[i] = (float)(regions ? regions[i].width : width);
     return true;
 }
 
@@ -227,6 +241,8 @@ const PeRunnerOps fake_runner_ops = {
     .drop_texts = fake_drop_texts,
     .now = fake_now,
     .measure_gemm = fake_measure_gemm,
+    .measure_peak = fake_measure_peak,
+    .profile = fake_profile,
     .slot_new = fake_slot_new,
     .slot_free = fake_slot_free,
     .ingest = fake_ingest,

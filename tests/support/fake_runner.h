@@ -13,6 +13,7 @@ typedef struct {
     int n_opened, n_loaded, n_closed;
     int n_closed_at_load; // how many were closed when the last one was loaded
     bool tell_close;      // print "closed"
+    int n_threads;        // that the last one was opened with
     int n_slots;          // alive
     int load_ms, batch_ms;
     PeError batch_error; // with fail_batches

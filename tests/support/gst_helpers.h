@@ -18,6 +18,9 @@
 
 // gst_init() and g_test_init(), then the tests, then everything is cleaned up.
 int run_gst_tests(int argc, char **argv, void (*add_tests)(void));
+// The same with the model in this file in place of the tiny one.
+int run_gst_tests_on(const char *path, int argc, char **argv,
+                     void (*add_tests)(void));
 
 // The path of the tiny model.
 const char *tiny_model_path(void);
@@ -26,7 +29,10 @@ const char *tiny_model_path(void);
 // on a command line
 // ("clip-length=2 mode=exact"), in NULL.
 GstElement *make_inference(const char *properties);
-// The same in a harness that plays and has FRAME_CAPS.
+// An element (taken) in a harness that plays, not live, with a bus of its own
+// and frames of these caps.
+GstHarness *play_element(GstElement *element, const char *caps);
+// make_inference() in that, with FRAME_CAPS.
 GstHarness *play_inference(const char *properties);
 // The end of a harness and of its element's bus.
 void stop(GstHarness *h);
@@ -36,6 +42,8 @@ bool have_elements(const char *const *names);
 
 // Of a result, without embedding and labels.
 extern const GstPeResultFields example_fields;
+// The same with everything else that can be known.
+extern const GstPeResultFields full_fields;
 
 // The floats of its embedding, which it must have; borrowed.
 GBytes *get_embedding(const GstPeResult *result);
@@ -47,6 +55,9 @@ GstBuffer *make_frame(int index);
 void push_frames(GstHarness *h, int first, int n);
 // Pull a buffer, or fail after some seconds.
 GstBuffer *pull(GstHarness *h);
+// The embedding that one buffer, which is taken, leaves with. Returns a
+// reference.
+GBytes *embed_buffer(GstHarness *h, GstBuffer *buffer);
 // Pull n buffers; returns how many carried a result.
 int pull_frames(GstHarness *h, int n);
 

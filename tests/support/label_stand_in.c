@@ -42,6 +42,12 @@ pe_model_get_name(const PeModel *model)
     return "fake model";
 }
 
+const char *
+pe_model_get_path(const PeModel *model)
+{
+    return stand_in.model_path;
+}
+
 const PeTextConfig *
 pe_model_get_text(const PeModel *model)
 {
@@ -88,6 +94,17 @@ pe_engine_embed_texts(PeEngine *e, const PeTokenizer *t,
     return true;
 }
 
+bool
+pe_engine_embed_frames(PeEngine *e, const PeFrame *frames, int n, float *out,
+                       GError **error)
+{
+    for (int i = 0; i < n; i++)
+        memcpy(out + (size_t)i * (size_t)stand_in.dim, frames[i].planes[0],
+               sizeof *out * (size_t)stand_in.dim);
+    stand_in.n_pictures += n;
+    return true;
+}
+
 static void
 remember_warning(PeLogLevel level, const char *message, void *user_data)
 {
@@ -100,11 +117,22 @@ stand_in_use(const char *fingerprint, int dim)
 {
     g_assert_cmpint(dim, <=, MAX_DIM);
     stand_in.dim = dim;
-    stand_in.n_texts = 0;
+    stand_in.n_texts = stand_in.n_pictures = 0;
     stand_in.broken = false;
     stand_in.text = &text_config;
     stand_in.fingerprint = fingerprint;
+    g_free(stand_in.model_path);
+    stand_in.model_path = g_strdup("");
     g_ptr_array_set_size(stand_in.warnings, 0);
+}
+
+PeLabels *
+make_labels_of(PeLabelSpec *spec, GError **error)
+{
+    PeLabels *labels =
+        pe_labels_new(stand_in_engine, stand_in.tokenizer, spec, error);
+    pe_label_spec_free(spec);
+    return labels;
 }
 
 PeLabels *
@@ -113,12 +141,11 @@ make_labels(const char *text, const char *negatives, const char *templates)
     g_autoptr(GError) error = NULL;
     PeLabelSpec *spec = pe_label_spec_parse(text, &error);
     g_assert_no_error(error);
-    g_assert_true(pe_label_spec_add_negatives(spec, negatives, NULL));
+    g_assert_true(pe_label_spec_add_negatives(
+        spec, negatives ? negatives : "none", NULL));
     g_assert_true(pe_label_spec_set_templates(spec, templates, NULL));
-    PeLabels *labels =
-        pe_labels_new(stand_in_engine, stand_in.tokenizer, spec, &error);
+    PeLabels *labels = make_labels_of(spec, &error);
     g_assert_no_error(error);
-    pe_label_spec_free(spec);
     return labels;
 }
 
@@ -155,6 +182,7 @@ stand_in_run(int argc, char **argv, void (*add_tests)(void))
     pe_tokenizer_unref(stand_in.tokenizer);
     g_ptr_array_unref(stand_in.warnings);
     remove_folder(stand_in.folder);
+    g_free(stand_in.model_path);
     g_free(stand_in.folder);
     return status;
 }

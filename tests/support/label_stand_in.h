@@ -2,7 +2,8 @@
 //
 // label_stand_in.h - what labels need of an engine and a model, without either:
 // a text that is a list of numbers is embedded as those numbers, any other as
-// noise that depends on the text. Compiled into the tests of labels, where it
+// noise that depends on the text; a frame as the floats that it points to.
+// Compiled into the tests of labels, where it
 // takes the place of the library's functions.
 
 #pragma once
@@ -14,9 +15,11 @@
 typedef struct {
     int dim;
     int n_texts; // embedded since it was last set to 0
+    int n_pictures;
     bool broken; // pe_engine_embed_texts() fails
     const PeTextConfig *text;
     const char *fingerprint;
+    char *model_path; // "" at first
     PeTokenizer *tokenizer;
     char *folder;        // for files; the cache is below it
     GPtrArray *warnings; // of char *
@@ -34,6 +37,10 @@ void stand_in_use(const char *fingerprint, int dim);
 //   out  [dim]
 void stand_in_embed(const char *text, float *out);
 
-// The labels of a list, which must be good. Returns a reference.
+// Make labels of a specification (taken), which may fail.
+PeLabels *make_labels_of(PeLabelSpec *spec, GError **error);
+
+// The labels of a list, which must be good. Without negatives there are none,
+// not even the default ones. Returns a reference.
 PeLabels *make_labels(const char *text, const char *negatives,
                       const char *templates);

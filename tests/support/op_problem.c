@@ -16,8 +16,8 @@ typedef struct {
     PeBackend *be;
 } Variant;
 
-// Three precisions of four instruction sets and of the whole.
-static Variant variants[15];
+// Four precisions of four instruction sets and of the whole.
+static Variant variants[24];
 static int n_variants;
 static PeBackend *reference;
 static bool bench;
@@ -34,6 +34,10 @@ static const Limit exact_limit = {1e-11, 1e-4};
 // one to f16, which has three bits more, 4.4e-8.
 static const Limit bf16_limit = {4e-6, 4e-2};
 static const Limit f16_limit = {6.3e-8, 5e-3};
+// What 8 bits cost a weight, whose largest is 2.4 times the RMS here.
+static const Limit int8_limit = {1e-4, 6e-2};
+// Sums are exact, so that variants differ in what surrounds them.
+static const Limit int8_variants = {1e-9, 1e-3};
 
 // ---- Inputs ---------------------------------------------------------------
 
@@ -53,7 +57,8 @@ problem_round(PePrecision precision, float v)
 int
 problem_act_size(PePrecision precision)
 {
-    return precision == PE_PRECISION_FP32 ? 4 : 2;
+    return precision == PE_PRECISION_FP32 || precision == PE_PRECISION_INT8 ? 4
+                                                                            : 2;
 }
 
 float *
@@ -227,18 +232,32 @@ compare(const char *name, const float *got, const float *expected, size_t n,
         g_test_fail();
 }
 
+static Limit
+get_limit(const Problem *p)
+{
+    int n = p->n_roundings;
+    Limit one = p->precision == PE_PRECISION_FP16 ? f16_limit : bf16_limit;
+    if (p->precision == PE_PRECISION_INT8)
+        return int8_limit;
+    if (p->precision == PE_PRECISION_FP32 || n == 0)
+        return exact_limit;
+    return (Limit){one.nmse * n, one.peak * n};
+}
+
 void
 problem_check(Problem *p)
 {
-    int n = p->precision == PE_PRECISION_FP32 ? 0 : p->n_roundings;
-    Limit one = p->precision == PE_PRECISION_FP16 ? f16_limit : bf16_limit;
-    Limit limit = n ? (Limit){one.nmse * n, one.peak * n} : exact_limit;
+    Limit limit = get_limit(p);
     g_autofree float *expected = run_on(reference, p, NULL);
     for (int i = 0; i < n_variants; i++) {
         if (variants[i].be->precision != p->precision)
             continue;
         g_autofree float *got = run_on(variants[i].be, p, variants[i].name);
         compare(variants[i].name, got, expected, p->n_out, limit);
+        if (p->precision != PE_PRECISION_INT8)
+            continue;
+        memcpy(expected, got, p->n_out * sizeof *got);
+        limit = int8_variants;
     }
     problem_clear(p);
 }
@@ -276,7 +295,8 @@ problem_open_variants(const char *device, int n_threads, bool with_bench)
 {
     static const char *const isas[] = {"c", "avx2", "avx512", "avx512bf16"};
     static const PePrecision precisions[] = {
-        PE_PRECISION_FP32, PE_PRECISION_BF16, PE_PRECISION_FP16};
+        PE_PRECISION_FP32, PE_PRECISION_BF16, PE_PRECISION_FP16,
+        PE_PRECISION_INT8};
     bench = with_bench;
     reference = pe_backend_open_reference();
     g_autofree char *forced = g_strdup(g_getenv("PE_CPU"));
@@ -286,6 +306,11 @@ problem_open_variants(const char *device, int n_threads, bool with_bench)
              j++)
             add_variant(device, isas[j], precisions[i], n_threads);
         add_variant(device, forced, precisions[i], n_threads);
+        if (strcmp(device, "cpu") != 0 || forced)
+            continue;
+        g_setenv("PE_CPU_GEMM", "onednn", TRUE);
+        add_variant(device, NULL, precisions[i], n_threads);
+        g_unsetenv("PE_CPU_GEMM");
     }
     return n_variants > 0;
 }

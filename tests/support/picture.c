@@ -16,45 +16,21 @@ picture_clear(Picture *p)
 Picture
 picture_new(PeFormat format, int w, int h, int pad, guint32 seed)
 {
-    int cw = (w + 1) / 2, ch = (h + 1) / 2;
-    int sizes[3][2] = {{w, h}};
-    switch (format) {
-    case PE_FORMAT_RGB:
-    case PE_FORMAT_BGR:
-        sizes[0][0] = 3 * w;
-        break;
-    case PE_FORMAT_RGBX:
-    case PE_FORMAT_BGRX:
-        sizes[0][0] = 4 * w;
-        break;
-    case PE_FORMAT_YUY2:
-        sizes[0][0] = 4 * cw;
-        break;
-    case PE_FORMAT_NV12:
-        sizes[1][0] = 2 * cw;
-        sizes[1][1] = ch;
-        break;
-    case PE_FORMAT_P010:
-        sizes[0][0] = 2 * w;
-        sizes[1][0] = 4 * cw;
-        sizes[1][1] = ch;
-        break;
-    case PE_FORMAT_I420:
-        sizes[1][0] = sizes[2][0] = cw;
-        sizes[1][1] = sizes[2][1] = ch;
-        break;
-    case PE_FORMAT_GRAY8:
-        break;
-    }
     Picture p = {.frame = {.format = format, .width = w, .height = h}};
     g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
-    for (int i = 0; i < 3 && sizes[i][0]; i++) {
-        size_t size = (size_t)(sizes[i][0] + pad) * (size_t)sizes[i][1];
+    for (int i = 0; i < 3; i++) {
+        int line, n_lines;
+        pe_frame_plane_size(&p.frame, i, &line, &n_lines);
+        if (!n_lines)
+            continue;
+        // Nothing behind the last line may be read.
+        size_t size =
+            (size_t)(line + pad) * (size_t)(n_lines - 1) + (size_t)line;
         p.planes[i] = g_malloc(size);
         for (size_t j = 0; j < size; j++)
             p.planes[i][j] = (uint8_t)g_rand_int(rand);
         p.frame.planes[i] = p.planes[i];
-        p.frame.strides[i] = sizes[i][0] + pad;
+        p.frame.strides[i] = line + pad;
     }
     return p;
 }
@@ -65,8 +41,9 @@ picture_squash(PePixelsFunc func, const PeFrame *frame, int out_w, int out_h)
     g_autoptr(GError) error = NULL;
     g_assert_true(pe_frame_check(frame, &error));
     PeRect crop = pe_frame_get_crop(frame);
-    PeResizeAxis *x = pe_resize_axis_new(crop.width, out_w);
-    PeResizeAxis *y = pe_resize_axis_new(crop.height, out_h);
+    bool swaps = pe_orientation_swaps_axes(frame->orientation);
+    PeResizeAxis *x = pe_resize_axis_new(crop.width, swaps ? out_h : out_w);
+    PeResizeAxis *y = pe_resize_axis_new(crop.height, swaps ? out_w : out_h);
     PePixels p = {.rgb = g_malloc((size_t)(3 * out_w * out_h))};
     size_t size = pe_pixels_layout(&p, frame, x, y, NULL);
     uint8_t *scratch = aligned_alloc(64, (size + 63) / 64 * 64);

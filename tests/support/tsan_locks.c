@@ -9,10 +9,14 @@
 // after its "acquire" of the same address.
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <gst/gst.h>
+#include <pthread.h>
 #include <sanitizer/tsan_interface.h>
+#include <threads.h>
 
 // GLib defines some as macros too.
+#undef g_once_init_enter
 #undef g_once_init_leave
 #undef g_object_ref
 
@@ -80,7 +84,18 @@ g_cond_wait_until(GCond *cond, GMutex *mutex, gint64 end_time)
     return signalled;
 }
 
-// The fast path of g_once_init_enter() is an atomic load in its caller.
+// The fast path of g_once_init_enter() is an atomic load in its caller; who
+// comes here waits for somebody else's end.
+gboolean
+g_once_init_enter(volatile void *location)
+{
+    REAL(g_once_init_enter);
+    gboolean is_first = real(location);
+    if (!is_first)
+        __tsan_acquire((void *)location);
+    return is_first;
+}
+
 void
 g_once_init_leave(volatile void *location, gsize result)
 {
@@ -91,16 +106,57 @@ g_once_init_leave(volatile void *location, gsize result)
 
 // ---- References -------------------------------------------------------------
 //
-// Who drops the last one frees what the others have written.
+// Who drops the last one frees what the others have written. That it is the
+// last is known only when the memory is given back: until then, others may drop
+// theirs.
+
+// What the thread is dropping a reference of.
+static __thread void *dropped;
 
 #define UNREF(type, name) \
     void name(type object) \
     { \
         REAL(name); \
+        void *outer = dropped; \
+        dropped = (void *)object; \
         __tsan_release((void *)object); \
         __tsan_acquire((void *)object); \
         real(object); \
+        dropped = outer; \
     }
+
+static inline void
+acquire_freed(void *memory)
+{
+    if (memory)
+        __tsan_acquire(memory);
+    if (dropped)
+        __tsan_acquire(dropped);
+}
+
+// Not instrumented, so that they jump to the real ones: who called is what the
+// suppressions of libraries look at.
+#define JUMPS __attribute__((no_sanitize("thread")))
+
+JUMPS void(g_free)(gpointer memory)
+{
+    REAL(g_free);
+    acquire_freed(memory);
+    real(memory);
+}
+
+JUMPS void
+g_slice_free1(gsize size, gpointer memory)
+{
+    REAL(g_slice_free1);
+    acquire_freed(memory);
+    real(size, memory);
+}
+
+// A box begins with what its user put there. That may be an atomic, and when it
+// is stored, the sanitizer forgets what was released at its address. The count
+// is in front of it.
+#define COUNT_OF(box) ((char *)(box) - sizeof(gsize))
 
 // What the thread's release of a box is to clear it with.
 static __thread GDestroyNotify clear_box;
@@ -111,7 +167,7 @@ acquire_and_clear(gpointer box)
 {
     GDestroyNotify clear = clear_box;
 
-    __tsan_acquire(box);
+    __tsan_acquire(COUNT_OF(box));
     if (clear)
         clear(box);
 }
@@ -124,7 +180,7 @@ g_atomic_rc_box_release_full(gpointer box, GDestroyNotify clear)
     GDestroyNotify outer = clear_box;
 
     clear_box = clear;
-    __tsan_release(box);
+    __tsan_release(COUNT_OF(box));
     real(box, acquire_and_clear);
     clear_box = outer;
 }
@@ -143,6 +199,27 @@ UNREF(gpointer, g_object_unref)
 UNREF(gpointer, gst_object_unref)
 UNREF(GstMiniObject *, gst_mini_object_unref)
 UNREF(GBytes *, g_bytes_unref)
+
+// ---- Names ------------------------------------------------------------------
+
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+
+// Copied into a block that all threads share, under a lock inside the library.
+#define NAME(type, name) \
+    type name(const char *string) \
+    { \
+        REAL(name); \
+        AnnotateIgnoreWritesBegin(__FILE__, __LINE__); \
+        type result = real(string); \
+        AnnotateIgnoreWritesEnd(__FILE__, __LINE__); \
+        return result; \
+    }
+
+NAME(GQuark, g_quark_from_string)
+NAME(GQuark, g_quark_from_static_string)
+NAME(const char *, g_intern_string)
+NAME(const char *, g_intern_static_string)
 
 // ---- Queues -----------------------------------------------------------------
 
@@ -184,6 +261,30 @@ gst_bus_post(GstBus *bus, GstMessage *message)
     return real(bus, message);
 }
 
+// Leaves an object that others use as well to them.
+GstMiniObject *
+gst_mini_object_make_writable(GstMiniObject *object)
+{
+    REAL(gst_mini_object_make_writable);
+    __tsan_release(object);
+    return real(object);
+}
+
+// ---- Pads -------------------------------------------------------------------
+
+// What cannot go on is released inside the library, by a call that cannot be
+// overridden.
+#define PUSH(result, name, type) \
+    result name(GstPad *pad, type *object) \
+    { \
+        REAL(name); \
+        __tsan_release(object); \
+        return real(pad, object); \
+    }
+
+PUSH(GstFlowReturn, gst_pad_push, GstBuffer)
+PUSH(gboolean, gst_pad_push_event, GstEvent)
+
 // ---- Calls ------------------------------------------------------------------
 
 typedef struct {
@@ -215,4 +316,92 @@ gst_element_call_async(GstElement *element, GstElementCallAsyncFunc func,
 
     *call = (Call){gst_object_ref(element), func, data, destroy};
     g_thread_unref(g_thread_new("call", run_call, call));
+}
+
+// ---- Threads of C11 ---------------------------------------------------------
+
+// librdkafka has those. The sanitizer knows only POSIX's, which glibc makes
+// them of; in a thread that it does not know, it crashes.
+typedef struct {
+    thrd_start_t start;
+    void *data;
+} Start;
+
+static void *
+run_start(void *data)
+{
+    Start start = *(Start *)data;
+
+    g_free(data);
+    return (void *)(gintptr)start.start(start.data);
+}
+
+int
+thrd_create(thrd_t *thread, thrd_start_t start, void *data)
+{
+    Start *both = g_new(Start, 1);
+
+    *both = (Start){start, data};
+    return pthread_create(thread, NULL, run_start, both) ? thrd_error
+                                                         : thrd_success;
+}
+
+int
+thrd_join(thrd_t thread, int *result)
+{
+    void *value;
+
+    if (pthread_join(thread, &value))
+        return thrd_error;
+    if (result)
+        *result = (int)(gintptr)value;
+    return thrd_success;
+}
+
+int
+mtx_lock(mtx_t *lock)
+{
+    return pthread_mutex_lock((pthread_mutex_t *)lock) ? thrd_error
+                                                       : thrd_success;
+}
+
+int
+mtx_unlock(mtx_t *lock)
+{
+    return pthread_mutex_unlock((pthread_mutex_t *)lock) ? thrd_error
+                                                         : thrd_success;
+}
+
+int
+cnd_wait(cnd_t *condition, mtx_t *lock)
+{
+    return pthread_cond_wait((pthread_cond_t *)condition,
+                             (pthread_mutex_t *)lock)
+               ? thrd_error
+               : thrd_success;
+}
+
+int
+cnd_timedwait(cnd_t *condition, mtx_t *lock, const struct timespec *until)
+{
+    int code = pthread_cond_timedwait((pthread_cond_t *)condition,
+                                      (pthread_mutex_t *)lock, until);
+
+    return code == 0           ? thrd_success
+           : code == ETIMEDOUT ? thrd_timedout
+                               : thrd_error;
+}
+
+int
+cnd_signal(cnd_t *condition)
+{
+    return pthread_cond_signal((pthread_cond_t *)condition) ? thrd_error
+                                                            : thrd_success;
+}
+
+int
+cnd_broadcast(cnd_t *condition)
+{
+    return pthread_cond_broadcast((pthread_cond_t *)condition) ? thrd_error
+                                                               : thrd_success;
 }

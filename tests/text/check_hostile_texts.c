@@ -224,7 +224,7 @@ refuses_broken_label_files(void)
               "a"),
          "offset 0"},
         {"half a gzip", repeated("", "label\n", 1000, ""), "gzip", GZIP_HALF},
-        {"gzip bomb", zeros(64 << 20), "too large", GZIP},
+        {"gzip bomb", zeros(65 << 20), "too large", GZIP},
         {"deep lists", repeated("", "[", 1000000, ""), "deeply"},
         {"deep prompts",
          repeated("[{\"name\": \"a\", \"prompts\": ", "[", 1000000, ""),

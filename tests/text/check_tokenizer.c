@@ -221,15 +221,16 @@ symbol_of_byte(int byte)
     return (gunichar)(256 + below);
 }
 
-// The tiny vocabulary as Hugging Face writes it.
+static const char *const tiny_merges[TINY_MERGES][2] = {
+    {"c", "a"},      {"ca", "t</w>"}, {"d", "o"},
+    {"do", "g</w>"}, {"a", "t</w>"},  {"o", "o"},
+};
+
+// The ids of the tiny vocabulary as Hugging Face writes them, an object.
 static char *
-write_json(const char *name, bool pairs)
+make_ids(void)
 {
-    static const char *const merges[TINY_MERGES][2] = {
-        {"c", "a"},      {"ca", "t</w>"}, {"d", "o"},
-        {"do", "g</w>"}, {"a", "t</w>"},  {"o", "o"},
-    };
-    GString *vocab = g_string_new(NULL), *list = g_string_new(NULL);
+    GString *vocab = g_string_new("{");
     int id = 0;
     for (int other = 0; other < 2; other++) {
         for (int b = 0; b < 256; b++) {
@@ -245,19 +246,28 @@ write_json(const char *name, bool pairs)
             id++;
         }
     }
-    for (int i = 0; i < TINY_MERGES; i++) {
-        const char *left = merges[i][0], *right = merges[i][1];
-        g_string_append_printf(vocab, "\"%s%s\":%d,", left, right, 512 + i);
-        g_string_append_printf(list,
-                               pairs ? "%s[\"%s\",\"%s\"]" : "%s\"%s %s\"",
-                               i ? "," : "", left, right);
-    }
+    for (int i = 0; i < TINY_MERGES; i++)
+        g_string_append_printf(vocab, "\"%s%s\":%d,", tiny_merges[i][0],
+                               tiny_merges[i][1], 512 + i);
+    g_string_append_printf(vocab,
+                           "\"<|startoftext|>\":%d,\"<|endoftext|>\":%d}",
+                           TINY_START, TINY_END);
+    return g_string_free(vocab, FALSE);
+}
+
+// A tokenizer.json.
+static char *
+write_json(const char *name, bool pairs)
+{
+    g_autoptr(GString) list = g_string_new(NULL);
+    for (int i = 0; i < TINY_MERGES; i++)
+        g_string_append_printf(
+            list, pairs ? "%s[\"%s\",\"%s\"]" : "%s\"%s %s\"", i ? "," : "",
+            tiny_merges[i][0], tiny_merges[i][1]);
+    g_autofree char *ids = make_ids();
     g_autofree char *text = g_strdup_printf(
-        "{\"model\":{\"type\":\"BPE\",\"vocab\":{%s\"<|startoftext|>\":%d,"
-        "\"<|endoftext|>\":%d},\"merges\":[%s]}}",
-        vocab->str, TINY_START, TINY_END, list->str);
-    g_string_free(vocab, TRUE);
-    g_string_free(list, TRUE);
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":%s,\"merges\":[%s]}}", ids,
+        list->str);
     return write_file(name, text, strlen(text));
 }
 
@@ -265,10 +275,13 @@ static void
 reads_every_format_alike(void)
 {
     PeTokenizer *reference = open_tiny();
+    g_autofree char *ids = make_ids();
     char *paths[] = {
         write_gzip("tiny.txt.gz", tiny),
         write_json("strings.json", false),
         write_json("pairs.json", true),
+        write_file("merges.txt", tiny, strlen(tiny)),
+        write_file("vocab.json", ids, strlen(ids)),
     };
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
         g_autoptr(GError) error = NULL;
@@ -283,6 +296,34 @@ reads_every_format_alike(void)
         g_free(paths[i]);
     }
     pe_tokenizer_unref(reference);
+}
+
+// Other ids than CLIP's count, and ids alone are no vocabulary.
+static void
+takes_ids_and_merges_together(void)
+{
+    g_autofree char *ids = make_ids();
+    g_autofree char *merges = write_file("merges.txt", tiny, strlen(tiny));
+    g_autofree char *path = write_file("vocab.json", ids, strlen(ids));
+    // The ids of "cat" and "dog" change places.
+    strstr(ids, "\"cat</w>\":513")[strlen("\"cat</w>\":51")] = '5';
+    strstr(ids, "\"dog</w>\":515")[strlen("\"dog</w>\":51")] = '3';
+    g_free(write_file("vocab.json", ids, strlen(ids)));
+    g_autoptr(GError) error = NULL;
+    PeTokenizer *tokenizer = pe_tokenizer_open(merges, &error);
+    g_assert_no_error(error);
+    int found[4];
+    pe_tokenizer_encode(tokenizer, "cat dog", 4, found, NULL);
+    static const int expected[4] = {TINY_START, DOG, CAT, TINY_END};
+    g_assert_cmpmem(found, sizeof found, expected, sizeof expected);
+    pe_tokenizer_unref(tokenizer);
+
+    g_remove(merges);
+    g_assert_null(pe_tokenizer_open(path, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_FILE);
+    g_test_message("%s", error->message);
+    g_assert_nonnull(strstr(error->message, "merges.txt"));
+    g_remove(path);
 }
 
 // ---- Merges ---------------------------------------------------------------
@@ -490,6 +531,7 @@ main(int argc, char **argv)
     g_test_add_func("/tokenizer/once",
                     parses_an_unchanged_file_once_while_it_is_in_use);
     g_test_add_func("/tokenizer/formats", reads_every_format_alike);
+    g_test_add_func("/tokenizer/pair", takes_ids_and_merges_together);
     g_test_add_func("/tokenizer/merges", merges_as_the_definition_does);
     g_test_add_func("/tokenizer/cut", cuts_long_texts_and_says_what_is_lost);
     g_test_add_func("/tokenizer/special",

@@ -13,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "support"))
+from safetensors_file import read_safetensors  # noqa: E402
+
 PROGRAM, DATA = sys.argv[1], pathlib.Path(sys.argv[2])
 TINY = DATA / "checkpoints"
 
@@ -22,24 +25,6 @@ def run(*args):
     done = subprocess.run([PROGRAM, *map(str, args)], capture_output=True,
                           text=True, check=False)
     return done.returncode, done.stdout, done.stderr
-
-
-def read_safetensors(path):
-    """name -> (dtype, shape, bytes), and the metadata"""
-    data = pathlib.Path(path).read_bytes()
-    size, = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8:8 + size])
-    metadata = header.pop("__metadata__", {})
-    body = data[8 + size:]
-    end = 0
-    tensors = {}
-    for name, entry in header.items():
-        begin, stop = entry["data_offsets"]
-        assert begin == end, f"{name}: a hole before it"
-        end = stop
-        tensors[name] = (entry["dtype"], entry["shape"], body[begin:stop])
-    assert end == len(body), "bytes behind the last tensor"
-    return tensors, metadata
 
 
 def read_sorted(path):
@@ -126,6 +111,37 @@ def rounds_to_bf16_and_drops_the_text(folder):
         assert data == to_bf16(expected[name][2]), name
 
 
+def spares_the_file_that_it_reads(folder):
+    model = folder / "model.safetensors"
+    content = (TINY / "tiny_core_cls.meta.safetensors").read_bytes()
+    model.write_bytes(content)
+    (folder / "link.safetensors").symlink_to(model.name)
+    (folder / "hard.safetensors").hardlink_to(model)
+    (folder / "sub").mkdir()
+    for name in ("model.safetensors", "./model.safetensors",
+                 "sub/../model.safetensors", "link.safetensors",
+                 "hard.safetensors"):
+        out = f"{folder}/{name}"
+        status, text, err = run("convert", model, out)
+        assert (status, text) == (2, ""), (name, status, err)
+        assert "same file" in err and str(model) in err and out in err, err
+        assert model.read_bytes() == content
+    status, _, err = run("convert", folder / "link.safetensors", model)
+    assert status == 2 and "same file" in err, (status, err)
+
+
+def says_when_nothing_becomes_smaller(folder):
+    source = TINY / "tiny_core_cls.meta.safetensors"
+    half, again = folder / "half.safetensors", folder / "again.safetensors"
+    status, _, err = run("convert", source, half, "--precision", "fp16")
+    assert status == 0 and "smaller" not in err, err
+    status, _, err = run("convert", half, again)
+    assert status == 0 and f"{half} was f16 already" in err, err
+    assert "no smaller" in err, err
+    status, _, err = run("convert", half, again, "--vision-only")
+    assert status == 0 and "smaller" not in err, err
+
+
 def checks_the_cpu(_):
     status, out, err = run("check", TINY / "tiny_core_cls.meta.pt", "--json",
                            "--device", "cpu", "--precision", "fp32")
@@ -137,6 +153,7 @@ def checks_the_cpu(_):
 
 TESTS = [tells_usage_apart_from_failure, inspects_a_checkpoint,
          writes_metas_names_and_values, rounds_to_bf16_and_drops_the_text,
+         spares_the_file_that_it_reads, says_when_nothing_becomes_smaller,
          checks_the_cpu]
 
 

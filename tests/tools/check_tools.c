@@ -355,6 +355,7 @@ names_what_is_missing(void)
         RUN("pe-embed", "-m", model, "-t", "x", "-d", "/nonexistent"),
         RUN("pe-bench", "-m", "/nonexistent"),
         RUN("pe-bench", "-c", "/nonexistent"),
+        RUN("pe-bench", "-m", model, "--labels", "/nonexistent"),
     };
     for (size_t i = 0; i < G_N_ELEMENTS(runs); i++) {
         g_assert_cmpint(runs[i].status, ==, 1);
@@ -368,8 +369,9 @@ names_what_is_missing(void)
 static void
 measures_and_ends_with_json(void)
 {
-    Run r = RUN("pe-bench", "-m", model, "-d", "cpu", "-b", "2", "-s", "0.1",
-                "--texts", "3", "--pipeline", "--json");
+    Run r =
+        RUN("pe-bench", "-m", model, "-d", "cpu", "-b", "2", "-s", "0.1",
+            "--texts", "3", "--labels", "30,20", "--streams", "3", "--json");
     g_assert_cmpint(r.status, ==, 0);
     g_strchomp(r.out);
     g_autoptr(GPtrArray) lines = parse_lines(strrchr(r.out, '\n') + 1);
@@ -382,15 +384,22 @@ measures_and_ends_with_json(void)
         "gflops",
         "gemm_gflops",
         "fraction_of_gemm",
+        "peak_gflops",
+        "peak_gflops_of_one_core",
+        "fraction_of_peak",
         "texts_per_s",
+        "us_per_score",
         "pipeline_images_per_s",
         "pipeline_fraction",
+        "streams_images_per_s",
+        "streams_fraction",
     };
     for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
         g_test_message("%s", numbers[i]);
         g_assert_cmpfloat(json_object_get_double_member(o, numbers[i]), >, 0);
     }
     g_assert_cmpint(json_object_get_int_member(o, "batch"), ==, 2);
+    g_assert_cmpint(json_object_get_int_member(o, "streams"), ==, 3);
     clear(&r);
 }
 

@@ -7,8 +7,8 @@
 //
 // Any safetensors file with a "config" in its metadata, weights "w.*" and
 // inputs "in.*" takes part. Without arguments: the files in tests/data, on
-// the reference backend and on the CPU in fp32 and bf16. Every compared group
-// of tensors is one line with its value and its limit.
+// the reference backend and on the CPU in fp32, bf16 and int8. Every compared
+// group of tensors is one line with its value and its limit.
 
 #include "core/tower/text.h"
 #include "core/tower/vision.h"
@@ -21,6 +21,7 @@
 #define MAX_ABS_FP32 5e-5
 #define MIN_COSINE_FP32 0.9999995
 #define MIN_COSINE_16BIT 0.999
+#define MIN_COSINE_INT8 0.9998
 
 typedef struct {
     char *path;
@@ -82,7 +83,10 @@ compare(Run *run, const char *name, const float *got, size_t n)
     double diff = max_abs_diff(got, want, n);
     double cosine = min_cosine(got, want, n, dim);
     bool exact = run->what->precision == PE_PRECISION_FP32;
-    double least = exact ? MIN_COSINE_FP32 : MIN_COSINE_16BIT;
+    double least = exact ? MIN_COSINE_FP32
+                   : run->what->precision == PE_PRECISION_INT8
+                       ? MIN_COSINE_INT8
+                       : MIN_COSINE_16BIT;
     bool ok = cosine >= least && (!exact || diff <= MAX_ABS_FP32);
     g_autofree char *limit =
         exact ? g_strdup_printf(" (limit %.0e)", MAX_ABS_FP32) : g_strdup("");
@@ -369,7 +373,8 @@ main(int argc, char **argv)
         {"fixtures", 0, 0, G_OPTION_ARG_FILENAME, &dir, "Folder of files",
          "DIR"},
         {"device", 0, 0, G_OPTION_ARG_STRING, &device, "cpu, cuda:0", "D"},
-        {"precision", 0, 0, G_OPTION_ARG_STRING, &nick, "fp32, bf16", "P"},
+        {"precision", 0, 0, G_OPTION_ARG_STRING, &nick, "fp32, bf16, int8",
+         "P"},
         {NULL},
     };
     g_test_init(&argc, &argv, NULL);
@@ -399,6 +404,7 @@ main(int argc, char **argv)
         add_case(paths->pdata[i], NULL, PE_PRECISION_FP32);
         add_case(paths->pdata[i], "cpu", PE_PRECISION_FP32);
         add_case(paths->pdata[i], "cpu", PE_PRECISION_BF16);
+        add_case(paths->pdata[i], "cpu", PE_PRECISION_INT8);
     }
     return g_test_run();
 }

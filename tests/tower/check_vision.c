@@ -49,7 +49,7 @@ new_slot(uint8_t *rgb)
                      .planes = {rgb},
                      .strides = {3 * size}};
     PeSlot *slot = be->ops->slot_new(be, size, size);
-    g_assert_true(be->ops->ingest(be, slot, &frame, &error));
+    g_assert_true(be->ops->ingest(be, &slot, &frame, NULL, 1, &error));
     g_assert_no_error(error);
     return slot;
 }

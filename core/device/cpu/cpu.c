@@ -4,8 +4,11 @@
 // and is overwritten by the best variants that the machine has, and its
 // threads. Knows no operation from the inside.
 
-#include "onednn.h"
+#include "int8/int8.h"
+#include "onednn/choice.h"
+#include "onednn/onednn.h"
 #include "ops.h"
+#include "profile.h"
 
 #include "core/base/cores.h"
 
@@ -32,8 +35,10 @@ machine_isa(void)
         !__builtin_cpu_supports("avx512dq") ||
         !__builtin_cpu_supports("avx512vl"))
         return PE_ISA_AVX2;
-    return __builtin_cpu_supports("avx512bf16") ? PE_ISA_AVX512BF16
-                                                : PE_ISA_AVX512;
+    return __builtin_cpu_supports("avx512bf16") &&
+                   __builtin_cpu_supports("avx512vnni")
+               ? PE_ISA_AVX512BF16
+               : PE_ISA_AVX512;
 #else
     return PE_ISA_C;
 #endif
@@ -71,11 +76,12 @@ resolve_precision(PePrecision *precision, PeIsa isa, GError **error)
         return true;
     case PE_PRECISION_FP32:
     case PE_PRECISION_BF16:
+    case PE_PRECISION_INT8:
         return true;
     default:
         g_set_error(error, PE_ERROR, PE_ERROR_DEVICE,
                     "precision %s is not available on cpu (available: fp32, "
-                    "bf16)",
+                    "bf16, int8)",
                     pe_precision_nick(*precision));
         return false;
     }
@@ -111,19 +117,25 @@ use_isa(PeCpu *cpu)
     case PE_ISA_C:
         break;
     case PE_ISA_AVX2:
+        cpu->peak = pe_peak_avx2;
         pe_linear_init_avx2(cpu);
+        pe_int8_init_avx2(cpu);
         pe_attention_init_avx2(cpu);
         pe_norm_init_avx2(cpu);
         pe_pool_init_avx2(cpu);
         break;
     case PE_ISA_AVX512:
+        cpu->peak = pe_peak_avx512;
         pe_linear_init_avx512(cpu);
+        pe_int8_init_avx512(cpu);
         pe_attention_init_avx512(cpu);
         pe_norm_init_avx512(cpu);
         pe_pool_init_avx512(cpu);
         break;
     case PE_ISA_AVX512BF16:
+        cpu->peak = pe_peak_avx512bf16;
         pe_linear_init_avx512bf16(cpu);
+        pe_int8_init_avx512bf16(cpu);
         pe_attention_init_avx512bf16(cpu);
         pe_norm_init_avx512bf16(cpu);
         pe_pool_init_avx512bf16(cpu);
@@ -143,12 +155,30 @@ describe(PeCpu *cpu)
     if (cpu->be.precision == PE_PRECISION_BF16 && cpu->isa < PE_ISA_AVX512BF16)
         g_string_append_printf(s, ", %s weights, fp32 arithmetic",
                                cpu->isa == PE_ISA_C ? "fp32" : "bf16");
+    if (cpu->int8)
+        g_string_append(s, ", int8 weights, fp32 attention");
 #ifdef PE_HAVE_ONEDNN
     g_autofree char *version = pe_onednn_version();
-    if (cpu->onednn)
+    if (cpu->choice)
         g_string_append_printf(s, ", %s", version);
 #endif
     cpu->description = g_string_free(s, FALSE);
+}
+
+static void
+cpu_close(PeBackend *be)
+{
+    PeCpu *cpu = (PeCpu *)be;
+#ifdef PE_HAVE_ONEDNN
+    pe_choice_clear(cpu);
+    pe_onednn_clear(cpu);
+#endif
+    pe_int8_clear(cpu);
+    pe_cpu_profile_clear(cpu);
+    pe_resize_cache_free(cpu->resizes);
+    pe_block_free(cpu->scratch);
+    g_free(cpu->description);
+    g_free(cpu);
 }
 
 static PeBackend *
@@ -165,9 +195,13 @@ cpu_open(const PeBackendParams *params, GError **error)
     PeCpu *cpu = cpu_new(isa, precision, n_threads);
     use_isa(cpu);
 #ifdef PE_HAVE_ONEDNN
-    if (!limited)
-        pe_onednn_init(cpu);
+    if (!limited && pe_onednn_init(cpu) && !pe_choice_init(cpu, error)) {
+        cpu_close(&cpu->be);
+        return NULL;
+    }
 #endif
+    if (precision == PE_PRECISION_INT8)
+        pe_int8_init(cpu);
     describe(cpu);
     return &cpu->be;
 }
@@ -178,19 +212,6 @@ pe_backend_open_reference(void)
     PeCpu *cpu = cpu_new(PE_ISA_C, PE_PRECISION_FP32, 1);
     describe(cpu);
     return &cpu->be;
-}
-
-static void
-cpu_close(PeBackend *be)
-{
-    PeCpu *cpu = (PeCpu *)be;
-#ifdef PE_HAVE_ONEDNN
-    pe_onednn_clear(cpu);
-#endif
-    pe_resize_cache_free(cpu->resizes);
-    pe_block_free(cpu->scratch);
-    g_free(cpu->description);
-    g_free(cpu);
 }
 
 static const char *
@@ -248,4 +269,6 @@ const PeBackendOps pe_backend_cpu = {
     .pool = pe_pool_c,
     .gather = pe_gather_c,
     .convert = pe_convert_c,
+    .profile = pe_cpu_profile,
+    .peak_flops = pe_cpu_peak_flops,
 };

@@ -76,6 +76,9 @@ pe_linear_free_c(PeBackend *be, PeLinear *l)
         return;
     pe_block_free(l->bias);
     pe_block_free(l->weight);
+    pe_block_free(l->col_scales);
+    pe_block_free(l->in_scales);
+    pe_block_free(l->finer);
     g_free(l);
 }
 
@@ -105,8 +108,8 @@ gelu(float x)
     return 0.5f * x * (1 + erff(x * (float)G_SQRT2 * 0.5f));
 }
 
-static void
-store(PeDtype act, PeEpilogue epilogue, void *y, size_t i, float v)
+void
+pe_linear_finish_c(PeDtype act, PeEpilogue epilogue, void *y, size_t i, float v)
 {
     switch (epilogue) {
     case PE_EPILOGUE_RESIDUAL:
@@ -146,8 +149,9 @@ pe_linear_c(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
             const float *w = (const float *)l->weight + i * k;
             float bias = l->bias ? l->bias[i] : 0;
             for (int r = 0; r < n_rows; r++)
-                store(be->act, epilogue, y, (size_t)(first + r) * n + i,
-                      dot(block + (size_t)r * k, w, l->k) + bias);
+                pe_linear_finish_c(be->act, epilogue, y,
+                                   (size_t)(first + r) * n + i,
+                                   dot(block + (size_t)r * k, w, l->k) + bias);
         }
     }
     if (epilogue == PE_EPILOGUE_ROPE)

@@ -12,19 +12,13 @@
 
 #define TASK_ROWS 16
 
-INLINE Vec
-load_n(const float *p, int n)
-{
-    return n < VF ? load_act_n(PE_DTYPE_F32, p, 0, n) : load(p);
-}
-
 INLINE void
 layernorm_row(PeDtype type, void *y, size_t at, const float *x, const float *w,
               const float *b, int d, float eps)
 {
     Vec sum = splat(0), squares = splat(0);
     for (int i = 0; i < d; i += VF)
-        sum += load_n(x + i, d - i);
+        sum += load_left(x + i, d - i);
     float mean = sum_of(sum) / (float)d;
     int i = 0;
     for (; i + VF <= d; i += VF) {

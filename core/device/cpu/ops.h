@@ -31,8 +31,20 @@ typedef struct {
 
     void *scratch; // n_threads pieces, see pe_cpu_scratch()
     size_t scratch_size;
-    PeResizeCache *resizes;  // of PeResizeAxis
-    struct PeOnednn *onednn; // NULL: our own linears
+    PeResizeCache *resizes;    // of PeResizeAxis
+    struct PeOnednn *onednn;   // NULL: not in use
+    struct PeChoice *choice;   // between oneDNN and our own; NULL: our own
+    struct PeProfile *profile; // NULL: not counting
+
+    // See int8/int8.h. NULL: weights have more bits.
+    struct PeInt8 *int8;
+    int int8_columns; // of a panel
+    void (*int8_linear)(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
+                        const PeRope *rope, void *y, const void *x, int rows);
+
+    // FLOP/s of the calling thread in the type of what is multiplied, from
+    // registers alone. NULL: not known.
+    double (*peak)(PeDtype type);
 
     // Rotates q and k of [rows, 3 * d], the second half of a ROPE linear.
     void (*rope)(PeBackend *be, void *y, const PeRope *rope, int rows, int d);
@@ -44,6 +56,9 @@ struct PeLinear {
     float *bias;  // [n] f32; NULL: none
     void *weight; // in the layout of the variant that made it
     struct PeOnednnLinear *onednn;
+    // [n] and [k] of weights with 8 bits, see int8/int8.h; else NULL.
+    float *col_scales, *in_scales;
+    int *finer; // columns of those that have a second byte
 };
 
 // Element i of an array of type f32 or bf16.
@@ -91,6 +106,9 @@ PeLinear *pe_linear_new_c(PeBackend *be, const PeLinearParams *params);
 void pe_linear_free_c(PeBackend *be, PeLinear *l);
 void pe_linear_c(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
                  const PeRope *rope, void *y, const void *x, int rows);
+// Element i of y from its sum and bias; ROPE is not turned.
+void pe_linear_finish_c(PeDtype act, PeEpilogue epilogue, void *y, size_t i,
+                        float v);
 void pe_rope_c(PeBackend *be, void *y, const PeRope *rope, int rows, int d);
 
 // attention.c
@@ -120,17 +138,19 @@ void pe_convert_c(PeBackend *be, void *y, const float *x, size_t n);
 PeResizeCache *pe_cpu_resizes_new(void);
 PeSlot *pe_slot_new_c(PeBackend *be, int width, int height);
 void pe_slot_free_c(PeBackend *be, PeSlot *slot);
-bool pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame,
-                 GError **error);
+bool pe_ingest_c(PeBackend *be, PeSlot *const *slots, const PeFrame *frame,
+                 const PeRect *regions, int n, GError **error);
 void pe_patchify_c(PeBackend *be, void *y, PeSlot *const *slots, int b,
                    int patch, int k_padded);
 
 // *_simd.c: put an instruction set's variants of the entries into the table.
 #define PE_DECLARE_ISA(isa) \
     void pe_linear_init_##isa(PeCpu *cpu); \
+    void pe_int8_init_##isa(PeCpu *cpu); \
     void pe_attention_init_##isa(PeCpu *cpu); \
     void pe_norm_init_##isa(PeCpu *cpu); \
-    void pe_pool_init_##isa(PeCpu *cpu)
+    void pe_pool_init_##isa(PeCpu *cpu); \
+    double pe_peak_##isa(PeDtype type)
 
 PE_DECLARE_ISA(avx2);
 PE_DECLARE_ISA(avx512);

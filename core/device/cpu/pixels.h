@@ -10,9 +10,10 @@
 #include "ops.h"
 
 #define PE_PIXEL_LANES 16
-// Columns of a frame that are converted at a time, so that they stay in the
-// first cache.
-#define PE_PIXEL_TILE 256
+// Columns of a frame that are converted at a time, at the most, so that they
+// stay in the first cache. 16 rows of them are no multiple of 4 KiB, which
+// would put all channels into the same few lines of the cache.
+#define PE_PIXEL_TILE 384
 
 // What two neighbouring inputs are multiplied with: (high << 16) + low each.
 // The high parts of an output's weights add up to 128 at the most, so that sums
@@ -31,22 +32,35 @@ typedef struct {
     PePairWeights *weights; // [out_size, max]
 } PePairs;
 
+// An axis in segments: where an output's inputs begin, the one before it is in
+// the middle of its own, so that every input adds to two outputs at the most.
+// All segments are equally long, because a processor mispredicts the end of
+// loops that differ; what they have too much weighs 0.
+typedef struct {
+    int pairs;              // of a segment
+    int *first;             // [out_size + 1] pair
+    PePairWeights *weights; // [out_size + 1, pairs, 2] for the output that
+                            // ends, i - 1, and the one that begins, i
+} PeSegments;
+
 // One frame on its way. Widths of lines are padded to PE_PIXEL_LANES.
 typedef struct {
     PeFrame frame; // trimmed
     const PeResizeAxis *x, *y;
-    uint8_t *rgb; // u8 [3, y->out_size, x->out_size], planar
+    uint8_t *rgb;      // u8 [3, height, width] of the picture, planar
+    PePlacement place; // in each plane of rgb
 
-    int channels;  // C: 1 for GRAY8, else 3
-    int width;     // of a frame line, padded
+    int channels;  // C: 1 for grey, else 3
+    int width;     // of a frame line up to the crop's end, padded
     int out_width; // of an output line, padded
     int ring_pairs;
 
     // Scratch memory.
     uint8_t *rows;    // [C][16][PE_PIXEL_TILE]
-    uint8_t *columns; // [width / 2][C][16][2]
+    uint8_t *columns; // [width / 2 + x_segments.pairs][C][16][2]
     uint8_t *ring;    // [ring_pairs][C][out_width][2]
-    PePairs x_pairs, y_pairs;
+    PeSegments x_segments;
+    PePairs y_pairs;
 } PePixels;
 
 // Fill the layout for a frame that has been checked and point it into

@@ -53,6 +53,27 @@ sums_add(Sums *s, const uint8_t *in, const PePairWeights *w)
         s->b, _mm256_madd_epi16(_mm256_unpackhi_epi8(v, zero), low));
 }
 
+// The same to two sums, with weights of each.
+INLINE void
+sums_add_twice(Sums *s, Sums *t, const uint8_t *in, const PePairWeights *w,
+               const PePairWeights *x)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)in);
+    __m256i zero = _mm256_setzero_si256();
+    __m256i a = _mm256_unpacklo_epi8(v, zero);
+    __m256i b = _mm256_unpackhi_epi8(v, zero);
+    __m256i low = spread_word(w->low);
+    s->high = _mm256_add_epi16(s->high,
+                               _mm256_maddubs_epi16(v, spread_word(w->high)));
+    s->a = _mm256_add_epi32(s->a, _mm256_madd_epi16(a, low));
+    s->b = _mm256_add_epi32(s->b, _mm256_madd_epi16(b, low));
+    low = spread_word(x->low);
+    t->high = _mm256_add_epi16(t->high,
+                               _mm256_maddubs_epi16(v, spread_word(x->high)));
+    t->a = _mm256_add_epi32(t->a, _mm256_madd_epi16(a, low));
+    t->b = _mm256_add_epi32(t->b, _mm256_madd_epi16(b, low));
+}
+
 // out [LANES]
 INLINE void
 sums_store(const Sums *s, uint8_t *out)
@@ -116,6 +137,14 @@ sums_add(Sums *s, const uint8_t *in, const PePairWeights *w)
     int32_t w1 = w->high[1] * 65536 + w->low[1];
     for (int i = 0; i < LANES; i++)
         s->lanes[i] += in[2 * i] * w0 + in[2 * i + 1] * w1;
+}
+
+INLINE void
+sums_add_twice(Sums *s, Sums *t, const uint8_t *in, const PePairWeights *w,
+               const PePairWeights *x)
+{
+    sums_add(s, in, w);
+    sums_add(t, in, x);
 }
 
 // Weights are positive and their sum is 2^22 within one for each tap, so that

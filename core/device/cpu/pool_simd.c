@@ -27,12 +27,6 @@ typedef struct {
     size_t stride;
 } Pool;
 
-INLINE Vec
-load_channels(PeDtype type, const void *p, size_t at, int left)
-{
-    return left < VF ? load_act_n(type, p, at, left) : load_act(type, p, at);
-}
-
 // `tokens` x `heads` scores, both constants where this is inlined: of tokens
 // i.. of an image, with heads h...
 INLINE void
@@ -49,11 +43,11 @@ score(PeDtype act, const Pool *p, int tokens, int heads, int image, int i,
         Vec x[TOKENS];
 #pragma GCC unroll 2
         for (int t = 0; t < tokens; t++)
-            x[t] = load_channels(act, p->x, row + (size_t)t * d + (size_t)c,
+            x[t] = load_act_left(act, p->x, row + (size_t)t * d + (size_t)c,
                                  p->d - c);
 #pragma GCC unroll 4
         for (int j = 0; j < heads; j++) {
-            Vec u = load_channels(PE_DTYPE_F32, p->u,
+            Vec u = load_act_left(PE_DTYPE_F32, p->u,
                                   (size_t)(h + j) * d + (size_t)c, p->d - c);
 #pragma GCC unroll 2
             for (int t = 0; t < tokens; t++)
@@ -110,7 +104,7 @@ add_tokens(PeDtype act, const Pool *pool, int heads, float *sums,
         for (int h = 0; h < heads; h++)
             sum[h] = load(sums + h * CHANNELS + at);
         for (int i = from; i < to; i++) {
-            Vec x = load_channels(act, pool->x, first + i * d + (size_t)at,
+            Vec x = load_act_left(act, pool->x, first + i * d + (size_t)at,
                                   cols - at);
 #pragma GCC unroll 8
             for (int h = 0; h < heads; h++)

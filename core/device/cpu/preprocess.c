@@ -41,6 +41,29 @@ take(uint8_t *scratch, size_t *size, size_t n)
     return piece;
 }
 
+// The weight of input i, 0 or 1, of a pair.
+static void
+set_weight(PePairWeights *pair, int i, int32_t weight)
+{
+    pair->low[i] = (int16_t)weight;
+    pair->high[i] = (int8_t)((weight - pair->low[i]) / 65536);
+    pair->high[i + 2] = pair->high[i];
+}
+
+// An axis begins at `offset` of the frame, for these and what follows.
+static int
+first_pair(const PeResizeAxis *axis, int o, int offset)
+{
+    return (offset + axis->first[o]) / 2;
+}
+
+// The pair behind those of output o.
+static int
+end_pair(const PeResizeAxis *axis, int o, int offset)
+{
+    return (offset + axis->first[o] + axis->count[o] + 1) / 2;
+}
+
 static void
 take_pairs(PePairs *pairs, const PeResizeAxis *axis, uint8_t *scratch,
            size_t *size)
@@ -54,23 +77,66 @@ take_pairs(PePairs *pairs, const PeResizeAxis *axis, uint8_t *scratch,
         take(scratch, size, n * (size_t)pairs->max * sizeof *pairs->weights);
 }
 
-// The axis begins at `offset` of the frame.
 static void
 fill_pairs(PePairs *pairs, const PeResizeAxis *axis, int offset)
 {
     for (int o = 0; o < axis->out_size; o++) {
         const int32_t *w = axis->weights + (size_t)o * (size_t)axis->taps;
         PePairWeights *out = pairs->weights + (size_t)o * (size_t)pairs->max;
-        int first = offset + axis->first[o], n = axis->count[o];
-        pairs->first[o] = first / 2;
-        pairs->count[o] = (first + n + 1) / 2 - first / 2;
+        int first = first_pair(axis, o, offset);
+        pairs->first[o] = first;
+        pairs->count[o] = end_pair(axis, o, offset) - first;
         memset(out, 0, (size_t)pairs->count[o] * sizeof *out);
-        for (int k = 0; k < n; k++) {
-            PePairWeights *pair = &out[(first % 2 + k) / 2];
-            int i = (first + k) % 2;
-            pair->low[i] = (int16_t)w[k];
-            pair->high[i] = (int8_t)((w[k] - pair->low[i]) / 65536);
-            pair->high[i + 2] = pair->high[i];
+        for (int k = 0; k < axis->count[o]; k++) {
+            int x = offset + axis->first[o] + k;
+            set_weight(&out[x / 2 - first], x % 2, w[k]);
+        }
+    }
+}
+
+// How long segments have to be.
+static int
+segment_pairs(const PeResizeAxis *axis, int offset)
+{
+    int last = axis->out_size - 1, first = first_pair(axis, last, offset);
+    int n = (end_pair(axis, last, offset) - first + 1) / 2;
+    for (int o = 0; o < last; o++) {
+        int next = first_pair(axis, o + 1, offset);
+        n = MAX(n, next - first_pair(axis, o, offset));
+        n = MAX(n, end_pair(axis, o, offset) - next);
+    }
+    return n;
+}
+
+static void
+take_segments(PeSegments *segments, const PeResizeAxis *axis, int offset,
+              uint8_t *scratch, size_t *size)
+{
+    size_t n = (size_t)axis->out_size + 1;
+    segments->pairs = segment_pairs(axis, offset);
+    segments->first = take(scratch, size, n * sizeof *segments->first);
+    segments->weights =
+        take(scratch, size,
+             n * (size_t)segments->pairs * 2 * sizeof *segments->weights);
+}
+
+static void
+fill_segments(PeSegments *segments, const PeResizeAxis *axis, int offset)
+{
+    const int n = axis->out_size, pairs = segments->pairs;
+    for (int o = 0; o < n; o++)
+        segments->first[o] = first_pair(axis, o, offset);
+    segments->first[n] =
+        MIN(segments->first[n - 1] + pairs, end_pair(axis, n - 1, offset));
+    memset(segments->weights, 0,
+           (size_t)(n + 1) * (size_t)pairs * 2 * sizeof *segments->weights);
+    for (int o = 0; o < n; o++) {
+        const int32_t *w = axis->weights + (size_t)o * (size_t)axis->taps;
+        for (int k = 0; k < axis->count[o]; k++) {
+            int x = offset + axis->first[o] + k;
+            int i = x / 2 < segments->first[o + 1] ? o : o + 1;
+            int at = i * pairs + x / 2 - segments->first[i];
+            set_weight(&segments->weights[2 * at + (i == o)], x % 2, w[k]);
         }
     }
 }
@@ -82,20 +148,26 @@ pe_pixels_layout(PePixels *p, const PeFrame *frame, const PeResizeAxis *x,
     p->frame = pe_frame_trim(frame);
     p->x = x;
     p->y = y;
-    p->channels = frame->format == PE_FORMAT_GRAY8 ? 1 : 3;
-    p->width = pad(p->frame.width);
+    bool swaps = pe_orientation_swaps_axes(frame->orientation);
+    p->place =
+        pe_placement(frame->orientation, swaps ? y->out_size : x->out_size,
+                     swaps ? x->out_size : y->out_size);
+    p->channels =
+        pe_format_layout(frame->format)->colours == PE_COLOURS_GREY ? 1 : 3;
+    p->width = pad(p->frame.crop.x + p->frame.crop.width);
     p->out_width = pad(x->out_size);
     p->ring_pairs = y->taps / 2 + 1 + PE_PIXEL_LANES / 2;
 
     size_t size = 0, c = (size_t)p->channels;
+    take_segments(&p->x_segments, x, p->frame.crop.x, scratch, &size);
+    take_pairs(&p->y_pairs, y, scratch, &size);
     p->rows = take(scratch, &size, c * PE_PIXEL_LANES * PE_PIXEL_TILE);
-    p->columns = take(scratch, &size, c * PE_PIXEL_LANES * (size_t)p->width);
+    size_t width = (size_t)(p->width + 2 * p->x_segments.pairs);
+    p->columns = take(scratch, &size, c * PE_PIXEL_LANES * width);
     p->ring = take(scratch, &size,
                    (size_t)p->ring_pairs * c * 2 * (size_t)p->out_width);
-    take_pairs(&p->x_pairs, x, scratch, &size);
-    take_pairs(&p->y_pairs, y, scratch, &size);
     if (scratch) {
-        fill_pairs(&p->x_pairs, x, p->frame.crop.x);
+        fill_segments(&p->x_segments, x, p->frame.crop.x);
         fill_pairs(&p->y_pairs, y, p->frame.crop.y);
     }
     return size;
@@ -170,27 +242,41 @@ squash(const PeCpu *cpu, PeSlot *slot, const PeFrame *frame,
     return true;
 }
 
-bool
-pe_ingest_c(PeBackend *be, PeSlot *slot, const PeFrame *frame, GError **error)
+static bool
+ingest_crop(const PeCpu *cpu, PeSlot *slot, const PeFrame *frame,
+            GError **error)
 {
-    const PeCpu *cpu = (PeCpu *)be;
-    if (frame->memory != PE_MEMORY_HOST) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "the frame lies in device memory, which the cpu backend "
-                    "cannot read");
-        return false;
-    }
     if (!pe_frame_check(frame, error))
         return false;
     PeRect crop = pe_frame_get_crop(frame);
-    PeResizeTable *x =
-        pe_resize_cache_get(cpu->resizes, crop.width, slot->width, error);
+    bool swaps = pe_orientation_swaps_axes(frame->orientation);
+    PeResizeTable *x = pe_resize_cache_get(
+        cpu->resizes, crop.width, swaps ? slot->height : slot->width, error);
     PeResizeTable *y =
-        x ? pe_resize_cache_get(cpu->resizes, crop.height, slot->height, error)
+        x ? pe_resize_cache_get(cpu->resizes, crop.height,
+                                swaps ? slot->width : slot->height, error)
           : NULL;
     bool ok = y && squash(cpu, slot, frame, x->data, y->data, error);
     pe_resize_cache_put(cpu->resizes, x);
     pe_resize_cache_put(cpu->resizes, y);
+    return ok;
+}
+
+bool
+pe_ingest_c(PeBackend *be, PeSlot *const *slots, const PeFrame *frame,
+            const PeRect *regions, int n, GError **error)
+{
+    bool ok = frame->memory == PE_MEMORY_HOST;
+    if (!ok)
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "the frame lies in device memory, which the cpu backend "
+                    "cannot read");
+    for (int i = 0; ok && i < n; i++) {
+        PeFrame part = *frame;
+        if (regions)
+            part.crop = regions[i];
+        ok = ingest_crop((PeCpu *)be, slots[i], &part, error);
+    }
     return ok;
 }
 

@@ -5,22 +5,22 @@
 // PE_ISA set to its name, and are written in the compiler's vector types;
 // intrinsics appear here alone.
 //
-// Matrix products work on words of four bytes: one f32, or two bf16 of
-// neighbouring k. dot() adds the products of one word pair, so that both types
+// Matrix products work on words of four bytes: one f32, or two bf16 or i16 of
+// neighbouring k. dot() adds the products of one word pair, so that all types
 // share every loop.
 
 #pragma once
 
 #include "ops.h"
 
+#include "core/base/vec.h"
+
 #include <immintrin.h>
 #include <math.h>
 
 #ifdef __AVX512F__
-#define VF 16 // floats in a vector
 #define TILE_ROWS 12
 #else
-#define VF 8
 #define TILE_ROWS 6
 #endif
 // Columns of a tile and of a packed panel: two vectors, so that a tile's sums
@@ -31,20 +31,9 @@
 #define PE_CONCAT(a, b) PE_CONCAT2(a, b)
 #define PE_SIMD(name) PE_CONCAT(name, PE_ISA)
 
-#define INLINE static inline __attribute__((always_inline))
-
-typedef float Vec __attribute__((vector_size(4 * VF)));
 typedef uint32_t VecWord __attribute__((vector_size(4 * VF)));
 typedef int32_t VecInt __attribute__((vector_size(4 * VF)));
 typedef uint16_t VecHalf __attribute__((vector_size(2 * VF)));
-
-INLINE Vec
-load(const float *p)
-{
-    Vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
 
 INLINE void
 store(float *p, Vec v)
@@ -162,14 +151,25 @@ store_act(PeDtype type, void *p, size_t i, Vec v)
 INLINE Vec
 load_act_n(PeDtype type, const void *p, size_t i, int n)
 {
-    if (type == PE_DTYPE_F32) {
-        float x[VF] = {0};
-        memcpy(x, (const float *)p + i, (size_t)n * sizeof *x);
-        return load(x);
-    }
+    if (type == PE_DTYPE_F32)
+        return load_n((const float *)p + i, (size_t)n);
     uint16_t x[VF] = {0};
     memcpy(x, (const uint16_t *)p + i, (size_t)n * sizeof *x);
     return load_bf16(x);
+}
+
+// As many of `left` elements as a vector has, then zeros.
+INLINE Vec
+load_act_left(PeDtype type, const void *p, size_t i, int left)
+{
+    return left < VF ? load_act_n(type, p, i, MAX(left, 0))
+                     : load_act(type, p, i);
+}
+
+INLINE Vec
+load_left(const float *p, int left)
+{
+    return load_act_left(PE_DTYPE_F32, p, 0, left);
 }
 
 INLINE void
@@ -186,17 +186,56 @@ store_act_n(PeDtype type, void *p, size_t i, int n, Vec v)
     }
 }
 
+// Words at.. of a panel of product_simd.h.
+INLINE VecWord
+load_words(PeDtype type, const void *panel, size_t at)
+{
+    VecWord words;
+    if (type != PE_DTYPE_I16) {
+        memcpy(&words, (const uint32_t *)panel + at, sizeof words);
+        return words;
+    }
+    const void *pairs = (const uint16_t *)panel + at;
+#ifdef __AVX512F__
+    return (VecWord)_mm512_cvtepi8_epi16(_mm256_loadu_si256(pairs));
+#else
+    return (VecWord)_mm256_cvtepi8_epi16(_mm_loadu_si128(pairs));
+#endif
+}
+
+// sum + a b for words of two i16, and sums that are i32.
+INLINE Vec
+dot_i16(Vec sum, VecWord a, VecWord b)
+{
+#ifdef __AVX512VNNI__
+    return (Vec)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+#elif defined(__AVX512F__)
+    return (Vec)_mm512_add_epi32((__m512i)sum,
+                                 _mm512_madd_epi16((__m512i)a, (__m512i)b));
+#else
+    // As intrinsics, GCC 12 first makes all products of a tile and then has no
+    // registers left for them.
+    VecWord products;
+    __asm__("vpmaddwd %3, %2, %0\n\tvpaddd %0, %1, %1"
+            : "=&x"(products), "+x"(sum)
+            : "x"(a), "x"(b));
+    return sum;
+#endif
+}
+
 // sum + the products of the word pair.
 INLINE Vec
 dot(PeDtype type, Vec sum, VecWord a, VecWord b)
 {
     if (type == PE_DTYPE_F32)
-        return (Vec)a * (Vec)b + sum;
+        return fused((Vec)a, (Vec)b, sum);
+    if (type == PE_DTYPE_I16)
+        return dot_i16(sum, a, b);
 #ifdef __AVX512BF16__
     return (Vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
 #else
-    sum = low_half(a) * low_half(b) + sum;
-    return high_half(a) * high_half(b) + sum;
+    sum = fused(low_half(a), low_half(b), sum);
+    return fused(high_half(a), high_half(b), sum);
 #endif
 }
 

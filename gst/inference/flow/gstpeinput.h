@@ -8,20 +8,14 @@
 
 #pragma once
 
-#include "gst/inference/flow/gstpeshared.h"
-
-typedef struct _GstPeInput GstPeInput;
+#include "gst/inference/flow/gstpestream.h"
 
 // Installs the functions of both pads but those for queries. Borrows `shared`.
-GstPeInput *gst_pe_input_new(GstPeShared *shared);
-void gst_pe_input_free(GstPeInput *input);
-GstPeShared *gst_pe_input_get_shared(GstPeInput *input);
+GstPeStream *gst_pe_input_new(GstPeShared *shared);
+void gst_pe_input_free(GstPeStream *stream);
 
 // Embed with this client of the engine; borrows both until
 // gst_pe_input_stop(), which also forgets the stream. With inactive pads.
-void gst_pe_input_start(GstPeInput *input, PeEngine *engine, PeClient *client);
-void gst_pe_input_stop(GstPeInput *input);
-
-// Find out whether frames wait, before the first of them or the answer to an
-// ALLOCATION query.
-void gst_pe_input_update_mode(GstPeInput *input);
+void gst_pe_input_start(GstPeStream *stream, PeEngine *engine,
+                        PeClient *client);
+void gst_pe_input_stop(GstPeStream *stream);

@@ -4,9 +4,10 @@
 
 #include "gst/inference/flow/gstpeoutput.h"
 
-#include "gst/result/gstpeanalytics.h"
-#include "gst/result/gstpefinding.h"
-#include "gst/result/gstpemessage.h"
+#include "gst/inference/flow/gstpeclipkey.h"
+#include "gst/inference/flow/gstpelatest.h"
+#include "gst/inference/flow/gstpequery.h"
+#include "gst/labels/gstpejudge.h"
 
 GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
 #define GST_CAT_DEFAULT pe_inference_debug
@@ -14,99 +15,196 @@ GST_DEBUG_CATEGORY_EXTERN(pe_inference_debug);
 struct _GstPeOutput {
     GstPeShared *shared; // borrowed
     PeEngine *engine;    // borrowed, while started
-    guint64 sequence;    // of the next result
-    GstPeResult *latest; // that frames may carry; NULL: none
-    bool carried;        // by a frame
+    GstPeLatest latest;  // that frames may carry
+    GstPeJudge judge;
 };
+
+// Those of a named region are its own, if it has some: they came into use
+// together. Returns a reference or NULL.
+static PeLabels *
+get_labels(GstPeOutput *self, const GstPeClip *clip)
+{
+    const GstPePart *part = gst_pe_clip_get_part(clip);
+
+    if (part && part->kind == GST_PE_PART_NAMED) {
+        PeLabels *own = clip->parts->regions->regions[part->index].labels;
+        if (own)
+            return pe_labels_ref(own);
+    }
+    return gst_pe_label_source_get(&self->shared->labels);
+}
+
+// The unit embedding [dim] of a clip that has ended. false: it has none.
+static bool
+embed(GstPeOutput *self, GstPeClip *clip, int dim, float *embedding,
+      double *norm, guint *n_frames, GError **error)
+{
+    guint n_skipped;
+
+    bool ok = gst_pe_clip_embed(clip, dim, embedding, norm, n_frames,
+                                &n_skipped, error);
+    gst_pe_stats_add(&self->shared->stats, GST_PE_COUNT_SKIPPED, n_skipped);
+    return ok;
+}
 
 static GstPeResult *
 make_result(GstPeOutput *self, GstPeClip *clip, const GstPeSettings *settings,
-            GError **error)
+            const GstPeRegions *regions, GError **error)
 {
     int dim = pe_engine_get_dim(self->engine);
     g_autofree float *embedding = g_new(float, (size_t)dim);
-    guint n_frames, n_skipped;
+    const GstPePart *part = gst_pe_clip_get_part(clip);
+    double norm;
+    guint n_frames;
 
-    bool ok =
-        gst_pe_clip_embed(clip, dim, embedding, &n_frames, &n_skipped, error);
-    for (guint i = 0; i < n_skipped; i++)
-        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_SKIPPED);
-    if (!ok)
+    if (!embed(self, clip, dim, embedding, &norm, &n_frames, error))
         return NULL;
 
-    PeLabels *labels = gst_pe_label_source_get(&self->shared->labels);
-    g_autofree char *name = gst_element_get_name(self->shared->element);
-    GstPeResult *result = gst_pe_finding_to_result(&(GstPeFinding){
+    PeLabels *labels = get_labels(self, clip);
+    GstPePlaceKey key = gst_pe_clip_get_key(clip, &settings->sampler, regions);
+    GstPeFinding finding = {
         .source = clip->source,
         .stream_id = clip->stream_id,
-        .element = name,
-        .sequence = self->sequence++,
         .first = clip->first,
         .last = clip->last,
         .n_frames = n_frames,
         .reason = clip->reason,
+        .region = part ? &part->region : NULL,
         .embedding = embedding,
-        .engine = self->engine,
-        .labels = labels,
-        .top_k = settings->top_k,
-        .threshold = settings->threshold,
-        .attach_embedding = settings->attach_embedding,
-    });
+        .norm = norm,
+        .stretch = clip->stretch,
+        .sample = clip->sample,
+    };
+    GstPeResult *result = gst_pe_judge_clip(&self->judge, &settings->judge,
+                                            labels, &key, &finding);
     g_clear_pointer(&labels, pe_labels_unref);
     return result;
 }
 
-// *result, of a clip that has ended, is posted as a message too; it stays NULL
-// when the clip was cancelled. false: failed, and the error is posted.
-static bool
-finish_clip(GstPeOutput *self, GstPeClip *clip, GstPeResult **result)
+static void
+announce(GstPeOutput *self, const GstPeClip *clip, const GstPeResult *result,
+         const GstPeSettings *settings)
 {
     GstPeShared *shared = self->shared;
-    int64_t start = g_get_monotonic_time();
-    GstPeSettings settings = gst_pe_shared_get_settings(shared);
-    g_autoptr(GError) error = NULL;
 
-    *result = make_result(self, clip, &settings, &error);
-    if (*result) {
-        gst_pe_stats_count(&shared->stats, GST_PE_COUNT_CLIPS);
-        if (clip->reason != GST_PE_REASON_NONE)
-            gst_pe_stats_count(&shared->stats, GST_PE_COUNT_PARTIAL);
-        gst_pe_stats_time(&shared->stats, GST_PE_STAGE_SCORE, start);
-        if (settings.post_messages)
-            gst_element_post_message(
-                shared->element, gst_pe_message_new(GST_OBJECT(shared->element),
-                                                    *result, &clip->last));
+    gst_pe_stats_count(&shared->stats, GST_PE_COUNT_CLIPS);
+    if (clip->reason != GST_PE_REASON_NONE)
+        gst_pe_stats_count(&shared->stats, GST_PE_COUNT_PARTIAL);
+    if (settings->judge.post_messages)
+        gst_pe_judge_announce(&self->judge, result, &clip->last);
+}
+
+static GstPeFound
+describe(const GstPeClip *clip)
+{
+    const GstPePart *part = gst_pe_clip_get_part(clip);
+    GstPeFound found = {
+        .kind = GST_PE_FOUND_WHOLE, .detection = -1, .last = clip->last};
+
+    if (part && part->kind == GST_PE_PART_NAMED) {
+        found.kind = GST_PE_FOUND_NAMED;
+        found.regions = gst_pe_regions_ref(clip->parts->regions);
+        found.index = part->index;
+    } else if (clip->parts) {
+        found.kind = GST_PE_FOUND_OBJECT;
+        if (part && part->kind == GST_PE_PART_DETECTED)
+            found.detection = part->region.id;
+    }
+    return found;
+}
+
+// One clip of a sample; takes its error to the bus.
+static bool
+finish_clip(GstPeOutput *self, GstPeClip *clip, const GstPeSettings *settings,
+            const GstPeRegions *regions, GArray *found)
+{
+    int64_t start = g_get_monotonic_time();
+    g_autoptr(GError) error = NULL;
+    bool nothing = clip->tickets->len == 0;
+    GstPeResult *result =
+        nothing ? NULL : make_result(self, clip, settings, regions, &error);
+
+    if (result || nothing) {
+        GstPeFound one = describe(clip);
+        one.result = result;
+        g_array_append_val(found, one);
+    }
+    if (result) {
+        int64_t end = gst_pe_clip_get_end(clip);
+        gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_SCORE, start);
+        if (end > 0)
+            gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_PUSH, end);
+        announce(self, clip, result, settings);
     }
     if (!error || g_error_matches(error, PE_ERROR, PE_ERROR_CANCELLED))
         return true;
-    gst_pe_shared_post_error(shared, error);
+    gst_pe_failure_post(&self->shared->failure, error);
     return false;
+}
+
+// What the clips of a sample that has ended have found, an array of GstPeFound;
+// those that were cancelled have nothing. Each result is posted as a message
+// too. NULL: one failed, and the error is posted. Takes the clips.
+static GArray *
+finish_clips(GstPeOutput *self, GstPeClip *clips)
+{
+    GstPeSettings settings = gst_pe_shared_get_settings(self->shared);
+    GstPeRegions *regions =
+        gst_pe_label_source_get_regions(&self->shared->labels);
+    GArray *found = gst_pe_found_new();
+    bool ok = true;
+
+    for (GstPeClip *clip = clips; ok && clip; clip = clip->next)
+        ok = finish_clip(self, clip, &settings, regions, found);
+    gst_pe_judge_sampled(&self->judge, &settings.judge, clips->last.running_end,
+                         regions);
+    g_clear_pointer(&regions, gst_pe_regions_unref);
+    gst_pe_clip_free(clips);
+    if (!ok)
+        g_clear_pointer(&found, g_array_unref);
+    return found;
+}
+
+static void
+push_results(GstPeOutput *self, const GArray *found)
+{
+    for (guint i = 0; i < found->len; i++) {
+        const GstPeFound *one = &g_array_index(found, GstPeFound, i);
+        if (one->result)
+            gst_pe_judge_send(&self->judge, one->result, &one->last);
+    }
 }
 
 // ---- Frames ---------------------------------------------------------------
 
-static GstClockTime
-get_age(const GstPeResult *result, const GstPeItem *item)
+// Frames may carry these from now on.
+static void
+set_latest(GstPeOutput *self, const GArray *found)
 {
-    GstClockTime end = gst_pe_result_get_clip_end(result);
-    GstClockTime frame_end = gst_pe_times_get_end(
-        item->running_time, GST_BUFFER_DURATION(item->object));
-
-    if (!GST_CLOCK_TIME_IS_VALID(end) || !GST_CLOCK_TIME_IS_VALID(frame_end))
-        return GST_CLOCK_TIME_NONE;
-    return frame_end > end ? frame_end - end : 0;
+    gst_pe_stats_add(&self->shared->stats, GST_PE_COUNT_SUPERSEDED,
+                     gst_pe_latest_take(&self->latest, found));
 }
 
-// Frames may carry this result from now on. Borrows it; NULL: none.
 static void
-set_latest(GstPeOutput *self, GstPeResult *result, bool carried)
+forget_latest(GstPeOutput *self)
 {
-    if (self->latest && !self->carried)
-        gst_pe_stats_count(&self->shared->stats, GST_PE_COUNT_SUPERSEDED);
-    g_clear_pointer(&self->latest, gst_pe_result_unref);
-    if (result)
-        self->latest = gst_pe_result_ref(result);
-    self->carried = carried;
+    gst_pe_stats_add(&self->shared->stats, GST_PE_COUNT_SUPERSEDED,
+                     gst_pe_latest_forget(&self->latest));
+}
+
+// What is no longer looked at is not repeated on frames.
+static void
+keep_latest(GstPeOutput *self)
+{
+    GstPeSettings settings = gst_pe_shared_get_settings(self->shared);
+    GstPeRegions *regions =
+        gst_pe_label_source_get_regions(&self->shared->labels);
+
+    gst_pe_latest_keep(
+        &self->latest,
+        gst_pe_region_wants_whole(settings.region, regions != NULL),
+        settings.region == GST_PE_INFERENCE_REGION_ROI_LIST, regions);
+    g_clear_pointer(&regions, gst_pe_regions_unref);
 }
 
 // The frame's own clip has not ended: its result will be late.
@@ -120,10 +218,10 @@ let_go(GstPeOutput *self, GstPeClip *clip)
     gst_pe_queue_add_pending(&self->shared->queue, clip);
 }
 
-// The result of the clip that this frame ends; *result stays NULL when there is
-// none. false: the clip failed.
+// What the clips that this frame ends have found: *own stays NULL when there
+// are none. false: one failed.
 static bool
-get_own_result(GstPeOutput *self, GstPeItem *item, GstPeResult **result)
+get_own_results(GstPeOutput *self, GstPeItem *item, GArray **own)
 {
     GstPeClip *clip = g_steal_pointer(&item->clip);
 
@@ -134,69 +232,57 @@ get_own_result(GstPeOutput *self, GstPeItem *item, GstPeResult **result)
         return true;
     }
     gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_HOLD, item->arrival);
-    bool ok = finish_clip(self, clip, result);
-    gst_pe_clip_free(clip);
-    if (*result)
-        set_latest(self, *result, true);
-    return ok;
+    *own = finish_clips(self, clip);
+    if (*own)
+        set_latest(self, *own);
+    return *own != NULL;
 }
 
-static void
-push_result(GstPeOutput *self, GstPeResult *result)
-{
-    gst_pad_push_event(self->shared->srcpad, gst_event_new_pe_result(result));
-}
-
-// A frame carries its own result, else one that was late, else in latest mode
-// the most recent one once more. What happens to frames downstream is not
+// A frame carries its own results, else those that were late, else in latest
+// mode the most recent ones once more. What happens to frames downstream is not
 // known, so a result that is new follows its frame as an event too.
 static GstFlowReturn
 send_buffer(GstPeOutput *self, GstPeItem *item)
 {
     GstBuffer *buffer = GST_BUFFER_CAST(item->object);
-    g_autoptr(GstPeResult) own = NULL;
+    g_autoptr(GArray) own = NULL;
 
-    if (!get_own_result(self, item, &own)) {
+    if (!get_own_results(self, item, &own)) {
         gst_buffer_unref(buffer);
         return GST_FLOW_CUSTOM_ERROR;
     }
-    if (self->latest && (own || item->repeat || !self->carried)) {
-        buffer = gst_buffer_make_writable(buffer);
-        item->object = GST_MINI_OBJECT_CAST(buffer);
-        gst_buffer_add_pe_meta(buffer, self->latest,
-                               get_age(self->latest, item));
-        gst_pe_analytics_attach(buffer, self->latest);
-        self->carried = true;
-    }
+    if (item->repeat)
+        keep_latest(self);
+    buffer = gst_pe_latest_attach(&self->latest, buffer, item->repeat,
+                                  item->running_end);
     GstFlowReturn flow = gst_pad_push(self->shared->srcpad, buffer);
     if (own)
-        push_result(self, own);
+        push_results(self, own);
     return flow;
 }
 
 // ---- Everything else ------------------------------------------------------
 
-// A clip that no frame waited for, or whose place in the stream this is.
+// Clips that no frame waited for, or whose place in the stream this is.
 static GstFlowReturn
 send_result(GstPeOutput *self, GstPeItem *item)
 {
     GstPeClip *clip = item->clip;
-    g_autoptr(GstPeResult) result = NULL;
 
     if (!gst_pe_clip_is_done(clip)) {
         gst_pe_queue_add_pending(&self->shared->queue, clip);
         return GST_FLOW_OK;
     }
-    bool ok = finish_clip(self, clip, &result);
     bool for_frames = clip->for_frames;
-    gst_pe_clip_free(clip);
-    if (!ok)
+    g_autoptr(GArray) found = finish_clips(self, clip);
+    if (!found)
         return GST_FLOW_CUSTOM_ERROR;
-    if (!result)
-        return GST_FLOW_OK;
-    push_result(self, result);
+    push_results(self, found);
+    // The frame that detections are on has left.
+    for (guint i = 0; i < found->len; i++)
+        g_array_index(found, GstPeFound, i).detection = -1;
     if (for_frames)
-        set_latest(self, result, false);
+        set_latest(self, found);
     return GST_FLOW_OK;
 }
 
@@ -206,8 +292,10 @@ send_event(GstPeOutput *self, GstEvent *event)
     GstEventType type = GST_EVENT_TYPE(event);
 
     if (type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT)
-        set_latest(self, NULL, true);
+        forget_latest(self);
+    gst_pe_judge_before_event(&self->judge, type);
     gst_pad_push_event(self->shared->srcpad, event);
+    gst_pe_judge_after_event(&self->judge, type);
     return type == GST_EVENT_EOS ? GST_FLOW_EOS : GST_FLOW_OK;
 }
 
@@ -216,6 +304,8 @@ send_item(GstPeItem *item, void *user_data)
 {
     GstPeOutput *self = user_data;
 
+    if (g_atomic_int_compare_and_exchange(&self->shared->flushed, 1, 0))
+        gst_pe_judge_flushed(&self->judge);
     if (!item->object)
         return send_result(self, item);
     if (GST_IS_BUFFER(item->object))
@@ -225,47 +315,12 @@ send_item(GstPeItem *item, void *user_data)
 
 // ---- Queries --------------------------------------------------------------
 
-// The frames that are held here are missing in the pool that they came from.
-// Without a pool from downstream the number alone is announced: decoders that
-// are given one wait for its buffers, others copy. false: no frames are asked
-// about.
-static bool
-announce_held(GstPeOutput *self, GstQuery *query)
-{
-    guint held = (guint)gst_pe_shared_count_held(self->shared);
-    guint n = gst_query_get_n_allocation_pools(query);
-
-    for (guint i = 0; i < n; i++) {
-        GstBufferPool *pool;
-        guint size, min, max;
-        gst_query_parse_nth_allocation_pool(query, i, &pool, &size, &min, &max);
-        min += held;
-        if (max > 0)
-            max = MAX(max + held, min);
-        gst_query_set_nth_allocation_pool(query, i, pool, size, min, max);
-        gst_clear_object(&pool);
-    }
-    if (n > 0)
-        return true;
-    GstCaps *caps = NULL;
-    GstVideoInfo info;
-    gst_query_parse_allocation(query, &caps, NULL);
-    if (!caps || !gst_video_info_from_caps(&info, caps))
-        return false;
-    gst_query_add_allocation_pool(query, NULL, (guint)info.size, held, 0);
-    return true;
-}
-
 static bool
 answer(GstQuery *query, void *user_data)
 {
     GstPeOutput *self = user_data;
-    bool ok = gst_pad_peer_query(self->shared->srcpad, query);
 
-    // They are held even if nobody downstream has an opinion.
-    if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION)
-        ok = announce_held(self, query) || ok;
-    return ok;
+    return gst_pe_query_answer(self->shared, query);
 }
 
 // ---- Object ---------------------------------------------------------------
@@ -276,6 +331,9 @@ gst_pe_output_new(GstPeShared *shared)
     GstPeOutput *self = g_new0(GstPeOutput, 1);
 
     self->shared = shared;
+    gst_pe_latest_init(&self->latest);
+    gst_pe_judge_init(&self->judge, shared->element, shared->srcpad,
+                      "peinference");
     gst_pe_queue_init(&shared->queue, shared->element, shared->srcpad,
                       send_item, answer, self);
     return self;
@@ -285,19 +343,25 @@ void
 gst_pe_output_free(GstPeOutput *self)
 {
     gst_pe_output_stop(self);
+    gst_pe_judge_clear(&self->judge);
+    gst_pe_latest_clear(&self->latest);
     g_free(self);
 }
 
 void
 gst_pe_output_start(GstPeOutput *self, PeEngine *engine)
 {
+    g_autofree char *event_state = gst_pe_shared_dup_event_state(self->shared);
+
     self->engine = engine;
-    self->sequence = 0;
+    g_atomic_int_set(&self->shared->flushed, 0);
+    gst_pe_judge_start(&self->judge, engine, event_state);
 }
 
 void
 gst_pe_output_stop(GstPeOutput *self)
 {
+    gst_pe_judge_stop(&self->judge);
     self->engine = NULL;
-    g_clear_pointer(&self->latest, gst_pe_result_unref);
+    gst_pe_latest_forget(&self->latest);
 }

@@ -4,8 +4,7 @@
 
 #include "gst/inference/flow/gstpepace.h"
 
-// Elements between here and a sink; a bound, as a pipeline may have circles.
-#define MAX_DEPTH 32
+#include "gst/video/gstpelinks.h"
 
 bool
 gst_pe_pace_query_live(GstPad *sinkpad, bool *live)
@@ -39,49 +38,8 @@ is_synchronised_sink(GstPad *pad)
     return sync;
 }
 
-typedef struct {
-    int depth;
-    bool found;
-} Search;
-
-static void look_behind(GstPad *srcpad, Search *search);
-
-static void
-look_at(const GValue *value, void *data)
-{
-    GstPad *pad = g_value_get_object(value);
-
-    if (GST_PAD_IS_SRC(pad))
-        look_behind(pad, data);
-}
-
-static void
-look_behind(GstPad *srcpad, Search *search)
-{
-    GstPad *peer = search->found || search->depth >= MAX_DEPTH
-                       ? NULL
-                       : gst_pad_get_peer(srcpad);
-    if (!peer)
-        return;
-    if (is_synchronised_sink(peer)) {
-        search->found = true;
-    } else {
-        GstIterator *pads = gst_pad_iterate_internal_links(peer);
-        search->depth++;
-        while (pads && gst_iterator_foreach(pads, look_at, search) ==
-                           GST_ITERATOR_RESYNC)
-            gst_iterator_resync(pads);
-        search->depth--;
-        g_clear_pointer(&pads, gst_iterator_free);
-    }
-    gst_object_unref(peer);
-}
-
 bool
 gst_pe_pace_is_synchronised(GstPad *srcpad)
 {
-    Search search = {0};
-
-    look_behind(srcpad, &search);
-    return search.found;
+    return gst_pe_links_find(srcpad, is_synchronised_sink);
 }

@@ -5,7 +5,10 @@
 
 #pragma once
 
-#include "gst/inference/flow/gstpeinput.h"
+#include "gst/inference/flow/gstpestream.h"
 
-// Installs the query functions of both pads. Borrows both.
-void gst_pe_query_init(GstPeShared *shared, GstPeInput *input);
+// Installs the query functions of both pads. The sink pad knows its stream.
+void gst_pe_query_init(GstPeShared *shared);
+
+// Answer a serialized query, when everything before it has been sent.
+bool gst_pe_query_answer(GstPeShared *shared, GstQuery *query);

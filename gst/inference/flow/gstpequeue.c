@@ -49,6 +49,19 @@ is_restart(const GstPeItem *item)
             GST_EVENT_TYPE(item->object) == GST_EVENT_SEGMENT);
 }
 
+// Do pending clips, which came behind it, wait for it? Those are clips in their
+// place, and where streams begin and end.
+static bool
+is_first(const GstPeItem *item)
+{
+    if (!item->object)
+        return !item->pending;
+    return is_restart(item) ||
+           (is_event(item) &&
+            (GST_EVENT_TYPE(item->object) == GST_EVENT_SEGMENT_DONE ||
+             GST_EVENT_TYPE(item->object) == GST_EVENT_EOS));
+}
+
 void
 gst_pe_queue_init(GstPeQueue *q, GstElement *element, GstPad *pad,
                   GstPeSendFunc send, GstPeAnswerFunc answer, void *user_data)
@@ -85,6 +98,7 @@ steal_locked(GstPeQueue *q)
     q->items = gst_queue_array_new_for_struct(sizeof(GstPeItem), 32);
     q->n_buffers = 0;
     q->n_restarts = 0;
+    q->n_first = 0;
     q->eos_queued = false;
     return items;
 }
@@ -141,7 +155,7 @@ take_item_locked(GstPeQueue *q, GstPeItem *out, int64_t *deadline)
     bool no_buffers = q->ended && q->n_restarts == 0;
 
     *deadline = 0;
-    if (clip && q->n_restarts == 0 && gst_pe_clip_is_done(clip)) {
+    if (clip && q->n_first == 0 && gst_pe_clip_is_done(clip)) {
         g_queue_pop_head(&q->pending);
         *out = (GstPeItem){.clip = clip, .pending = true};
         return true;
@@ -180,6 +194,8 @@ account_locked(GstPeQueue *q, const GstPeItem *item)
 {
     if (is_buffer(item))
         q->n_buffers--;
+    if (is_first(item))
+        q->n_first--;
     if (is_restart(item)) {
         q->n_restarts--;
         q->ended = false;
@@ -408,6 +424,7 @@ gst_pe_queue_push(GstPeQueue *q, const GstPeItem *item)
     if (flow == GST_FLOW_OK) {
         gst_queue_array_push_tail_struct(q->items, (GstPeItem *)item);
         q->n_buffers += is_buffer(item);
+        q->n_first += is_first(item);
         g_cond_broadcast(&q->cond);
     }
     g_mutex_unlock(&q->lock);
@@ -444,6 +461,7 @@ gst_pe_queue_push_event(GstPeQueue *q, GstEvent *event)
     if (keep) {
         gst_queue_array_push_tail_struct(q->items, &item);
         q->n_restarts += is_restart(&item);
+        q->n_first += is_first(&item);
         q->eos_queued = eos || (q->eos_queued && !is_restart(&item));
         g_cond_broadcast(&q->cond);
     }
@@ -502,4 +520,29 @@ gst_pe_queue_detach_pending(GstPeQueue *q)
     for (GList *l = q->pending.head; l; l = l->next)
         ((GstPeClip *)l->data)->for_frames = false;
     g_mutex_unlock(&q->lock);
+}
+
+// At once, or the task would send a younger one that is done while an older
+// one is in nobody's hands.
+void
+gst_pe_queue_place_pending(GstPeQueue *q, int64_t deadline)
+{
+    GQueue refused = G_QUEUE_INIT;
+    GstPeItem item = {.deadline = deadline};
+
+    g_mutex_lock(&q->lock);
+    while (q->flow == GST_FLOW_OK &&
+           (item.clip = g_queue_pop_head(&q->pending))) {
+        item.clip->for_frames = false;
+        gst_queue_array_push_tail_struct(q->items, &item);
+        q->n_first++;
+    }
+    if (q->flow != GST_FLOW_OK) {
+        refused = q->pending;
+        g_queue_init(&q->pending);
+    }
+    g_cond_broadcast(&q->cond);
+    g_mutex_unlock(&q->lock);
+    while ((item.clip = g_queue_pop_head(&refused)))
+        drop_item(&item);
 }

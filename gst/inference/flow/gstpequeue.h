@@ -22,9 +22,9 @@ typedef struct {
     GstPeClip *clip;       // wait for it; NULL: nothing to wait for
     bool pending;          // the clip is one that nothing waited for
     bool repeat;           // a buffer that may carry an earlier result again
-    GstClockTime running_time; // of a buffer
-    int64_t arrival;           // monotonic, us
-    int64_t deadline;          // monotonic, us; 0: waits as long as it takes
+    GstClockTime running_end; // of a buffer
+    int64_t arrival;          // monotonic, us
+    int64_t deadline;         // monotonic, us; 0: waits as long as it takes
 } GstPeItem;
 
 // Send one item on; takes the item's object and clip. A clip that has not ended
@@ -47,6 +47,7 @@ typedef struct {
     GQueue pending; // GstPeClip, oldest first
     int n_buffers;
     int n_restarts; // STREAM_START and SEGMENT events in items
+    int n_first;    // items that go before pending clips
     GstFlowReturn flow;
     bool ended;      // downstream takes no buffers until the next restart
     bool eos_queued; // the end is in items
@@ -94,6 +95,9 @@ void gst_pe_queue_fail(GstPeQueue *q);
 void gst_pe_queue_add_pending(GstPeQueue *q, GstPeClip *clip);
 // The oldest pending one, or NULL.
 GstPeClip *gst_pe_queue_take_pending(GstPeQueue *q);
+// Give all of them a place behind what is queued, in their order; what comes
+// after it waits until `deadline`, 0: for ever.
+void gst_pe_queue_place_pending(GstPeQueue *q, int64_t deadline);
 // No frame that comes from here on may carry a pending clip's result.
 void gst_pe_queue_detach_pending(GstPeQueue *q);
 

@@ -16,9 +16,10 @@ gst_pe_shared_init(GstPeShared *shared, GstElement *element, GstPad *sinkpad,
     shared->element = element;
     shared->sinkpad = sinkpad;
     shared->srcpad = srcpad;
+    shared->failure.element = element;
     g_mutex_init(&shared->lock);
     gst_pe_cuda_init(&shared->cuda, element);
-    gst_pe_label_source_init(&shared->labels, element);
+    gst_pe_label_source_init(&shared->labels, element, true);
     gst_pe_stats_init(&shared->stats);
 }
 
@@ -29,9 +30,10 @@ gst_pe_shared_clear(GstPeShared *shared)
     gst_pe_label_source_clear(&shared->labels);
     gst_pe_queue_clear(&shared->queue);
     gst_pe_stats_clear(&shared->stats);
-    g_free(shared->model_path);
-    g_free(shared->device);
+    gst_pe_engine_settings_clear(&shared->engine_settings);
     g_free(shared->source_id);
+    g_free(shared->event_state);
+    g_free(shared->object_class);
     g_mutex_clear(&shared->lock);
 }
 
@@ -54,12 +56,32 @@ gst_pe_shared_dup_source_id(GstPeShared *shared)
 }
 
 char *
-gst_pe_shared_dup_device(GstPeShared *shared)
+gst_pe_shared_dup_event_state(GstPeShared *shared)
 {
     g_mutex_lock(&shared->lock);
-    char *device = g_strdup(shared->device);
+    char *path = g_strdup(shared->event_state);
     g_mutex_unlock(&shared->lock);
-    return device;
+    return path;
+}
+
+char *
+gst_pe_shared_dup_object_class(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    char *classes = g_strdup(shared->object_class);
+    g_mutex_unlock(&shared->lock);
+    return classes;
+}
+
+GstPeEngineSettings
+gst_pe_shared_dup_engine_settings(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    GstPeEngineSettings settings =
+        gst_pe_engine_settings_copy(&shared->engine_settings);
+    settings.batch_size = shared->settings.batch_size;
+    g_mutex_unlock(&shared->lock);
+    return settings;
 }
 
 // ---- The engine -----------------------------------------------------------
@@ -132,6 +154,25 @@ gst_pe_shared_count_held(GstPeShared *shared)
     return held;
 }
 
+// ---- QoS ------------------------------------------------------------------
+
+void
+gst_pe_shared_set_whole(GstPeShared *shared, bool whole)
+{
+    g_mutex_lock(&shared->lock);
+    shared->whole = whole;
+    g_mutex_unlock(&shared->lock);
+}
+
+bool
+gst_pe_shared_stops_qos(GstPeShared *shared)
+{
+    g_mutex_lock(&shared->lock);
+    bool stops = shared->whole && !shared->settings.qos;
+    g_mutex_unlock(&shared->lock);
+    return stops;
+}
+
 // ---- Pace -----------------------------------------------------------------
 
 bool
@@ -174,29 +215,6 @@ gst_pe_shared_set_paced(GstPeShared *shared)
 // ---- Errors ---------------------------------------------------------------
 
 void
-gst_pe_shared_forget_failure(GstPeShared *shared)
-{
-    g_mutex_lock(&shared->lock);
-    shared->failed = false;
-    g_mutex_unlock(&shared->lock);
-}
-
-static void
-post(GstPeShared *shared, GQuark domain, int code, const char *message)
-{
-    g_mutex_lock(&shared->lock);
-    bool first = !shared->failed;
-    shared->failed = true;
-    g_mutex_unlock(&shared->lock);
-    if (first)
-        gst_element_message_full(shared->element, GST_MESSAGE_ERROR, domain,
-                                 code, g_strdup(message), NULL, __FILE__,
-                                 GST_FUNCTION, __LINE__);
-    else
-        GST_WARNING_OBJECT(shared->element, "then: %s", message);
-}
-
-void
 gst_pe_shared_post_format_error(GstPeShared *shared, const char *format, ...)
 {
     va_list args;
@@ -204,35 +222,5 @@ gst_pe_shared_post_format_error(GstPeShared *shared, const char *format, ...)
     va_start(args, format);
     g_autofree char *message = g_strdup_vprintf(format, args);
     va_end(args);
-    post(shared, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, message);
-}
-
-void
-gst_pe_shared_post_error(GstPeShared *shared, const GError *error)
-{
-    GQuark domain = GST_LIBRARY_ERROR;
-    int code = GST_LIBRARY_ERROR_FAILED;
-
-    if (error->domain == PE_ERROR) {
-        switch ((PeError)error->code) {
-        case PE_ERROR_FILE:
-        case PE_ERROR_DEVICE:
-            domain = GST_RESOURCE_ERROR;
-            code = GST_RESOURCE_ERROR_NOT_FOUND;
-            break;
-        case PE_ERROR_FORMAT:
-        case PE_ERROR_SHAPE:
-            domain = GST_STREAM_ERROR;
-            code = GST_STREAM_ERROR_FORMAT;
-            break;
-        case PE_ERROR_NOMEM:
-            domain = GST_RESOURCE_ERROR;
-            code = GST_RESOURCE_ERROR_NO_SPACE_LEFT;
-            break;
-        case PE_ERROR_BACKEND:
-        case PE_ERROR_CANCELLED:
-            break;
-        }
-    }
-    post(shared, domain, code, error->message);
+    gst_pe_failure_post_format(&shared->failure, message);
 }

@@ -132,13 +132,16 @@ says_why_a_clip_is_partial(void)
     // One after the other, so that none takes another's place.
     pass_and_ingest(h, 10, 1);
     pass_and_ingest(h, 11, 2);
-    // Each ends the clip before it.
+    // Each ends the clip before it; the first one says that it jumps.
     for (int i = 0; i < 3; i++) {
         if (i == 1)
             push_segment(h, GST_SECOND);
         if (i == 2)
             g_object_set(h->element, "clip-length", 5, NULL);
-        pass_and_ingest(h, i, 2 * i + 3);
+        GstBuffer *buffer = make_frame(i);
+        GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+        pass_frame(h, buffer);
+        wait_for(&ingesting, 2 * i + 3);
         g_autoptr(GstPeResult) result = pull_result(h);
         g_assert_cmpint(gst_pe_result_get_reason(result), ==, reasons[n++]);
         g_assert_true(gst_pe_result_is_partial(result));

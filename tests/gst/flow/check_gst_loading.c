@@ -135,6 +135,36 @@ names_a_model_that_is_not_there(void)
 }
 
 static void
+keep_warning(PeLogLevel level, const char *message, void *kept)
+{
+    if (level == PE_LOG_WARNING)
+        g_string_append(kept, message);
+}
+
+static void
+computes_with_the_threads_of_the_first_element(void)
+{
+    g_autoptr(GString) warnings = g_string_new(NULL);
+    // The load that was left behind may still have its engine of bf16.
+    GstElement *first = make_loading("precision=fp16 threads=3");
+    GstElement *second = make_inference("precision=fp16 threads=2");
+
+    pe_log_set(keep_warning, warnings);
+    g_assert_cmpint(gst_element_set_state(first, GST_STATE_PAUSED), ==,
+                    GST_STATE_CHANGE_SUCCESS);
+    g_assert_cmpint(fake.n_threads, ==, 3);
+    g_assert_cmpstr(warnings->str, ==, "");
+    g_assert_cmpint(gst_element_set_state(second, GST_STATE_PAUSED), ==,
+                    GST_STATE_CHANGE_SUCCESS);
+    pe_log_set(NULL, NULL);
+    g_assert_cmpint(loading.n_begun, ==, 1);
+    g_test_message("%s", warnings->str);
+    g_assert_nonnull(strstr(warnings->str, "threads of 3, not 2"));
+    end_loading(second);
+    end_loading(first);
+}
+
+static void
 add_tests(void)
 {
     g_test_add_func("/loading/once", loads_once_while_the_application_goes_on);
@@ -142,6 +172,8 @@ add_tests(void)
                     fails_to_pause_with_the_error_of_its_load);
     g_test_add_func("/loading/left", leaves_a_load_behind);
     g_test_add_func("/loading/nothing", names_a_model_that_is_not_there);
+    g_test_add_func("/loading/threads",
+                    computes_with_the_threads_of_the_first_element);
 }
 
 int

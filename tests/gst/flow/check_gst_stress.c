@@ -5,13 +5,22 @@
 // flushes, and changes states and properties, both at random.
 //
 // PE_STRESS_SECONDS says for how long (5), PE_STRESS_SEED with which numbers;
-// the seed is printed. What hangs is named, and fails.
+// the seed is printed. What hangs is named, and fails. From twenty minutes on,
+// memory must not grow, either: see check_memory().
 
 #include "tests/support/gst_helpers.h"
+#include "tests/support/memory_slope.h"
 
+#include <gst/video/video.h>
 #include <stdlib.h>
 
 #define HANGS_US (60 * G_USEC_PER_SEC)
+
+// Resident memory, whenever nothing is in use.
+#define REST_S 5      // from one time to the next
+#define WARM_UP_S 300 // what is there only once has come by then
+#define JUDGED_S 1200 // a slope is only told, and not judged, before
+#define MAX_SLOPE (100 * 1024 / 3600.) // bytes a second
 
 typedef struct {
     GstElement *element;
@@ -66,6 +75,11 @@ push_frame(Stress *s, int kind, int index)
     gst_buffer_memset(buffer, 0, (guint8)index, all_sizes[kind]);
     GST_BUFFER_PTS(buffer) = (guint64)index * FRAME_DURATION;
     GST_BUFFER_DURATION(buffer) = FRAME_DURATION;
+    // None to three objects, the last of which may lie outside.
+    for (int i = 0; i < index % 4; i++)
+        gst_buffer_add_video_region_of_interest_meta(buffer, "thing",
+                                                     30 * (guint)i, 5, 20, 20)
+            ->id = i + index / 50;
     return gst_pad_push(s->src, buffer);
 }
 
@@ -181,6 +195,11 @@ change_state(Stress *s, GRand *rand)
 
     gst_element_set_state(s->element, states[g_rand_int_range(rand, 0, 4)]);
     g_usleep(g_rand_int_range(rand, 0, 2000));
+    // A pusher that the system put aside would not notice that it has to begin
+    // the stream again.
+    g_mutex_lock(&s->pushing);
+    s->fresh = true;
+    g_mutex_unlock(&s->pushing);
     gst_element_set_state(s->element, GST_STATE_PLAYING);
 }
 
@@ -188,9 +207,12 @@ static void
 change_property(Stress *s, GRand *rand)
 {
     static const char *const labels[] = {"a dog|a cat", "a car", ""};
+    static const char *const regions[] = {
+        "", "r=10%,10%,50%,50%;open|closed;on-change=3",
+        "a=0,0,20,20;;b=30,9,31,33;yes|no;interval=2"};
     int n = g_rand_int_range(rand, 1, 6);
 
-    switch (g_rand_int_range(rand, 0, 7)) {
+    switch (g_rand_int_range(rand, 0, 11)) {
     case 0:
         g_object_set(s->element, "clip-length", n, NULL);
         break;
@@ -208,6 +230,19 @@ change_property(Stress *s, GRand *rand)
         break;
     case 5:
         g_object_set(s->element, "latency", (guint)(20 * n), NULL);
+        break;
+    case 6:
+        g_object_set(s->element, "regions", regions[n % 3], NULL);
+        break;
+    case 7:
+        g_object_set(s->element, "inference-region", n % 3, NULL);
+        break;
+    case 8:
+        g_object_set(s->element, "reclassify-interval", (guint)n, NULL);
+        break;
+    case 9:
+        g_object_set(s->element, "event-threshold", n % 3 * 0.4,
+                     "event-smoothing", n * 100, NULL);
         break;
     default:
         g_object_set(s->element, "frame-rate", 5 * (n - 1), 1, NULL);
@@ -343,17 +378,52 @@ set_up(Stress *s)
     gst_element_set_state(s->element, GST_STATE_PLAYING);
 }
 
+// What the element has, and what it left, while it is in NULL.
+static void
+rest(Stress *s, MemorySlope *memory, double seconds)
+{
+    begin(s, 0, "resting");
+    gst_element_set_state(s->element, GST_STATE_NULL);
+    g_mutex_lock(&s->pushing);
+    memory_slope_sample(memory, seconds);
+    s->fresh = true;
+    g_mutex_unlock(&s->pushing);
+    gst_element_set_state(s->element, GST_STATE_PLAYING);
+}
+
+static void
+check_memory(const MemorySlope *memory, double seconds)
+{
+    double since = seconds >= JUDGED_S ? WARM_UP_S : seconds / 4;
+    guint n = memory_slope_count(memory, since);
+
+    if (n < 2)
+        return;
+    double slope = memory_slope_get(memory, since);
+    g_test_message("allocated after %.0f s: %+.1f kB an hour", since,
+                   memory_slope_get_allocated(memory, since) * 3600 / 1024);
+    g_test_message("memory after %.0f s: %+.1f kB an hour by %u samples, "
+                   "limit %.0f%s",
+                   since, slope * 3600 / 1024, n, MAX_SLOPE * 3600 / 1024,
+                   seconds >= JUDGED_S ? "" : ", not asked for so early");
+    if (seconds >= JUDGED_S)
+        g_assert_cmpfloat(slope, <, MAX_SLOPE);
+}
+
 // The element has taken no harm: frames go through, and a result is made.
 static void
 check_health(Stress *s)
 {
     GRand *rand = g_rand_new_with_seed(1);
-    int kind, before = g_atomic_int_get(&s->n_received);
+    int kind;
 
     begin(s, 0, "checking the element");
     gst_element_set_state(s->element, GST_STATE_NULL);
+    // Until then frames may still be on their way.
+    int before = g_atomic_int_get(&s->n_received);
     g_object_set(s->element, "mode", 1, "hold", 0, "clip-length", 2,
-                 "clip-stride", 0, "frame-rate", 0, 1, "latency", 60000u, NULL);
+                 "clip-stride", 0, "frame-rate", 0, 1, "latency", 60000u,
+                 "regions", "", "inference-region", 0, NULL);
     gst_element_set_state(s->element, GST_STATE_PLAYING);
     push_start(s, rand, &kind);
     for (int i = 0; i < 4; i++)
@@ -394,8 +464,9 @@ survives_everything_at_once(void)
     const char *seed = get_variable("PE_STRESS_SEED", random);
     const char *seconds = get_variable("PE_STRESS_SECONDS", "5");
     GRand *rand = g_rand_new_with_seed((guint32)strtoul(seed, NULL, 10));
-    int64_t end =
-        g_get_monotonic_time() + atoi(seconds) * (int64_t)G_USEC_PER_SEC;
+    g_autoptr(GTimer) timer = g_timer_new();
+    double end = atoi(seconds), resting = 0;
+    MemorySlope memory = {0};
     Stress s;
 
     g_test_message("PE_STRESS_SEED=%s PE_STRESS_SECONDS=%s", seed, seconds);
@@ -404,16 +475,24 @@ survives_everything_at_once(void)
     s.seed = g_rand_int(rand);
     GThread *watcher = g_thread_new("watch", watch, &s);
     GThread *pusher = g_thread_new("push", run_pusher, &s);
-    while (g_get_monotonic_time() < end)
+    for (double now = 0; now < end; now = g_timer_elapsed(timer, NULL)) {
+        if (now >= resting) {
+            rest(&s, &memory, now);
+            resting = now + REST_S;
+        }
         control(&s, rand);
+    }
     begin(&s, 0, "waiting for the other");
     g_atomic_int_set(&s.stopping, 1);
     g_thread_join(pusher);
-    g_test_message("%d steps, %d frames received", s.n_done, s.n_received);
+    g_test_message("%d steps, %d frames received", s.n_done,
+                   g_atomic_int_get(&s.n_received));
     check_health(&s);
     tear_down(&s);
     g_atomic_int_set(&s.ended, 1);
     g_thread_join(watcher);
+    check_memory(&memory, end);
+    memory_slope_clear(&memory);
     g_rand_free(rand);
 }
 

@@ -10,8 +10,8 @@
 Gate ingesting, loading;
 
 static bool
-script_ingest(PeRunner *runner, PeSlot *slot, const PeFrame *frame,
-              GError **error)
+script_ingest(PeRunner *runner, PeSlot *const *slots, const PeFrame *frame,
+              const PeRect *regions, int n, GError **error)
 {
     g_mutex_lock(&ingesting.lock);
     ingesting.n_begun++;
@@ -19,7 +19,7 @@ script_ingest(PeRunner *runner, PeSlot *slot, const PeFrame *frame,
     while (ingesting.held)
         g_cond_wait(&ingesting.changed, &ingesting.lock);
     g_mutex_unlock(&ingesting.lock);
-    return fake_runner_ops.ingest(runner, slot, frame, error);
+    return fake_runner_ops.ingest(runner, slots, frame, regions, n, error);
 }
 
 void

@@ -12,21 +12,25 @@
 
 // ---- Embeddings -----------------------------------------------------------
 
-// The embedding of one buffer, which is taken. Returns a reference.
+// The embedding of one buffer, which is taken. `more` are properties. Returns a
+// reference.
+static GBytes *
+embed_with(const char *more, const char *caps, GstBuffer *buffer)
+{
+    g_autofree char *properties =
+        g_strdup_printf("clip-length=1 frame-rate=0/1 mode=exact %s", more);
+    GstHarness *h = play_inference(properties);
+
+    gst_harness_set_src_caps_str(h, caps);
+    GBytes *embedding = embed_buffer(h, buffer);
+    stop(h);
+    return embedding;
+}
+
 static GBytes *
 embed(const char *caps, GstBuffer *buffer)
 {
-    GstHarness *h = play_inference("clip-length=1 frame-rate=0/1 mode=exact");
-
-    gst_harness_set_src_caps_str(h, caps);
-    g_assert_cmpint(gst_harness_push(h, buffer), ==, GST_FLOW_OK);
-    GstBuffer *out = pull(h);
-    GstPeMeta *meta = gst_buffer_get_pe_meta(out);
-    g_assert_nonnull(meta);
-    GBytes *embedding = g_bytes_ref(get_embedding(meta->result));
-    gst_buffer_unref(out);
-    stop(h);
-    return embedding;
+    return embed_with("", caps, buffer);
 }
 
 // A frame of RGB with the pattern of make_frame() at (x, y) of w x h pixels of
@@ -96,6 +100,57 @@ static void
 embeds_nothing_of_the_padding(void)
 {
     assert_is_the_pattern(FRAME_CAPS, make_padded(0, 0, 112, 80));
+}
+
+// A frame of a pattern, its planes one after the other with these strides.
+static GstBuffer *
+make_lines(const GstVideoInfo *info, const gint *strides)
+{
+    gsize size = 0;
+    for (guint p = 0; p < GST_VIDEO_INFO_N_PLANES(info); p++)
+        size += (gsize)(strides[p] * GST_VIDEO_INFO_COMP_HEIGHT(info, p));
+    guint8 *data = g_malloc0(size), *out = data;
+
+    for (guint p = 0; p < GST_VIDEO_INFO_N_PLANES(info); p++) {
+        int line = GST_VIDEO_INFO_COMP_WIDTH(info, p) *
+                   GST_VIDEO_INFO_COMP_PSTRIDE(info, p);
+        for (int y = 0; y < GST_VIDEO_INFO_COMP_HEIGHT(info, p); y++) {
+            for (int i = 0; i < line; i++)
+                out[i] = (guint8)(3 * i + y * (i % 3) + 40 * (int)p);
+            out += strides[p];
+        }
+    }
+    GstBuffer *buffer = gst_buffer_new_wrapped(data, size);
+    GST_BUFFER_PTS(buffer) = 0;
+    return buffer;
+}
+
+#define RATE ",framerate=25/1"
+
+static void
+finds_the_lines_of_files(void)
+{
+    static const struct {
+        const char *caps;
+        gint file[GST_VIDEO_MAX_PLANES];
+    } rows[] = {
+        {"video/x-raw,format=RGB,width=95,height=63" RATE, {285}},
+        {"video/x-raw,format=I420,width=95,height=62" RATE, {95, 48, 48}},
+        {"video/x-raw,format=GRAY8,width=97,height=64" RATE, {97}},
+        {"video/x-raw,format=r210,width=66,height=64" RATE, {512}},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GstCaps) caps = gst_caps_from_string(rows[i].caps);
+        GstVideoInfo info;
+        g_assert_true(gst_video_info_from_caps(&info, caps));
+        g_autoptr(GBytes) want =
+            embed(rows[i].caps, make_lines(&info, info.stride));
+        g_autoptr(GBytes) got =
+            embed(rows[i].caps, make_lines(&info, rows[i].file));
+        g_test_message("%s", rows[i].caps);
+        g_assert_true(g_bytes_equal(got, want));
+    }
 }
 
 // ---- Refusals -------------------------------------------------------------
@@ -182,7 +237,7 @@ assert_colours(const char *text, PeFormat format, PeMatrix matrix, bool full)
     PeFrame frame;
 
     g_test_message("%s", text);
-    g_assert_true(gst_video_info_from_caps(&info, caps));
+    g_assert_true(gst_pe_video_info_from_caps(&info, caps));
     GstBuffer *buffer =
         gst_buffer_new_allocate(NULL, GST_VIDEO_INFO_SIZE(&info), NULL);
     bool ok = gst_pe_frame_map(&map, &frame, &info, buffer, false, &error);
@@ -217,7 +272,28 @@ reads_colours_as_gstreamer_names_them(void)
                    PE_FORMAT_NV12, PE_MATRIX_BT601, true); // FCC, full range
     assert_colours(RAW("GRAY8", 64, 48), PE_FORMAT_GRAY8, PE_MATRIX_BT601,
                    true);
+    // Of a webcam: only the range is known. GStreamer forgets it.
+    assert_colours(RAW("NV12", 64, 48) ",colorimetry=1:0:0:0", PE_FORMAT_NV12,
+                   PE_MATRIX_BT601, true);
+    assert_colours(RAW("YUY2", 64, 720) ",colorimetry=1:0:16:4", PE_FORMAT_YUY2,
+                   PE_MATRIX_BT709, true);
+    assert_colours(RAW("NV12", 64, 48) ",colorimetry=2:0:0:0", PE_FORMAT_NV12,
+                   PE_MATRIX_BT601, false);
+    assert_colours(RAW("P010_10LE", 64, 48) ",colorimetry=2:0:14:7",
+                   PE_FORMAT_P010, PE_MATRIX_BT2020, false);
 #undef RAW
+}
+
+static void
+maps_pq_unless_it_is_told_not_to(void)
+{
+    const char *pq = FRAME_CAPS ",colorimetry=(string)1:1:14:7";
+    g_autoptr(GBytes) sdr = embed(FRAME_CAPS, make_frame(0));
+    g_autoptr(GBytes) mapped = embed(pq, make_frame(0));
+    g_autoptr(GBytes) taken = embed_with("hdr=none", pq, make_frame(0));
+
+    g_assert_false(g_bytes_equal(mapped, sdr));
+    g_assert_true(g_bytes_equal(taken, sdr));
 }
 
 // Whatever the range and the matrix were left at by who made the info.
@@ -258,6 +334,7 @@ add_tests(void)
 {
     g_test_add_func("/video/crop", embeds_the_cropped_picture);
     g_test_add_func("/video/padding", embeds_nothing_of_the_padding);
+    g_test_add_func("/video/lines", finds_the_lines_of_files);
     g_test_add_func("/video/refuses/size",
                     names_both_sizes_when_meta_and_caps_differ);
     g_test_add_func("/video/refuses/format",
@@ -267,6 +344,7 @@ add_tests(void)
     g_test_add_func("/video/refuses/crop", refuses_a_crop_outside_of_the_frame);
     g_test_add_func("/video/colours/caps",
                     reads_colours_as_gstreamer_names_them);
+    g_test_add_func("/video/colours/pq", maps_pq_unless_it_is_told_not_to);
     g_test_add_func("/video/colours/open", fills_in_what_an_info_leaves_open);
 }
 

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// dots.c - the plain definition of dots.h, and which variant this machine runs.
+
+#include "dots.h"
+
+#include <glib.h>
+#include <math.h>
+#include <string.h>
+
+#ifdef PE_HAVE_X86
+#include <cpuid.h>
+#endif
+
+// Of finite values: the exponent is moved to where f32 has it, and its bias
+// corrected by a product that is exact.
+static inline float
+half_to_float(uint16_t h)
+{
+    uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
+    float magnitude;
+    memcpy(&magnitude, &bits, sizeof magnitude);
+    magnitude *= 0x1p112f;
+    return h & 0x8000 ? -magnitude : magnitude;
+}
+
+double
+pe_dot_exact(const uint16_t *row, const float *query, int dim)
+{
+    enum { LANES = 8 }; // independent sums, for the compiler's vectors
+    double sums[LANES] = {0}, sum = 0;
+    bool finite = true;
+    for (int i = 0; i < dim; i++)
+        finite &= (row[i] & 0x7c00) != 0x7c00;
+    if (!finite)
+        return NAN;
+    int i = 0;
+    for (; i + LANES <= dim; i += LANES) {
+        for (int k = 0; k < LANES; k++)
+            sums[k] += (double)half_to_float(row[i + k]) * (double)query[i + k];
+    }
+    for (; i < dim; i++)
+        sum += (double)half_to_float(row[i]) * (double)query[i];
+    for (int k = 0; k < LANES; k++)
+        sum += sums[k];
+    return sum;
+}
+
+static void
+dots_c(const uint16_t *const *rows, int n_rows, const float *queries,
+       int n_queries, int dim, float *out)
+{
+    for (int q = 0; q < n_queries; q++) {
+        for (int r = 0; r < n_rows; r++)
+            out[q * PE_DOTS_ROWS + r] = (float)pe_dot_exact(
+                rows[r], queries + (size_t)q * (size_t)dim, dim);
+    }
+}
+
+#ifdef PE_HAVE_X86
+// clang 14 has no name for it. A virtual machine's processor takes microseconds
+// to answer, and is asked once.
+static bool
+has_f16c(void)
+{
+    static gsize answer; // 1: no, 2: yes
+    if (g_once_init_enter(&answer)) {
+        unsigned a, b, c, d;
+        bool has = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+        g_once_init_leave(&answer, has ? 2 : 1);
+    }
+    return answer == 2;
+}
+#endif
+
+PeDotsFunc
+pe_dots_func(PeDots variant)
+{
+    switch (variant) {
+    case PE_DOTS_C:
+        return dots_c;
+#ifdef PE_HAVE_X86
+    case PE_DOTS_AVX2:
+        return __builtin_cpu_supports("avx2") &&
+                       __builtin_cpu_supports("fma") && has_f16c()
+                   ? pe_dots_avx2
+                   : NULL;
+    case PE_DOTS_AVX512:
+        return __builtin_cpu_supports("avx512f") ? pe_dots_avx512 : NULL;
+#endif
+    default:
+        return NULL;
+    }
+}
+
+PeHalvesFunc
+pe_halves_func(PeDots variant)
+{
+    if (!pe_dots_func(variant))
+        return NULL;
+    switch (variant) {
+#ifdef PE_HAVE_X86
+    case PE_DOTS_AVX2:
+        return pe_halves_avx2;
+    case PE_DOTS_AVX512:
+        return pe_halves_avx512;
+#endif
+    default:
+        return NULL;
+    }
+}
+
+PeDots
+pe_dots_best(void)
+{
+    for (int i = PE_DOTS_N - 1; i > PE_DOTS_C; i--) {
+        if (pe_dots_func((PeDots)i))
+            return (PeDots)i;
+    }
+    return PE_DOTS_C;
+}

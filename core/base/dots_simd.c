@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// dots_simd.c - see dots.h. Compiled once per instruction set; PE_DOTS and
+// PE_HALVES name the results.
+//
+// One query is bound by memory: the tile is many rows high, so that as many
+// streams are read at once. With several queries a row is converted once for
+// four of them. Rows go in blocks, which stay in a cache for the next four
+// queries, and every pass over a block fetches its share of the next one beside
+// the arithmetic, so that no pass waits for memory and none leaves it idle.
+
+#include "dots.h"
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "vec.h"
+
+// HIGH rows and four queries: their sums, the queries and a row fill the 32
+// (16) registers.
+#ifdef __AVX512F__
+#define HIGH 4
+#else
+#define HIGH 2
+#endif
+#define BLOCK 16 // rows, a multiple of HIGH
+#define LINE 32  // half floats of a cache line
+
+INLINE Vec
+load_half(const uint16_t *p)
+{
+#ifdef __AVX512F__
+    return (Vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+#else
+    return (Vec)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+#endif
+}
+
+INLINE float
+sum_of(Vec v)
+{
+    float s = 0;
+    for (int i = 0; i < VF; i++)
+        s += v[i];
+    return s;
+}
+
+// What is behind the last whole vector.
+static float
+sum_rest(const uint16_t *row, const float *query, int from, int dim)
+{
+    uint16_t h[VF] = {0};
+    size_t n = (size_t)(dim - from);
+    memcpy(h, row + from, n * sizeof *h);
+    return sum_of(load_half(h) * load_n(query + from, n));
+}
+
+// n_rows and n_queries are constant where this is inlined, so that all sums
+// stay in registers. The n_next rows of `next` are fetched.
+INLINE void
+tile(const uint16_t *const *rows, const int n_rows, const uint16_t *const *next,
+     int n_next, const float *queries, const int n_queries, int dim, float *out)
+{
+    Vec sums[8][4];
+    int whole = dim / VF * VF;
+    for (int r = 0; r < n_rows; r++) {
+        for (int q = 0; q < n_queries; q++)
+            sums[r][q] = (Vec){0};
+    }
+    for (int i = 0; i < whole; i += VF) {
+        for (int k = 0; k < n_next && i % LINE == 0; k++)
+            __builtin_prefetch(next[k] + i);
+#pragma GCC unroll 8
+        for (int r = 0; r < n_rows; r++) {
+            Vec x = load_half(rows[r] + i);
+#pragma GCC unroll 4
+            for (int q = 0; q < n_queries; q++)
+                sums[r][q] = fused(
+                    x, load(queries + (size_t)q * (size_t)dim + i), sums[r][q]);
+        }
+    }
+    for (int r = 0; r < n_rows; r++) {
+        for (int q = 0; q < n_queries; q++) {
+            const float *query = queries + (size_t)q * (size_t)dim;
+            float rest = whole < dim ? sum_rest(rows[r], query, whole, dim) : 0;
+            out[q * PE_DOTS_ROWS + r] = sum_of(sums[r][q]) + rest;
+        }
+    }
+}
+
+// Four queries and the rows of a block.
+static void
+pass(const uint16_t *const *rows, int n_rows, const uint16_t *const *next,
+     int n_next, const float *queries, int dim, float *out)
+{
+    int r = 0, n_tiles = n_rows / HIGH;
+    for (int t = 0; t < n_tiles; t++, r += HIGH) {
+        int from = n_next * t / n_tiles, end = n_next * (t + 1) / n_tiles;
+        tile(rows + r, HIGH, next + from, end - from, queries, 4, dim, out + r);
+    }
+    for (; r < n_rows; r++)
+        tile(rows + r, 1, NULL, 0, queries, 4, dim, out + r);
+}
+
+void
+PE_DOTS(const uint16_t *const *rows, int n_rows, const float *queries,
+        int n_queries, int dim, float *out)
+{
+    const int n_passes = n_queries / 4;
+    for (int b = 0; b < n_rows; b += BLOCK) {
+        int n = n_rows - b < BLOCK ? n_rows - b : BLOCK;
+        int left = n_rows - b - n, n_next = left < BLOCK ? left : BLOCK;
+        for (int i = 0; i < n_passes; i++) {
+            int from = n_next * i / n_passes, end = n_next * (i + 1) / n_passes;
+            pass(rows + b, n, rows + b + n + from, end - from,
+                 queries + 4 * (size_t)i * (size_t)dim, dim,
+                 out + 4 * i * PE_DOTS_ROWS + b);
+        }
+    }
+    for (int q = 4 * n_passes; q < n_queries; q++) {
+        const float *query = queries + (size_t)q * (size_t)dim;
+        float *sums = out + q * PE_DOTS_ROWS;
+        int r = 0;
+        for (; r + 8 <= n_rows; r += 8)
+            tile(rows + r, 8, NULL, 0, query, 1, dim, sums + r);
+        for (; r < n_rows; r++)
+            tile(rows + r, 1, NULL, 0, query, 1, dim, sums + r);
+    }
+}
+
+size_t
+PE_HALVES(const uint16_t *halves, size_t n, float *floats)
+{
+    size_t i = 0;
+    for (; i + VF <= n; i += VF) {
+        Vec v = load_half(halves + i);
+        memcpy(floats + i, &v, sizeof v);
+    }
+    return i;
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpekafkabroker.h - Kafka, as the sink needs it.
+
+#pragma once
+
+#include "gst/sink/gstpebroker.h"
+
+extern const GstPeBroker gst_pe_kafka_broker;

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// null.h - how similar an archive is to what is not in it. Cosines of texts and
+// of pictures are not comparable, and what is high differs from model to model
+// and from archive to archive; by how much one exceeds the null is.
+
+#pragma once
+
+#include "query.h"
+#include "selection.h"
+
+// Sigmas above the null from which on something is there: of a normal
+// distribution, what one of 160 absent things reaches.
+#define NULL_LIMIT 2.5
+
+typedef struct {
+    double middle, spread; // of cosines: median, and how far they are from it
+} Null;
+
+// Embed many everyday texts, for null_of_texts(). Returns g_free(); NULL with
+// the error.
+float *null_embed_texts(const Model *model, int row_dim, GError **error);
+
+// Of texts: the best cosine in the selection of each of those, most of which
+// are not there.
+Null null_of_texts(const float *vectors, const PeRows *rows,
+                   const Selection *selection);
+
+// Of a picture: its cosines with the rows of the selection, most of which show
+// something else.
+Null null_of_picture(const float *vector, const PeRows *rows,
+                     const Selection *selection);

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_int8.c - what linear layers with weights of 8 bits promise beyond the
+// rows of check_ops.c.
+
+#include <math.h>
+
+#include "tests/support/op_problem.h"
+
+enum { K = 770, N = 70, ROWS = 29, LARGE = 100, BAD = 11 };
+
+static float *
+make_random(size_t n, guint32 seed)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+    return problem_random(n, 1, rand);
+}
+
+// Returns [ROWS, N], free with g_free().
+static float *
+multiply(PePrecision precision, int n_threads, const float *w, const float *x)
+{
+    g_autoptr(GError) error = NULL;
+    PeLinearParams params = {
+        .weight = pe_tensor_new(PE_DTYPE_F32, 2, (int64_t[]){N, K}, w),
+        .k_padded = K,
+        .epilogue = PE_EPILOGUE_RESIDUAL};
+    PeBackend *be = pe_backend_open("cpu", precision, n_threads, &error);
+    g_assert_no_error(error);
+    PeLinear *l = be->ops->linear_new(be, &params);
+    g_assert_nonnull(l);
+    float *y = g_new0(float, ROWS *N);
+    be->ops->linear(be, l, PE_EPILOGUE_RESIDUAL, NULL, y, x, ROWS);
+    be->ops->linear_free(be, l);
+    be->ops->close(be);
+    return y;
+}
+
+// A column and a row of the weight, and a channel of the input, that are a
+// hundred times larger than the others cost no output its precision.
+static void
+keeps_outliers_apart(void)
+{
+    g_autofree float *w = make_random(N * K, 4), *x = make_random(ROWS * K, 5);
+    for (int i = 0; i < N; i++)
+        w[i * K + 5] *= LARGE;
+    for (int j = 0; j < K; j++)
+        w[7 * K + j] *= LARGE;
+    for (int r = 0; r < ROWS; r++)
+        x[r * K + 9] *= LARGE;
+    g_autofree float *wanted = multiply(PE_PRECISION_FP32, 2, w, x);
+    g_autofree float *got = multiply(PE_PRECISION_INT8, 2, w, x);
+    double worst = 0;
+    for (int i = 0; i < N; i++) {
+        double error = 0, power = 0;
+        for (int r = 0; r < ROWS; r++) {
+            double a = wanted[r * N + i], b = got[r * N + i];
+            error += (a - b) * (a - b);
+            power += a * a;
+        }
+        worst = fmax(worst, error / power);
+    }
+    g_test_message("worst nmse of an output %.2e", worst);
+    g_assert_cmpfloat(worst, <=, 1e-3);
+}
+
+// Numbers that are none spoil their own row and no other; a row of zeros, or of
+// numbers whose scale would be none, is not one of those.
+static void
+keeps_damage_apart(void)
+{
+    g_autofree float *w = make_random(N * K, 4), *x = make_random(ROWS * K, 5);
+    g_autofree float *wanted = multiply(PE_PRECISION_INT8, 1, w, x);
+    x[BAD * K + 3] = NAN;
+    x[(BAD + 2) * K + 4] = -INFINITY;
+    memset(x + (BAD + 4) * K, 0, K * sizeof *x);
+    for (int j = 0; j < K; j++)
+        x[(BAD + 5) * K + j] = 1e-42f;
+    g_autofree float *got = multiply(PE_PRECISION_INT8, 1, w, x);
+    for (int i = 0; i < ROWS * N; i++) {
+        int r = i / N - BAD;
+        if (r == 0 || r == 2)
+            g_assert_true(isnan(got[i]));
+        else if (r == 4 || r == 5)
+            g_assert_cmpfloat(got[i], ==, 0);
+        else
+            g_assert_cmpfloat(got[i], ==, wanted[i]);
+    }
+}
+
+static void
+does_not_depend_on_threads(void)
+{
+    g_autofree float *w = make_random(N * K, 4), *x = make_random(ROWS * K, 5);
+    g_autofree float *wanted = multiply(PE_PRECISION_INT8, 1, w, x);
+    for (int n_threads = 2; n_threads <= 5; n_threads++) {
+        g_autofree float *got = multiply(PE_PRECISION_INT8, n_threads, w, x);
+        g_assert_cmpmem(got, ROWS * N * sizeof *got, wanted,
+                        ROWS * N * sizeof *got);
+    }
+}
+
+// Columns of zeros, and a weight of zeros.
+static void
+multiplies_with_zeros(void)
+{
+    g_autofree float *w = make_random(N * K, 4), *x = make_random(ROWS * K, 5);
+    for (int i = 0; i < N * K; i++)
+        w[i] *= i % K < 3 || i / K == 2 ? 0 : 1;
+    g_autofree float *got = multiply(PE_PRECISION_INT8, 2, w, x);
+    for (int i = 0; i < ROWS * N; i++)
+        g_assert_true(i % N == 2 ? got[i] == 0 : isfinite(got[i]));
+    memset(w, 0, (size_t)N * K * sizeof *w);
+    g_autofree float *none = multiply(PE_PRECISION_INT8, 2, w, x);
+    for (int i = 0; i < ROWS * N; i++)
+        g_assert_cmpfloat(none[i], ==, 0);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/int8/outliers", keeps_outliers_apart);
+    g_test_add_func("/int8/damage", keeps_damage_apart);
+    g_test_add_func("/int8/threads", does_not_depend_on_threads);
+    g_test_add_func("/int8/zeros", multiplies_with_zeros);
+    return g_test_run();
+}

@@ -5,16 +5,22 @@
     python3 -m venv peers && peers/bin/pip install numpy onnx onnxruntime openvino
     peers/bin/python bench/cpu_peers.py build/tools --model B16 --batch 1
 
-All run the same random weights in fp32 on --threads threads, in turn, --rounds times
-for --seconds each; a ratio is that of two neighbours in one round, and its median is
-printed. Before that, each peer's embedding of one picture is compared with ours: below
-a cosine of 0.9999 it computes something else and the program fails. A peer that is
-not installed is skipped with the reason. Peers: onnxruntime, openvino, torch (eager)
-and torch-compile, which also need timm.
+All run the same random weights on --threads threads, in turn, --rounds times for
+--seconds each; a ratio is that of two neighbours in one round, and its median is
+printed. Before that, each peer's embedding of one picture is compared with ours in
+fp32: below a cosine of 0.9999 it computes something else and the program fails. A peer
+that is not installed, or has no such precision, is skipped with the reason. Peers:
+onnxruntime, openvino, torch (eager) and torch-compile, which also need timm.
+
+--precision is that of both sides; our own cosine to fp32 is printed too, and nobody's
+ends the program where it isn't fp32. int8 is what each peer documents: onnxruntime
+quantizes the weights by column and the rows as they come, openvino is calibrated by
+nncf with 16 random pictures.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import struct
@@ -39,6 +45,8 @@ def parse(args):
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("tools", help="the folder with pe-bench and pe-embed")
     parser.add_argument("--model", choices=list(peer_model.SHAPES), default="B16")
+    parser.add_argument("--precision", choices=["fp32", "bf16", "int8"],
+                        default="fp32")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
@@ -55,26 +63,46 @@ def parse(args):
 
 def load_onnxruntime(options):
     import onnxruntime
+    model = options.folder / "model.onnx"
+    if options.precision == "bf16":
+        raise ImportError("its CPU provider computes no bf16")
+    if options.precision == "int8":
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+        full, model = model, options.folder / "model-int8.onnx"
+        quantize_dynamic(full, model, per_channel=True, weight_type=QuantType.QInt8)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads
     session = onnxruntime.InferenceSession(
-        options.folder / "model.onnx", settings, providers=["CPUExecutionProvider"])
+        model, settings, providers=["CPUExecutionProvider"])
     return onnxruntime.__version__, lambda x: session.run(None, {"pixels": x})[0]
 
 
 def load_openvino(options):
     import openvino
+    model = openvino.Core().read_model(options.folder / "model.onnx")
+    if options.precision == "int8":
+        import nncf
+        random = np.random.default_rng(3)
+        shape = np.load(options.folder / "pixels.npy").shape
+        pictures = [random.uniform(-1, 1, shape).astype(np.float32)
+                    for _ in range(16)]
+        model = nncf.quantize(model, nncf.Dataset(pictures),
+                              model_type=nncf.ModelType.TRANSFORMER)
     model = openvino.compile_model(
-        options.folder / "model.onnx", "CPU",
+        model, "CPU",
         {"INFERENCE_NUM_THREADS": options.threads, "PERFORMANCE_HINT": "LATENCY",
-         "INFERENCE_PRECISION_HINT": "f32"})
+         "INFERENCE_PRECISION_HINT":
+         "bf16" if options.precision == "bf16" else "f32"})
     return openvino.__version__.split("-")[0], lambda x: model(x)[0]
 
 
 def load_torch(options, compiled=False):
     import timm
     import torch
+    if options.precision == "int8":
+        raise ImportError("it has no int8 of its own for this model")
     torch.set_num_threads(options.threads)
+    dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
     net = timm.create_model(TIMM[options.model], pretrained=False).eval()
     weights = {key: torch.from_numpy(value) for key, value
                in peer_model.random_weights(options.model).items()}
@@ -83,12 +111,13 @@ def load_torch(options, compiled=False):
         raise ImportError(f"timm {timm.__version__} names weights otherwise: {wrong}")
     if "head.bias" in wrong.missing_keys:
         torch.nn.init.zeros_(net.head.bias)
+    net = net.to(dtype)
     if compiled:
         net = torch.compile(net, dynamic=False)
 
     def run(x):
         with torch.inference_mode():
-            return net(torch.from_numpy(x)).numpy()
+            return net(torch.from_numpy(x).to(dtype)).float().numpy()
     return f"{torch.__version__}, timm {timm.__version__}", run
 
 
@@ -99,16 +128,21 @@ LOADERS = {"onnxruntime": load_onnxruntime, "openvino": load_openvino,
 
 def work(options):
     """A line for every line that is read: who we are, then seconds a batch."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+
+    def answer(**values):
+        print(json.dumps(values), file=answers, flush=True)
+
     start = time.perf_counter()
     try:
         version, run = LOADERS[options.worker](options)
     except ImportError as error:
-        print(json.dumps({"skip": str(error)}), flush=True)
+        answer(skip=str(error))
         return
     pixels = np.load(options.folder / "pixels.npy")
     y = run(pixels)
-    print(json.dumps({"version": version, "y": y[0].tolist(),
-                      "start_s": time.perf_counter() - start}), flush=True)
+    answer(version=version, y=y[0].tolist(), start_s=time.perf_counter() - start)
     run(pixels)
     for _ in sys.stdin:
         times, end = [], time.perf_counter() + options.seconds
@@ -116,7 +150,7 @@ def work(options):
             begin = time.perf_counter()
             run(pixels)
             times.append(time.perf_counter() - begin)
-        print(json.dumps({"seconds": statistics.median(times)}), flush=True)
+        answer(seconds=statistics.median(times))
 
 
 class Peer:
@@ -125,6 +159,7 @@ class Peer:
         self.process = subprocess.Popen(
             [sys.executable, __file__, options.tools, "--worker", name,
              "--folder", folder, "--model", options.model,
+             "--precision", options.precision,
              "--threads", str(options.threads), "--seconds", str(options.seconds)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.about = self.read()
@@ -160,14 +195,14 @@ def write_png(path, rgb):
             b"IDAT", zlib.compress(lines.tobytes())) + chunk(b"IEND", b""))
 
 
-def our_command(program, options, folder):
+def our_command(program, options, folder, precision):
     return [f"{options.tools}/{program}", "--model", folder / "model.safetensors",
-            "--device", "cpu", "--precision", "fp32",
+            "--device", "cpu", "--precision", precision,
             "--threads", str(options.threads)]
 
 
-def our_embedding(options, folder):
-    subprocess.run(our_command("pe-embed", options, folder) + [
+def our_embedding(options, folder, precision):
+    subprocess.run(our_command("pe-embed", options, folder, precision) + [
         "--image", folder / "picture.png", "--out", folder / "out.safetensors"],
         check=True, stdout=subprocess.DEVNULL)
     data = (folder / "out.safetensors").read_bytes()
@@ -180,7 +215,8 @@ def our_embedding(options, folder):
 
 def measure_ours(options, folder):
     """Seconds a batch, and what pe-bench says besides."""
-    out = subprocess.run(our_command("pe-bench", options, folder) + [
+    command = our_command("pe-bench", options, folder, options.precision)
+    out = subprocess.run(command + [
         "--batch", str(options.batch), "--seconds", str(options.seconds), "--json"],
         check=True, stdout=subprocess.PIPE, text=True).stdout
     report = json.loads(out.splitlines()[-1])
@@ -202,8 +238,15 @@ def write_inputs(options, folder):
     np.save(folder / "pixels.npy", np.repeat(pixels[None], options.batch, axis=0))
 
 
+def cosine(a, b):
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
 def open_peers(options, folder):
-    ours = our_embedding(options, folder)
+    ours = our_embedding(options, folder, "fp32")
+    if options.precision != "fp32":
+        found = cosine(our_embedding(options, folder, options.precision), ours)
+        print(f"ours, {options.precision}: cosine to fp32 {found:.7f}")
     peers = []
     for name in options.peers:
         peer = Peer(name, options, folder)
@@ -211,10 +254,9 @@ def open_peers(options, folder):
             print(f"{name}: skipped, {peer.about['skip']}")
             peer.close()
             continue
-        y = np.array(peer.about["y"])
-        cosine = float(y @ ours / np.linalg.norm(y) / np.linalg.norm(ours))
-        print(f"{name} {peer.about['version']}: cosine to ours {cosine:.7f}")
-        if not cosine >= MIN_COSINE:
+        found = cosine(np.array(peer.about["y"]), ours)
+        print(f"{name} {peer.about['version']}: cosine to ours {found:.7f}")
+        if options.precision == "fp32" and not found >= MIN_COSINE:
             sys.exit(f"{name} computes something else")
         peers.append(peer)
     return peers
@@ -238,7 +280,7 @@ def run_rounds(options, folder, peers):
 
 def report(options, peers, rounds):
     print(f"PE-Core {options.model}, batch {options.batch}, {options.threads} threads,"
-          f" fp32, {options.rounds} rounds")
+          f" {options.precision}, {options.rounds} rounds")
     print(f"{'peer':14} {'ours/s':>8} {'peer/s':>8} {'ratio':>7}  min .. max")
     for peer in peers:
         entries = [entry[peer.name] for entry in rounds]

@@ -64,6 +64,8 @@ typedef struct {
     const float *bias;     // [n], NULL: none
     const float *scale;    // [n], NULL: none; multiplies W's rows
     const float *in_scale; // [k], NULL: none; multiplies W's columns
+    const float *in_size;  // [k], NULL: all alike; about how large a column of
+                           // its input is beside the others, > 0
     int k_padded;          // >= k; columns k..k_padded-1 of W are zero
     PeEpilogue epilogue;   // what it will be asked for, as a hint
 } PeLinearParams;

@@ -41,6 +41,7 @@ pe_tower_clear(PeTower *t)
     g_ptr_array_unref(t->linears);
     g_ptr_array_unref(t->buffers);
     g_free(t->blocks);
+    g_free(t->power);
     g_clear_error(&t->error);
 }
 
@@ -195,6 +196,49 @@ fold_bias(PeTower *t, const PeTensor *w, const PeFoldedLinear *source,
     return b;
 }
 
+typedef struct {
+    const PeTensor *w;  // [n, k]
+    const float *scale; // [n], NULL: 1
+    float *power;       // [n]
+} Power;
+
+static void
+add_power(void *data, int task, int lane)
+{
+    const Power *p = data;
+    int n = (int)p->w->shape[0], k = (int)p->w->shape[1];
+    int first = task * PRODUCT_ROWS, end = MIN(first + PRODUCT_ROWS, n);
+    g_autofree float *row = g_new(float, k);
+    for (int i = first; i < end; i++) {
+        PeTensor line = pe_tensor_rows(p->w, i, 1);
+        pe_tensor_to_f32(&line, row);
+        float scale = p->scale ? p->scale[i] : 1;
+        p->power[i] += (float)dot(row, row, k) * scale * scale;
+    }
+}
+
+// What a linear that writes the stream adds to its channels, from an input of
+// ones in the mean square.
+static void
+count_power(PeTower *t, const PeLinearParams *params)
+{
+    Power p = {&params->weight, params->scale, t->power};
+    int n = (int)params->weight.shape[0];
+    pe_threads_run(pe_cores_count(), (n + PRODUCT_ROWS - 1) / PRODUCT_ROWS,
+                   add_power, &p);
+}
+
+// How large the channels of the stream are, for a linear that reads them. The
+// norm that comes first has one divisor for all. g_free().
+static float *
+new_in_size(const PeTower *t)
+{
+    float *size = g_new(float, t->width);
+    for (int j = 0; j < t->width; j++)
+        size[j] = sqrtf(t->power[j]);
+    return size;
+}
+
 PeLinear *
 pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
 {
@@ -224,6 +268,12 @@ pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
                              .in_scale = in_scale,
                              .k_padded = source->k_padded,
                              .epilogue = source->epilogue};
+    g_autofree float *in_size = NULL;
+    if (t->power && params.epilogue == PE_EPILOGUE_RESIDUAL)
+        count_power(t, &params);
+    else if (t->power && (params.epilogue == PE_EPILOGUE_ROPE ||
+                          params.epilogue == PE_EPILOGUE_GELU))
+        params.in_size = in_size = new_in_size(t);
     PeLinear *l = t->be->ops->linear_new(t->be, &params);
     if (!l) {
         fail_nomem(t, "the weights", (size_t)pe_tensor_size(&w) * 4);
@@ -298,6 +348,11 @@ pe_tower_new_blocks(PeTower *t, int n)
 {
     t->n_blocks = n;
     t->blocks = g_new0(PeBlock, n);
+    if (t->be->precision != PE_PRECISION_INT8)
+        return;
+    t->power = g_new(float, t->width);
+    for (int j = 0; j < t->width; j++)
+        t->power[j] = 1; // of what the blocks start with
 }
 
 void

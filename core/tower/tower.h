@@ -52,6 +52,10 @@ typedef struct {
     void *h;    // act [max_rows, D], what a block's linears read
     void *wide; // act [max_rows, max(3D, M)] or larger, see pe_tower_new_arena
 
+    // f32 [D]: the power that the channels of the residual stream have by the
+    // weights that have been loaded. NULL: nobody asks for it.
+    float *power;
+
     GPtrArray *buffers; // everything allocated on the backend
     GPtrArray *linears;
     GError *error; // the first failure while loading

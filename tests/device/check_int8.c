@@ -7,7 +7,7 @@
 
 #include "tests/support/op_problem.h"
 
-enum { K = 770, N = 70, ROWS = 29, LARGE = 100, BAD = 11 };
+enum { K = 770, N = 70, ROWS = 29, LARGE = 100, LARGE_CHANNEL = 9, BAD = 11 };
 
 static float *
 make_random(size_t n, guint32 seed)
@@ -21,8 +21,12 @@ static float *
 multiply(PePrecision precision, int n_threads, const float *w, const float *x)
 {
     g_autoptr(GError) error = NULL;
+    float in_size[K];
+    for (int j = 0; j < K; j++)
+        in_size[j] = j == LARGE_CHANNEL ? LARGE : 1;
     PeLinearParams params = {
         .weight = pe_tensor_new(PE_DTYPE_F32, 2, (int64_t[]){N, K}, w),
+        .in_size = in_size,
         .k_padded = K,
         .epilogue = PE_EPILOGUE_RESIDUAL};
     PeBackend *be = pe_backend_open("cpu", precision, n_threads, &error);
@@ -30,7 +34,11 @@ multiply(PePrecision precision, int n_threads, const float *w, const float *x)
     PeLinear *l = be->ops->linear_new(be, &params);
     g_assert_nonnull(l);
     float *y = g_new0(float, ROWS *N);
-    be->ops->linear(be, l, PE_EPILOGUE_RESIDUAL, NULL, y, x, ROWS);
+    g_autofree uint16_t *rounded = g_new(uint16_t, ROWS * K);
+    for (int i = 0; i < ROWS * K; i++)
+        rounded[i] = pe_bf16_from_f32(x[i]);
+    be->ops->linear(be, l, PE_EPILOGUE_RESIDUAL, NULL, y,
+                    be->act == PE_DTYPE_F32 ? (const void *)x : rounded, ROWS);
     be->ops->linear_free(be, l);
     be->ops->close(be);
     return y;
@@ -47,7 +55,7 @@ keeps_outliers_apart(void)
     for (int j = 0; j < K; j++)
         w[7 * K + j] *= LARGE;
     for (int r = 0; r < ROWS; r++)
-        x[r * K + 9] *= LARGE;
+        x[r * K + LARGE_CHANNEL] *= LARGE;
     g_autofree float *wanted = multiply(PE_PRECISION_FP32, 2, w, x);
     g_autofree float *got = multiply(PE_PRECISION_INT8, 2, w, x);
     double worst = 0;

@@ -36,7 +36,8 @@ static const Limit bf16_limit = {4e-6, 4e-2};
 static const Limit f16_limit = {6.3e-8, 5e-3};
 // What 8 bits cost a weight, whose largest is 2.4 times the RMS here.
 static const Limit int8_limit = {1e-4, 6e-2};
-// Sums are exact, so that variants differ in what surrounds them.
+// Sums are exact, so that variants whose rows have 16 bits differ in what
+// surrounds them.
 static const Limit int8_variants = {1e-9, 1e-3};
 
 // ---- Inputs ---------------------------------------------------------------
@@ -248,16 +249,20 @@ void
 problem_check(Problem *p)
 {
     Limit limit = get_limit(p);
-    g_autofree float *expected = run_on(reference, p, NULL);
+    g_autofree float *exact = run_on(reference, p, NULL);
+    g_autofree float *first = NULL; // of those with int16 rows
     for (int i = 0; i < n_variants; i++) {
         if (variants[i].be->precision != p->precision)
             continue;
         g_autofree float *got = run_on(variants[i].be, p, variants[i].name);
-        compare(variants[i].name, got, expected, p->n_out, limit);
-        if (p->precision != PE_PRECISION_INT8)
+        compare(variants[i].name, got, exact, p->n_out, limit);
+        const char *about = variants[i].be->ops->describe(variants[i].be);
+        if (!strstr(about, "int16 rows"))
             continue;
-        memcpy(expected, got, p->n_out * sizeof *got);
-        limit = int8_variants;
+        if (first)
+            compare(variants[i].name, got, first, p->n_out, int8_variants);
+        else
+            first = g_steal_pointer(&got);
     }
     problem_clear(p);
 }

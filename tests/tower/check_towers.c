@@ -21,7 +21,7 @@
 #define MAX_ABS_FP32 5e-5
 #define MIN_COSINE_FP32 0.9999995
 #define MIN_COSINE_16BIT 0.999
-#define MIN_COSINE_INT8 0.9998
+#define MIN_COSINE_INT8 0.9995
 
 typedef struct {
     char *path;

@@ -80,17 +80,32 @@ INLINE void
 to_floats(const Product *p, float *c, int row, int n_rows, int col)
 {
     Vec scale[2];
+    VecInt offset[2];
     for (int j = 0; j < 2; j++) {
-        int at = col + j * VF;
-        scale[j] = load_left(p->l->col_scales + at, p->l->n - at);
+        int at = col + j * VF, left = p->l->n - at;
+        const float *bits = (const float *)p->l->col_offsets + at;
+        scale[j] = load_left(p->l->col_scales + at, left);
+        offset[j] = (VecInt)load_left(bits, left);
     }
     for (int i = 0; i < n_rows; i++) {
         Vec row_scale = splat(p->row_scales[row + i]);
         for (int j = 0; j < 2; j++, c += VF) {
-            VecInt sum = (VecInt)load(c);
+            VecInt sum = (VecInt)load(c) - offset[j];
             store(c, __builtin_convertvector(sum, Vec) * row_scale * scale[j]);
         }
     }
+}
+
+// Integers become either type.
+INLINE void
+finish_any(PeDtype type, const Output *o, const float *c, int r, int rows,
+           int col)
+{
+    if (type == PE_DTYPE_BF16 ||
+        (type != PE_DTYPE_F32 && o->act == PE_DTYPE_BF16))
+        finish_tile(PE_DTYPE_BF16, o, c, r, rows, col);
+    else
+        finish_tile(PE_DTYPE_F32, o, c, r, rows, col);
 }
 
 // A piece of a panel times the rows of a block, from row `first` of the part
@@ -114,11 +129,11 @@ multiply_piece(PeDtype type, const Product *p, int first, int rows, int panel,
             prefetch(next, panel_bytes(type, n), i, n_tiles);
         tile_of(type, n_rows, w > 0 ? sums : NULL, TILE_COLS,
                 is_last ? done : sums, TILE_COLS, a, piece, n);
-        if (is_last && type == PE_DTYPE_I16)
+        if (is_last && (type == PE_DTYPE_I16 || type == PE_DTYPE_U8))
             to_floats(p, done, first + r, n_rows, panel * TILE_COLS);
         if (is_last)
-            finish_tile(type == PE_DTYPE_BF16 ? type : PE_DTYPE_F32, &p->out,
-                        done, p->from + first + r, n_rows, panel * TILE_COLS);
+            finish_any(type, &p->out, done, p->from + first + r, n_rows,
+                       panel * TILE_COLS);
     }
 }
 

@@ -102,7 +102,9 @@ cpu_new(PeIsa isa, PePrecision precision, int n_threads)
     cpu->n_threads = n_threads;
     cpu->be.ops = &cpu->ops;
     cpu->be.precision = precision;
-    cpu->be.act = precision == PE_PRECISION_BF16 ? PE_DTYPE_BF16 : PE_DTYPE_F32;
+    bool bf16 = precision == PE_PRECISION_BF16 ||
+                (precision == PE_PRECISION_INT8 && isa == PE_ISA_AVX512BF16);
+    cpu->be.act = bf16 ? PE_DTYPE_BF16 : PE_DTYPE_F32;
     cpu->be.k_align = 1;
     cpu->rope = pe_rope_c;
     cpu->resizes = pe_cpu_resizes_new();
@@ -156,7 +158,9 @@ describe(PeCpu *cpu)
         g_string_append_printf(s, ", %s weights, fp32 arithmetic",
                                cpu->isa == PE_ISA_C ? "fp32" : "bf16");
     if (cpu->int8)
-        g_string_append(s, ", int8 weights, fp32 attention");
+        g_string_append_printf(s, ", int8 weights, %s rows, %s attention",
+                               cpu->int8_row_bytes == 1 ? "int8" : "int16",
+                               cpu->be.act == PE_DTYPE_BF16 ? "bf16" : "fp32");
 #ifdef PE_HAVE_ONEDNN
     g_autofree char *version = pe_onednn_version();
     if (cpu->choice)

@@ -78,7 +78,7 @@ pe_linear_free_c(PeBackend *be, PeLinear *l)
     pe_block_free(l->weight);
     pe_block_free(l->col_scales);
     pe_block_free(l->in_scales);
-    pe_block_free(l->finer);
+    pe_block_free(l->col_offsets);
     g_free(l);
 }
 

@@ -38,9 +38,12 @@ typedef struct {
 
     // See int8/int8.h. NULL: weights have more bits.
     struct PeInt8 *int8;
-    int int8_columns; // of a panel
+    int int8_columns;   // of a panel
+    int int8_row_bytes; // of a number of a row
     void (*int8_linear)(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
                         const PeRope *rope, void *y, const void *x, int rows);
+    // Walsh-Hadamard transforms of the blocks of a row, in place.
+    void (*int8_turn)(float *row, int length, int block);
 
     // FLOP/s of the calling thread in the type of what is multiplied, from
     // registers alone. NULL: not known.
@@ -56,9 +59,11 @@ struct PeLinear {
     float *bias;  // [n] f32; NULL: none
     void *weight; // in the layout of the variant that made it
     struct PeOnednnLinear *onednn;
-    // [n] and [k] of weights with 8 bits, see int8/int8.h; else NULL.
-    float *col_scales, *in_scales;
-    int *finer; // columns of those that have a second byte
+    // Of weights with 8 bits, see int8/int8.h; else NULL.
+    float *col_scales;    // [n]
+    float *in_scales;     // [k], then zeros to a whole vector
+    float row_limit;      // steps of a row's largest number
+    int32_t *col_offsets; // [n], what unsigned rows have too much in a sum
 };
 
 // Element i of an array of type f32 or bf16.

@@ -12,7 +12,7 @@
 #define ROUNDS 20000
 #define MICROSECONDS 3000
 
-// Are words of two numbers multiplied as such?
+// Are words of several numbers multiplied as such?
 #ifdef __AVX512BF16__
 #define HAS_DOT(type) ((type) != PE_DTYPE_F32)
 #else
@@ -61,7 +61,7 @@ PE_SIMD(pe_peak)(PeDtype type)
     for (int i = 0; i < CHAINS; i++)
         sums[i] = splat((float)i / CHAINS);
     double flops = 2.0 * VF * CHAINS * ROUNDS, best = 0;
-    flops *= HAS_DOT(type) ? 2 : 1;
+    flops *= type == PE_DTYPE_U8 ? 4 : HAS_DOT(type) ? 2 : 1;
     for (int i = 0; i < 10; i++) {
         gint64 start = g_get_monotonic_time(), end;
         int n = 0;
@@ -70,6 +70,10 @@ PE_SIMD(pe_peak)(PeDtype type)
                 multiply(PE_DTYPE_BF16, sums);
             else if (type == PE_DTYPE_I16)
                 multiply(PE_DTYPE_I16, sums);
+#ifdef __AVX512VNNI__
+            else if (type == PE_DTYPE_U8)
+                multiply(PE_DTYPE_U8, sums);
+#endif
             else
                 multiply(PE_DTYPE_F32, sums);
             n++;

@@ -8,7 +8,8 @@
 // k = 2w, 2w + 1 (bf16) or k = w (f32) of that column. With type i16 a panel
 // has pairs of signed bytes instead, which become words of two i16 when they
 // are loaded, the rows have words of two i16, and sums are i32 in the place of
-// f32.
+// f32. With u8, which only VNNI has, words have four signed bytes in a panel
+// and four unsigned ones in a row.
 
 #pragma once
 
@@ -115,5 +116,7 @@ multiply_panel(PeDtype type, int rows, float *c, size_t c_stride, const char *a,
 INLINE int
 words_of(PeDtype type, int k)
 {
+    if (type == PE_DTYPE_U8)
+        return (k + 3) / 4;
     return type == PE_DTYPE_F32 ? k : (k + 1) / 2;
 }

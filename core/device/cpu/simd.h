@@ -5,9 +5,9 @@
 // PE_ISA set to its name, and are written in the compiler's vector types;
 // intrinsics appear here alone.
 //
-// Matrix products work on words of four bytes: one f32, or two bf16 or i16 of
-// neighbouring k. dot() adds the products of one word pair, so that all types
-// share every loop.
+// Matrix products work on words of four bytes: one f32, two bf16 or i16, or
+// four bytes, of neighbouring k. dot() adds the products of one word pair, so
+// that all types share every loop.
 
 #pragma once
 
@@ -223,6 +223,16 @@ dot_i16(Vec sum, VecWord a, VecWord b)
 #endif
 }
 
+#ifdef __AVX512VNNI__
+// sum + a b for words of four unsigned and four signed bytes, and sums that are
+// i32.
+INLINE Vec
+dot_u8(Vec sum, VecWord a, VecWord b)
+{
+    return (Vec)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+}
+#endif
+
 // sum + the products of the word pair.
 INLINE Vec
 dot(PeDtype type, Vec sum, VecWord a, VecWord b)
@@ -231,6 +241,10 @@ dot(PeDtype type, Vec sum, VecWord a, VecWord b)
         return fused((Vec)a, (Vec)b, sum);
     if (type == PE_DTYPE_I16)
         return dot_i16(sum, a, b);
+#ifdef __AVX512VNNI__
+    if (type == PE_DTYPE_U8)
+        return dot_u8(sum, a, b);
+#endif
 #ifdef __AVX512BF16__
     return (Vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
 #else

@@ -14,6 +14,35 @@ struct PeInt8 {
     PeBackendOps wide; // the table before
 };
 
+// Scales and rows are so many numbers longer than they need, for any vector.
+#define MOST_OF_A_VECTOR 16
+
+// ---- The rotation ---------------------------------------------------------
+
+// -1 or 1, by the finalizer of MurmurHash3.
+static float
+sign_of(int column)
+{
+    uint32_t h = (uint32_t)column + 1;
+    h = (h ^ h >> 16) * 0x85ebca6b;
+    h = (h ^ h >> 13) * 0xc2b2ae35;
+    return (h ^ h >> 16) & 1 ? -1 : 1;
+}
+
+static void
+turn(float *row, int length, int block)
+{
+    for (int half = 1; half < block; half *= 2) {
+        for (int i = 0; i < length; i += 2 * half) {
+            for (int j = i; j < i + half; j++) {
+                float a = row[j], b = row[j + half];
+                row[j] = a + b;
+                row[j + half] = a - b;
+            }
+        }
+    }
+}
+
 // ---- Weights --------------------------------------------------------------
 
 // Rows are summed up in so many groups, whatever the number of threads, so that
@@ -21,18 +50,19 @@ struct PeInt8 {
 #define GROUPS 16
 
 typedef struct {
+    const PeCpu *cpu;
     const PeLinearParams *params;
     PeLinear *l;
-    int columns; // of a panel, and rows of a task
-    float *rows; // [lanes][columns, k]
-    float *sums; // [GROUPS][k]
+    size_t stride; // of what a lane has of `rows`
+    float *rows;   // [lanes][int8_columns][k], and a turned one
+    float *sums;   // [GROUPS][k]
 } Packing;
 
 // n rows of the weight.
 static float *
 read_rows(const Packing *p, int lane, int first, int n)
 {
-    float *rows = p->rows + (size_t)lane * p->columns * p->l->k;
+    float *rows = p->rows + (size_t)lane * p->stride;
     pe_linear_weight_rows(p->params, first, n, rows);
     return rows;
 }
@@ -43,7 +73,7 @@ sum_group(void *data, int task, int lane)
 {
     const Packing *p = data;
     int k = p->l->k, n = p->l->n;
-    float *sums = p->sums + (size_t)task * k;
+    float *sums = p->sums + (size_t)task * (size_t)k;
     for (int i = task * n / GROUPS; i < (task + 1) * n / GROUPS; i++) {
         const float *row = read_rows(p, lane, i, 1);
         float total = 0;
@@ -59,112 +89,106 @@ find_in_scales(const Packing *p, int n_threads)
 {
     float *s = p->l->in_scales;
     pe_threads_run(n_threads, GROUPS, sum_group, (void *)p);
-    memset(s, 0, (size_t)p->l->k * sizeof *s);
     for (int g = 0; g < GROUPS; g++) {
         for (int j = 0; j < p->l->k; j++)
-            s[j] += p->sums[(size_t)g * p->l->k + j];
+            s[j] += p->sums[(size_t)g * (size_t)p->l->k + j];
     }
+    const float *size = p->params->in_size;
+    for (int j = 0; j < p->l->k; j++)
+        s[j] = sqrtf(size ? s[j] / size[j] : s[j]) * sign_of(j);
 }
 
-// Larger scales first.
-static int
-compare_columns(const void *a, const void *b, void *in_scales)
-{
-    int i = *(const int *)a, j = *(const int *)b;
-    const float *s = in_scales;
-    return s[i] != s[j] ? (s[i] < s[j] ? 1 : -1) : i - j;
-}
-
+// A row of the weight, scaled and turned.
 static void
-find_finer(PeLinear *l)
-{
-    g_autofree int *columns = g_new(int, l->k);
-    for (int j = 0; j < l->k; j++)
-        columns[j] = j;
-    g_qsort_with_data(columns, l->k, sizeof *columns, compare_columns,
-                      l->in_scales);
-    memcpy(l->finer, columns, (size_t)pe_int8_n_finer(l->k) * sizeof *columns);
-}
-
-// Column j of a row in units of its scale.
-static float
-get_value(const PeLinear *l, const float *row, int j, float col_scale)
-{
-    float s = l->in_scales[j];
-    return s > 0 && col_scale > 0 ? row[j] / s / col_scale : 0;
-}
-
-static void
-put_byte(const Packing *p, int8_t *to, int j, float v)
-{
-    to[(size_t)(j / 2) * p->columns * 2 + j % 2] =
-        (int8_t)CLAMP(lrintf(v), -127, 127);
-}
-
-static void
-pack_row(const Packing *p, const float *row, float *col_scale, int8_t *to)
+turn_weight(const Packing *p, const float *row, float *turned)
 {
     const PeLinear *l = p->l;
-    float most = 0;
-    for (int j = 0; j < l->k; j++)
-        most = fmaxf(most, fabsf(get_value(l, row, j, 1)));
-    *col_scale = most / 127;
-    for (int j = 0; j < l->k; j++)
-        put_byte(p, to, j, get_value(l, row, j, *col_scale));
-    for (int i = 0; i < pe_int8_n_finer(l->k); i++) {
-        float v = get_value(l, row, l->finer[i], *col_scale);
-        put_byte(p, to, l->k + i, (v - rintf(v)) * PE_INT8_DIGIT);
+    int length = pe_int8_length(l->k), block = pe_int8_block(l->k);
+    for (int j = 0; j < l->k; j++) {
+        float s = l->in_scales[j] * (float)block;
+        turned[j] = s != 0 ? row[j] / s : 0;
     }
+    memset(turned + l->k, 0, (size_t)(length - l->k) * sizeof *turned);
+    p->cpu->int8_turn(turned, length, block);
+}
+
+// A row of the weight to column `at` of a panel.
+static void
+pack_row(const Packing *p, const float *v, int row, int8_t *panel, int at)
+{
+    int length = pe_int8_length(p->l->k), n = pe_int8_per_word(p->cpu);
+    int8_t *to = panel + (size_t)at * (size_t)n;
+    float most = 0;
+    for (int j = 0; j < length; j++)
+        most = fmaxf(most, fabsf(v[j]));
+    float inverse = most < PE_INT8_LEAST ? 0 : 127 / most;
+    int32_t sum = 0;
+    for (int j = 0; j < length; j++) {
+        int16_t q = pe_int8_round(v[j] * inverse);
+        to[(size_t)(j / n) * p->cpu->int8_columns * n + j % n] = (int8_t)q;
+        sum += q;
+    }
+    p->l->col_scales[row] = most < PE_INT8_LEAST ? 0 : most / 127;
+    p->l->col_offsets[row] =
+        p->cpu->int8_row_bytes == 1 ? PE_INT8_OFFSET * sum : 0;
 }
 
 static void
 pack_panel(void *data, int task, int lane)
 {
     const Packing *p = data;
-    int k = p->l->k, first = task * p->columns;
-    int n = MIN(p->columns, p->l->n - first);
-    const float *rows = read_rows(p, lane, first, n);
-    size_t size = pe_int8_panel_size(p->columns, k);
+    int k = p->l->k, columns = p->cpu->int8_columns, first = task * columns;
+    int n = MIN(columns, p->l->n - first);
+    float *rows = read_rows(p, lane, first, n);
+    float *turned = rows + (size_t)columns * (size_t)k;
+    size_t size = pe_int8_panel_size(p->cpu, k);
     int8_t *panel = (int8_t *)p->l->weight + (size_t)task * size;
     memset(panel, 0, size);
-    for (int i = 0; i < n; i++)
-        pack_row(p, rows + (size_t)i * k, &p->l->col_scales[first + i],
-                 panel + (size_t)i * 2);
+    for (int i = 0; i < n; i++) {
+        turn_weight(p, rows + (size_t)i * k, turned);
+        pack_row(p, turned, first + i, panel, i);
+    }
 }
 
 static bool
-allocate(PeLinear *l, int columns)
+allocate(const PeCpu *cpu, PeLinear *l)
 {
+    int columns = cpu->int8_columns, length = pe_int8_length(l->k);
     size_t panels = (size_t)((l->n + columns - 1) / columns);
-    l->weight = pe_block_alloc(panels * pe_int8_panel_size(columns, l->k));
+    size_t n_scales = (size_t)(length + MOST_OF_A_VECTOR);
+    l->weight = pe_block_alloc(panels * pe_int8_panel_size(cpu, l->k));
     l->col_scales = pe_block_alloc((size_t)l->n * sizeof(float));
-    l->in_scales = pe_block_alloc((size_t)l->k * sizeof(float));
-    l->finer =
-        pe_block_alloc(MAX((size_t)pe_int8_n_finer(l->k), 1) * sizeof(int));
-    return l->weight && l->col_scales && l->in_scales && l->finer;
+    l->col_offsets = pe_block_alloc((size_t)l->n * sizeof(int32_t));
+    l->in_scales = pe_block_alloc(n_scales * sizeof(float));
+    if (!l->weight || !l->col_scales || !l->col_offsets || !l->in_scales)
+        return false;
+    l->row_limit = pe_int8_limit(cpu, l->k);
+    memset(l->in_scales, 0, n_scales * sizeof(float));
+    return true;
 }
 
 static void
 pack(PeCpu *cpu, PeLinear *l, const PeLinearParams *params)
 {
-    size_t lanes = (size_t)cpu->n_threads, k = (size_t)l->k;
     int columns = cpu->int8_columns;
-    int n_tasks = (l->n + columns - 1) / columns;
-    g_autofree float *rows = g_new(float, lanes *(size_t)columns *k);
-    g_autofree float *sums = g_new0(float, GROUPS *k);
-    Packing p = {params, l, columns, rows, sums};
+    size_t stride = (size_t)columns * (size_t)l->k +
+                    (size_t)pe_int8_length(l->k) + MOST_OF_A_VECTOR;
+    g_autofree float *rows = g_new(float, (size_t)cpu->n_threads *stride);
+    g_autofree float *sums = g_new0(float, GROUPS *(size_t)l->k);
+    Packing p = {cpu, params, l, stride, rows, sums};
     find_in_scales(&p, cpu->n_threads);
-    find_finer(l);
-    pe_threads_run(cpu->n_threads, n_tasks, pack_panel, &p);
+    pe_threads_run(cpu->n_threads, (l->n + columns - 1) / columns, pack_panel,
+                   &p);
 }
 
 // Those of the blocks.
 static bool
 is_narrow(const PeLinearParams *params)
 {
-    return params->epilogue == PE_EPILOGUE_ROPE ||
-           params->epilogue == PE_EPILOGUE_GELU ||
-           params->epilogue == PE_EPILOGUE_RESIDUAL;
+    return pe_int8_length(params->k_padded) <= PE_INT8_MAX_LENGTH &&
+           (params->epilogue == PE_EPILOGUE_ROPE ||
+            params->epilogue == PE_EPILOGUE_GELU ||
+            params->epilogue == PE_EPILOGUE_RESIDUAL);
 }
 
 static PeLinear *
@@ -176,7 +200,7 @@ linear_new(PeBackend *be, const PeLinearParams *params)
     PeLinear *l = pe_linear_new_unpacked(params);
     if (!l)
         return NULL;
-    if (!allocate(l, cpu->int8_columns)) {
+    if (!allocate(cpu, l)) {
         pe_linear_free_c(be, l);
         return NULL;
     }
@@ -186,26 +210,27 @@ linear_new(PeBackend *be, const PeLinearParams *params)
 
 // ---- The product ----------------------------------------------------------
 
-// Returns what a step of the row is worth; NAN: it is not finite, and p has
-// nothing.
+// Row x [k] of type act to p [length]; u [length] is room. Returns what a step
+// is worth; NAN: the row is not finite, and p has nothing.
 static float
-round_row(const PeLinear *l, const float *x, int16_t *p)
+round_row(const PeCpu *cpu, const PeLinear *l, const void *x, size_t at,
+          float *u, int16_t *p)
 {
+    int length = pe_int8_length(l->k);
     float most = 0, inverse;
     bool finite = true;
-    for (int j = 0; j < l->k; j++) {
-        float v = x[j] * l->in_scales[j];
-        finite &= isfinite(v) != 0;
-        most = fmaxf(most, fabsf(v));
+    for (int j = 0; j < length; j++) {
+        float v = j < l->k ? pe_act_get(cpu->be.act, x, at + (size_t)j) : 0;
+        u[j] = v * l->in_scales[j];
     }
-    float step = pe_int8_step(most, finite, l->k, &inverse);
-    for (int j = 0; finite && j < l->k; j++)
-        p[j] = pe_int8_round(x[j] * l->in_scales[j] * inverse);
-    for (int i = 0; finite && i < pe_int8_n_finer(l->k); i++) {
-        int j = l->finer[i];
-        p[l->k + i] =
-            pe_int8_round(x[j] * l->in_scales[j] * inverse / PE_INT8_DIGIT);
+    turn(u, length, pe_int8_block(l->k));
+    for (int j = 0; j < length; j++) {
+        finite &= isfinite(u[j]) != 0;
+        most = fmaxf(most, fabsf(u[j]));
     }
+    float step = pe_int8_step(most, finite, l->row_limit, &inverse);
+    for (int j = 0; finite && j < length; j++)
+        p[j] = pe_int8_round(u[j] * inverse);
     return step;
 }
 
@@ -213,12 +238,14 @@ static void
 multiply_c(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
            const PeRope *rope, void *y, const void *x, int rows)
 {
+    const PeCpu *cpu = (const PeCpu *)be;
     size_t n = (size_t)l->n, k = (size_t)l->k;
     size_t length = (size_t)pe_int8_length(l->k);
-    size_t size = pe_int8_panel_size(1, l->k);
+    size_t size = pe_int8_panel_size(cpu, l->k);
     g_autofree int16_t *p = g_new0(int16_t, length);
+    g_autofree float *u = g_new(float, length);
     for (size_t r = 0; r < (size_t)rows; r++) {
-        float step = round_row(l, (const float *)x + r * k, p);
+        float step = round_row(cpu, l, x, r * k, u, p);
         for (size_t i = 0; i < n; i++) {
             const int8_t *q = (const int8_t *)l->weight + i * size;
             int32_t sum = 0;
@@ -238,7 +265,7 @@ linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
        const PeRope *rope, void *y, const void *x, int rows)
 {
     PeCpu *cpu = (PeCpu *)be;
-    if (l->in_scales)
+    if (l->col_scales)
         cpu->int8_linear(be, l, epilogue, rope, y, x, rows);
     else
         cpu->int8->wide.linear(be, l, epilogue, rope, y, x, rows);
@@ -251,7 +278,9 @@ pe_int8_init(PeCpu *cpu)
     cpu->int8->wide = cpu->ops;
     if (!cpu->int8_linear) {
         cpu->int8_linear = multiply_c;
+        cpu->int8_turn = turn;
         cpu->int8_columns = 1;
+        cpu->int8_row_bytes = 2;
     }
     cpu->ops.linear_new = linear_new;
     cpu->ops.linear = linear;

@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // int8.h - linear layers with weights of 8 bits, for cpu.c and this folder
-// only. Everything else of precision=int8 is as with fp32.
+// only. Everything else of precision=int8 is as with the act of the backend.
 //
-//   s[j] = sum_i |W[i,j]| / sum_l |W[i,l]|   the weight of a column, for which
-//   V[i,j] = W[i,j] / s[j]                   each row counts the same
+//   w[j] = sum_i |W[i,j]| / sum_l |W[i,l]|   the weight of a column, for which
+//                                            each row counts the same
+//   s[j] = +-sqrt(w[j] / size[j])            with signs that look random, and
+//                                            in_size of PeLinearParams
+//   H                 a Walsh-Hadamard transform of each block of columns, the
+//                     last one made whole by zeros: H H^T = block
+//   V = (W / s) H^T / block, u = H (x s)     hence V u = W x
 //   c[i] = max_j |V[i,j]| / 127
 //   Q[i,j] = round(V[i,j] / c[i])
 //
-// and of every row x, at run time,
+// and of every row, at run time,
 //
-//   r = max_j |x[j] s[j]| / limit(k)
-//   p[j] = round(x[j] s[j] / r)
+//   r = max_j |u[j]| / limit
+//   p[j] = round(u[j] / r)
 //   y[i] = r c[i] sum_j p[j] Q[i,j] + b[i]
 //
-// so that neither a column nor a row that is larger than the others costs them
-// their precision. The columns with the largest s have a second byte, of 1 /
-// 254 of the first's worth, as if they were columns behind the others: where a
-// few columns make up most of a sum, it is as exact as of many. The sum is of
-// integers, in 32 bits, and exact: rows have as many bits, up to 16, as never
-// overflow it. No data is needed to find the scales.
+// so that a column of the weight or a channel of the rows that is larger than
+// the others is shared between both, and then among all columns of a block, and
+// costs the others little of their precision. The sum is of integers, in 32
+// bits, and exact. Rows have 8 bits where there are instructions for products
+// of bytes, else as many, up to 16, as never overflow it. No data is needed.
+// Sources: Xiao et al., SmoothQuant, 2022, for the square root, and Ashkboos et
+// al., QuaRot, 2024, for the rotation.
 //
 // Layers outside of the blocks stay as they are: the patches' before the first
 // one, and the pool's, the head's and the projection's after the last.
@@ -31,28 +37,34 @@
 
 #include "core/device/cpu/ops.h"
 
-#define PE_INT8_DIGIT 254
+// Longer rows are left to wide linears: sums of bytes could overflow.
+#define PE_INT8_MAX_LENGTH 65536
 
-// How many columns have a second byte.
+// Columns of a block: as many as cost the rows few zeros.
 static inline int
-pe_int8_n_finer(int k)
+pe_int8_block(int k)
 {
-    return k / 32;
+    int block = 256;
+    while (block > 1 && (block - k % block) % block > k / 32)
+        block /= 2;
+    return block;
 }
 
-// Columns with them.
+// Columns with the zeros behind them.
 static inline int
 pe_int8_length(int k)
 {
-    return k + pe_int8_n_finer(k);
+    int block = pe_int8_block(k);
+    return (k + block - 1) / block * block;
 }
 
 // Steps of a row's largest value.
 static inline float
-pe_int8_limit(int k)
+pe_int8_limit(const PeCpu *cpu, int k)
 {
     int steps = INT32_MAX / 127 / pe_int8_length(k);
-    return (float)(steps < INT16_MAX ? steps : INT16_MAX);
+    int most = cpu->int8_row_bytes == 1 ? INT8_MAX : INT16_MAX;
+    return (float)(steps < most ? steps : most);
 }
 
 // A number that, added to one within 2^22 of 0, leaves an integer in the low
@@ -69,27 +81,39 @@ pe_int8_round(float v)
     return (int16_t)(bits - PE_INT8_ZERO);
 }
 
+// Rows of bytes are unsigned, and so much larger.
+#define PE_INT8_OFFSET 128
+
 // Smaller rows are zeros: their scale would not be a number.
 #define PE_INT8_LEAST 1e-30f
 
 // One step of a row with these numbers, and its inverse; NAN when the row is
 // not finite.
 static inline float
-pe_int8_step(float most, bool finite, int k, float *inverse)
+pe_int8_step(float most, bool finite, float limit, float *inverse)
 {
-    *inverse = most < PE_INT8_LEAST ? 0 : pe_int8_limit(k) / most;
+    *inverse = most < PE_INT8_LEAST ? 0 : limit / most;
     if (!finite)
         return NAN;
-    return most < PE_INT8_LEAST ? 0 : most / pe_int8_limit(k);
+    return most < PE_INT8_LEAST ? 0 : most / limit;
 }
 
-// Panels have `columns` columns: byte j % 2 of word j / 2 of column c is at
-// ((j / 2) * columns + c) * 2 + j % 2.
+// Columns of a word: rows have words of four bytes.
+static inline int
+pe_int8_per_word(const PeCpu *cpu)
+{
+    return 4 / cpu->int8_row_bytes;
+}
+
+// Panels have `int8_columns` columns: with n columns of W a word, byte j % n of
+// word j / n of column c is at ((j / n) * int8_columns + c) * n + j % n.
 //   returns  bytes of one
 static inline size_t
-pe_int8_panel_size(int columns, int k)
+pe_int8_panel_size(const PeCpu *cpu, int k)
 {
-    return (size_t)((pe_int8_length(k) + 1) / 2) * 2 * (size_t)columns;
+    int n = pe_int8_per_word(cpu);
+    int n_words = (pe_int8_length(k) + n - 1) / n;
+    return (size_t)n_words * (size_t)n * (size_t)cpu->int8_columns;
 }
 
 // Puts linear layers of that kind into the table: those of the instruction set,

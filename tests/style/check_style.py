@@ -41,8 +41,8 @@ def read_texts(root, paths):
         data = (root / path).read_bytes()
         if b"\0" in data or path.name == "LICENSE" or path.suffix == ".csv":
             continue
-        if {"data", "seeds"} & set(path.parts):
-            continue
+        if {"data", "seeds", "debian"} & set(path.parts):
+            continue  # debian/ has formats of its own
         try:
             texts[path] = data.decode()
         except UnicodeDecodeError:

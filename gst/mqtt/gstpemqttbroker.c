@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -360,6 +362,18 @@ do_network(Handle *handle, int ready)
     return code;
 }
 
+// A broker that lets Nagle's algorithm hold its second PUBACK back until the
+// first is acknowledged would otherwise wait for the kernel here, which delays
+// that by up to 40 ms, once for each window. The kernel forgets the option.
+static void
+acknowledge_at_once(int fd)
+{
+#ifdef TCP_QUICKACK
+    int yes = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
+#endif
+}
+
 static GstPeBrokerResult
 poll_connection(void *data, int wake_fd, int timeout, GError **error)
 {
@@ -372,6 +386,8 @@ poll_connection(void *data, int wake_fd, int timeout, GError **error)
     fds[0].events = handle->has_tcp ? POLLIN : POLLOUT;
     if (mosquitto_want_write(handle->mosq))
         fds[0].events |= POLLOUT;
+    if (handle->has_tcp)
+        acknowledge_at_once(fds[0].fd);
     if (poll(fds, 2, timeout) < 0)
         fds[0].revents = 0; // a signal
     if (!handle->has_tcp) {

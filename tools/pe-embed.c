@@ -354,14 +354,10 @@ main(int argc, char **argv)
 {
     if (program_output_begin("pe-embed", argc, argv))
         return 0;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GOptionContext) context =
-        g_option_context_new("- embed texts, pictures and videos");
-    program_add_engine_options(context);
-    g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_description(context, description);
-    if (!program_output_parse(context, NULL, &argc, &argv, &error))
-        return program_fail_usage(NULL, error->message);
+    int status = program_parse(NULL, "- embed texts, pictures and videos",
+                               entries, description, &argc, &argv);
+    if (status != 0)
+        return status;
 
     if (argc > 1)
         return program_fail_usage(NULL, "files go behind --image or --video");

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "program_output.h"
 #include "progress.h"
 
 ProgramOptions program_options = {.precision = PE_PRECISION_AUTO};
@@ -55,6 +56,22 @@ program_add_engine_options(GOptionContext *context)
     };
     g_option_context_add_main_entries(context, entries, NULL);
     program_add_device_options(context);
+}
+
+int
+program_parse(const char *command, const char *summary,
+              const GOptionEntry *entries, const char *description, int *argc,
+              char ***argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GOptionContext) context = g_option_context_new(summary);
+
+    program_add_engine_options(context);
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_description(context, description);
+    if (!program_output_parse(context, command, argc, argv, &error))
+        return program_fail_usage(command, error->message);
+    return 0;
 }
 
 PeModel *

@@ -20,6 +20,14 @@ extern ProgramOptions program_options;
 void program_add_device_options(GOptionContext *context);
 // --model, --vocab, --batch, --threads and the two of a device
 void program_add_engine_options(GOptionContext *context);
+// The words of a program that has these, options of its own, and --version.
+//   command      of a program with several, see program_output_parse(); or NULL
+//   summary      behind the options in "Usage:"
+//   description  of --help, behind the options
+//   returns      0: go on; else the exit status, and why was said
+int program_parse(const char *command, const char *summary,
+                  const GOptionEntry *entries, const char *description,
+                  int *argc, char ***argv);
 
 // --model, or the demo model.
 PeModel *program_open_model(GError **error);

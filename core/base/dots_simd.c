@@ -37,15 +37,6 @@ load_half(const uint16_t *p)
 #endif
 }
 
-INLINE float
-sum_of(Vec v)
-{
-    float s = 0;
-    for (int i = 0; i < VF; i++)
-        s += v[i];
-    return s;
-}
-
 // What is behind the last whole vector.
 static float
 sum_rest(const uint16_t *row, const float *query, int from, int dim)

@@ -53,3 +53,12 @@ fused(Vec a, Vec b, Vec c)
     return a * b + c;
 #endif
 }
+
+INLINE float
+sum_of(Vec v)
+{
+    float s = 0;
+    for (int i = 0; i < VF; i++)
+        s += v[i];
+    return s;
+}

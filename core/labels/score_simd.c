@@ -38,7 +38,7 @@ typedef int64_t VecLong __attribute__((vector_size(8 * VD)));
 // ---- Products -------------------------------------------------------------
 
 INLINE float
-sum_of(Vec v)
+sum_in_halves(Vec v)
 {
     float s[VF];
     memcpy(s, &v, sizeof s);
@@ -79,7 +79,7 @@ tile(const float *m, const int n_rows, const float *x, const float *packed,
             if (k < dim)
                 sums[r][q] = fused(load_n(m + (size_t)r * dim + k, dim - k),
                                    rest, sums[r][q]);
-            y[(size_t)q * stride + (size_t)r] = sum_of(sums[r][q]);
+            y[(size_t)q * stride + (size_t)r] = sum_in_halves(sums[r][q]);
         }
     }
 }

@@ -144,36 +144,58 @@ dot(const float *a, const float *b, int k)
     return sums[0];
 }
 
+// Rows of one task.
+#define TASK_ROWS 64
+
+// What is done with row i of a weight, f32 [k]. On several threads.
+typedef void (*RowFunc)(void *data, int i, const float *row, int k);
+
+typedef struct {
+    const PeTensor *w; // [n, k] of any strides
+    RowFunc func;
+    void *data;
+} Rows;
+
+static void
+run_rows(void *data, int task, int lane)
+{
+    const Rows *rows = data;
+    int n = (int)rows->w->shape[0], k = (int)rows->w->shape[1];
+    int first = task * TASK_ROWS, end = MIN(first + TASK_ROWS, n);
+    g_autofree float *row = g_new(float, k);
+    for (int i = first; i < end; i++) {
+        PeTensor line = pe_tensor_rows(rows->w, i, 1);
+        pe_tensor_to_f32(&line, row);
+        rows->func(rows->data, i, row, k);
+    }
+}
+
+static void
+for_rows(const PeTensor *w, RowFunc func, void *data)
+{
+    Rows rows = {w, func, data};
+    int n = (int)w->shape[0];
+    pe_threads_run(pe_cores_count(), (n + TASK_ROWS - 1) / TASK_ROWS, run_rows,
+                   &rows);
+}
+
 typedef struct {
     float *y;
-    const PeTensor *w;
     const float *x;
 } Product;
 
-// Rows of one task.
-#define PRODUCT_ROWS 64
-
 static void
-add_rows(void *data, int task, int lane)
+add_product(void *data, int i, const float *row, int k)
 {
     const Product *p = data;
-    int n = (int)p->w->shape[0], k = (int)p->w->shape[1];
-    int first = task * PRODUCT_ROWS, end = MIN(first + PRODUCT_ROWS, n);
-    g_autofree float *row = g_new(float, k);
-    for (int i = first; i < end; i++) {
-        PeTensor line = pe_tensor_rows(p->w, i, 1);
-        pe_tensor_to_f32(&line, row);
-        p->y[i] = (float)(p->y[i] + dot(row, p->x, k));
-    }
+    p->y[i] = (float)(p->y[i] + dot(row, p->x, k));
 }
 
 void
 pe_tower_add_product(float *y, const PeTensor *w, const float *x)
 {
-    Product p = {y, w, x};
-    int n = (int)w->shape[0];
-    pe_threads_run(pe_cores_count(), (n + PRODUCT_ROWS - 1) / PRODUCT_ROWS,
-                   add_rows, &p);
+    Product p = {y, x};
+    for_rows(w, add_product, &p);
 }
 
 // scale o (b + W in_shift), f32 [n]; NULL when it is nothing. g_free().
@@ -197,24 +219,16 @@ fold_bias(PeTower *t, const PeTensor *w, const PeFoldedLinear *source,
 }
 
 typedef struct {
-    const PeTensor *w;  // [n, k]
-    const float *scale; // [n], NULL: 1
     float *power;       // [n]
+    const float *scale; // [n], NULL: 1
 } Power;
 
 static void
-add_power(void *data, int task, int lane)
+add_power(void *data, int i, const float *row, int k)
 {
     const Power *p = data;
-    int n = (int)p->w->shape[0], k = (int)p->w->shape[1];
-    int first = task * PRODUCT_ROWS, end = MIN(first + PRODUCT_ROWS, n);
-    g_autofree float *row = g_new(float, k);
-    for (int i = first; i < end; i++) {
-        PeTensor line = pe_tensor_rows(p->w, i, 1);
-        pe_tensor_to_f32(&line, row);
-        float scale = p->scale ? p->scale[i] : 1;
-        p->power[i] += (float)dot(row, row, k) * scale * scale;
-    }
+    float scale = p->scale ? p->scale[i] : 1;
+    p->power[i] += (float)dot(row, row, k) * scale * scale;
 }
 
 // What a linear that writes the stream adds to its channels, from an input of
@@ -222,10 +236,8 @@ add_power(void *data, int task, int lane)
 static void
 count_power(PeTower *t, const PeLinearParams *params)
 {
-    Power p = {&params->weight, params->scale, t->power};
-    int n = (int)params->weight.shape[0];
-    pe_threads_run(pe_cores_count(), (n + PRODUCT_ROWS - 1) / PRODUCT_ROWS,
-                   add_power, &p);
+    Power p = {t->power, params->scale};
+    for_rows(&params->weight, add_power, &p);
 }
 
 // How large the channels of the stream are, for a linear that reads them. The

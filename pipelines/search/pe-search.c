@@ -334,14 +334,10 @@ main(int argc, char **argv)
         return 0;
     if (argc > 1 && g_str_equal(argv[1], "serve"))
         return serve(argc - 1, argv + 1);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GOptionContext) context =
-        g_option_context_new("- find moments in an archive");
-    program_add_engine_options(context);
-    g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_description(context, description);
-    if (!program_output_parse(context, NULL, &argc, &argv, &error))
-        return program_fail_usage(NULL, error->message);
+    int status = program_parse(NULL, "- find moments in an archive", entries,
+                               description, &argc, &argv);
+    if (status != 0)
+        return status;
     if (!opt_archive)
         return program_fail_usage(NULL, "--archive DIR is missing");
     if (opt_top < 1 || opt_per_file < 0 || program_options.batch < 0 ||

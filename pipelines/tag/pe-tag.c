@@ -392,14 +392,10 @@ main(int argc, char **argv)
 {
     if (program_output_begin("pe-tag", argc, argv))
         return 0;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GOptionContext) context =
-        g_option_context_new("- bring videos into an archive");
-    program_add_engine_options(context);
-    g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_description(context, description);
-    if (!program_output_parse(context, NULL, &argc, &argv, &error))
-        return program_fail_usage(NULL, error->message);
+    int status = program_parse(NULL, "- bring videos into an archive", entries,
+                               description, &argc, &argv);
+    if (status != 0)
+        return status;
     if (!opt_out)
         return program_fail_usage(NULL, "--out DIR is missing");
     if (!opt_paths)

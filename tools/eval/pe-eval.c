@@ -318,14 +318,11 @@ main(int argc, char **argv)
 {
     if (program_output_begin("pe-eval", argc, argv))
         return 0;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GOptionContext) context =
-        g_option_context_new("classify|retrieve DATA - how good a model is");
-    program_add_engine_options(context);
-    g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_description(context, description);
-    if (!program_output_parse(context, NULL, &argc, &argv, &error))
-        return program_fail_usage(NULL, error->message);
+    int status =
+        program_parse(NULL, "classify|retrieve DATA - how good a model is",
+                      entries, description, &argc, &argv);
+    if (status != 0)
+        return status;
 
     bool classify = argc > 1 && g_str_equal(argv[1], "classify");
     if (argc < 2 || (!classify && !g_str_equal(argv[1], "retrieve")))
@@ -340,7 +337,7 @@ main(int argc, char **argv)
         return program_fail_usage(NULL, wrong);
     gst_init(NULL, NULL);
     App app = {.path = argv[2]};
-    int status = run(&app, classify);
+    status = run(&app, classify);
     app_clear(&app);
     return status;
 }

@@ -89,14 +89,11 @@ main(int argc, char **argv)
 {
     if (program_output_begin("pe-labels", argc, argv))
         return 0;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GOptionContext) context =
-        g_option_context_new("check LABELS - what is wrong with a labels file");
-    program_add_engine_options(context);
-    g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_description(context, description);
-    if (!program_output_parse(context, NULL, &argc, &argv, &error))
-        return program_fail_usage(NULL, error->message);
+    int status =
+        program_parse(NULL, "check LABELS - what is wrong with a labels file",
+                      entries, description, &argc, &argv);
+    if (status != 0)
+        return status;
     if (argc < 2 || !g_str_equal(argv[1], "check"))
         return program_fail_usage(NULL, "expected a command, check");
     if (argc != 3)

@@ -96,13 +96,19 @@ to_floats(const Product *p, float *c, int row, int n_rows, int col)
     }
 }
 
-// Integers become either type.
+INLINE bool
+are_integers(PeDtype type)
+{
+    return type == PE_DTYPE_I16 || type == PE_DTYPE_U8;
+}
+
+// Integers become either type, others stay what they are.
 INLINE void
 finish_any(PeDtype type, const Output *o, const float *c, int r, int rows,
            int col)
 {
-    if (type == PE_DTYPE_BF16 ||
-        (type != PE_DTYPE_F32 && o->act == PE_DTYPE_BF16))
+    PeDtype act = are_integers(type) ? o->act : type;
+    if (act == PE_DTYPE_BF16)
         finish_tile(PE_DTYPE_BF16, o, c, r, rows, col);
     else
         finish_tile(PE_DTYPE_F32, o, c, r, rows, col);
@@ -129,7 +135,7 @@ multiply_piece(PeDtype type, const Product *p, int first, int rows, int panel,
             prefetch(next, panel_bytes(type, n), i, n_tiles);
         tile_of(type, n_rows, w > 0 ? sums : NULL, TILE_COLS,
                 is_last ? done : sums, TILE_COLS, a, piece, n);
-        if (is_last && (type == PE_DTYPE_I16 || type == PE_DTYPE_U8))
+        if (is_last && are_integers(type))
             to_floats(p, done, first + r, n_rows, panel * TILE_COLS);
         if (is_last)
             finish_any(type, &p->out, done, p->from + first + r, n_rows,

@@ -157,13 +157,13 @@ describe(PeCpu *cpu)
     if (cpu->be.precision == PE_PRECISION_BF16 && cpu->isa < PE_ISA_AVX512BF16)
         g_string_append_printf(s, ", %s weights, fp32 arithmetic",
                                cpu->isa == PE_ISA_C ? "fp32" : "bf16");
-    if (cpu->int8)
+    if (cpu->int8_wide)
         g_string_append_printf(s, ", int8 weights, %s rows, %s attention",
                                cpu->int8_row_bytes == 1 ? "int8" : "int16",
                                cpu->be.act == PE_DTYPE_BF16 ? "bf16" : "fp32");
 #ifdef PE_HAVE_ONEDNN
     g_autofree char *version = pe_onednn_version();
-    if (cpu->choice)
+    if (cpu->own)
         g_string_append_printf(s, ", %s", version);
 #endif
     cpu->description = g_string_free(s, FALSE);
@@ -174,10 +174,10 @@ cpu_close(PeBackend *be)
 {
     PeCpu *cpu = (PeCpu *)be;
 #ifdef PE_HAVE_ONEDNN
-    pe_choice_clear(cpu);
     pe_onednn_clear(cpu);
 #endif
-    pe_int8_clear(cpu);
+    g_free(cpu->own);
+    g_free(cpu->int8_wide);
     pe_cpu_profile_clear(cpu);
     pe_resize_cache_free(cpu->resizes);
     pe_block_free(cpu->scratch);

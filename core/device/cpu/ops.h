@@ -33,11 +33,11 @@ typedef struct {
     size_t scratch_size;
     PeResizeCache *resizes;    // of PeResizeAxis
     struct PeOnednn *onednn;   // NULL: not in use
-    struct PeChoice *choice;   // between oneDNN and our own; NULL: our own
+    PeBackendOps *own;         // the table without oneDNN's; NULL: it is that
     struct PeProfile *profile; // NULL: not counting
 
-    // See int8/int8.h. NULL: weights have more bits.
-    struct PeInt8 *int8;
+    // See int8/int8.h. The table of weights with more bits; NULL: it is that.
+    PeBackendOps *int8_wide;
     int int8_columns;   // of a panel
     int int8_row_bytes; // of a number of a row
     void (*int8_linear)(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,

@@ -187,7 +187,7 @@ pe_cpu_peak_flops(PeBackend *be, int n_threads)
     int n = n_threads > 0 ? n_threads : cpu->n_threads;
     g_autofree double *flops = g_new0(double, n);
     PeDtype narrow = cpu->int8_row_bytes == 1 ? PE_DTYPE_U8 : PE_DTYPE_I16;
-    Peak p = {cpu->peak, cpu->int8 ? narrow : be->act, flops};
+    Peak p = {cpu->peak, cpu->int8_wide ? narrow : be->act, flops};
     pe_threads_run(n, n, run_peak, &p);
     double sum = 0;
     for (int i = 0; i < n; i++)

@@ -72,15 +72,6 @@ vmax(Vec a, Vec b)
 }
 
 INLINE float
-sum_of(Vec v)
-{
-    float s = 0;
-    for (int i = 0; i < VF; i++)
-        s += v[i];
-    return s;
-}
-
-INLINE float
 max_of(Vec v)
 {
     float m = v[0];

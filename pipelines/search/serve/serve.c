@@ -17,7 +17,6 @@
 #include "pipelines/search/serve/lookup.h"
 #include "pipelines/search/serve/question.h"
 #include "tools/program.h"
-#include "tools/program_output.h"
 
 #define COMMAND "serve"
 #define DRAIN_TIME (5 * G_USEC_PER_SEC) // after SIGTERM
@@ -246,14 +245,10 @@ open_and_run(const char *folder)
 int
 serve_run(int argc, char **argv)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GOptionContext) context =
-        g_option_context_new("- an archive as a page");
-    program_add_engine_options(context);
-    g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_description(context, description);
-    if (!program_output_parse(context, COMMAND, &argc, &argv, &error))
-        return program_fail_usage(COMMAND, error->message);
+    int status = program_parse(COMMAND, "- an archive as a page", entries,
+                               description, &argc, &argv);
+    if (status != 0)
+        return status;
     const char *folder = opt_archive ? opt_archive
                          : opt_paths ? opt_paths[0]
                                      : NULL;

@@ -10,10 +10,6 @@
 
 #include "core/base/threads.h"
 
-struct PeInt8 {
-    PeBackendOps wide; // the table before
-};
-
 // Scales and rows are so many numbers longer than they need, for any vector.
 #define MOST_OF_A_VECTOR 16
 
@@ -29,8 +25,8 @@ sign_of(int column)
     return (h ^ h >> 16) & 1 ? -1 : 1;
 }
 
-static void
-turn(float *row, int length, int block)
+void
+pe_int8_turn_c(float *row, int length, int block)
 {
     for (int half = 1; half < block; half *= 2) {
         for (int i = 0; i < length; i += 2 * half) {
@@ -196,7 +192,7 @@ linear_new(PeBackend *be, const PeLinearParams *params)
 {
     PeCpu *cpu = (PeCpu *)be;
     if (!is_narrow(params))
-        return cpu->int8->wide.linear_new(be, params);
+        return cpu->int8_wide->linear_new(be, params);
     PeLinear *l = pe_linear_new_unpacked(params);
     if (!l)
         return NULL;
@@ -223,7 +219,7 @@ round_row(const PeCpu *cpu, const PeLinear *l, const void *x, size_t at,
         float v = j < l->k ? pe_act_get(cpu->be.act, x, at + (size_t)j) : 0;
         u[j] = v * l->in_scales[j];
     }
-    turn(u, length, pe_int8_block(l->k));
+    pe_int8_turn_c(u, length, pe_int8_block(l->k));
     for (int j = 0; j < length; j++) {
         finite &= isfinite(u[j]) != 0;
         most = fmaxf(most, fabsf(u[j]));
@@ -268,26 +264,19 @@ linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
     if (l->col_scales)
         cpu->int8_linear(be, l, epilogue, rope, y, x, rows);
     else
-        cpu->int8->wide.linear(be, l, epilogue, rope, y, x, rows);
+        cpu->int8_wide->linear(be, l, epilogue, rope, y, x, rows);
 }
 
 void
 pe_int8_init(PeCpu *cpu)
 {
-    cpu->int8 = g_new0(struct PeInt8, 1);
-    cpu->int8->wide = cpu->ops;
+    cpu->int8_wide = g_memdup2(&cpu->ops, sizeof cpu->ops);
     if (!cpu->int8_linear) {
         cpu->int8_linear = multiply_c;
-        cpu->int8_turn = turn;
+        cpu->int8_turn = pe_int8_turn_c;
         cpu->int8_columns = 1;
         cpu->int8_row_bytes = 2;
     }
     cpu->ops.linear_new = linear_new;
     cpu->ops.linear = linear;
-}
-
-void
-pe_int8_clear(PeCpu *cpu)
-{
-    g_free(cpu->int8);
 }

@@ -116,7 +116,9 @@ pe_int8_panel_size(const PeCpu *cpu, int k)
     return (size_t)n_words * (size_t)n * (size_t)cpu->int8_columns;
 }
 
+// int8_turn of PeCpu in plain C, for any block.
+void pe_int8_turn_c(float *row, int length, int block);
+
 // Puts linear layers of that kind into the table: those of the instruction set,
 // which *_simd.c have named, or plain C.
 void pe_int8_init(PeCpu *cpu);
-void pe_int8_clear(PeCpu *cpu);

@@ -53,26 +53,11 @@ turn_vector(Vec v)
     return v;
 }
 
-// Blocks that are shorter than a vector, of rows of unusual sizes.
-static void
-turn_short(float *row, int length, int block)
-{
-    for (int half = 1; half < block; half *= 2) {
-        for (int i = 0; i < length; i++) {
-            float a = row[i], b = row[i ^ half];
-            if (i & half)
-                continue;
-            row[i] = a + b;
-            row[i ^ half] = a - b;
-        }
-    }
-}
-
 static void
 turn(float *row, int length, int block)
 {
-    if (block < VF) {
-        turn_short(row, length, block);
+    if (block < VF) { // of rows of unusual sizes
+        pe_int8_turn_c(row, length, block);
         return;
     }
     for (int i = 0; i < length; i += VF)

@@ -13,15 +13,11 @@
 
 #include "onednn.h"
 
-struct PeChoice {
-    PeBackendOps own; // the table before
-};
-
 static PeLinear *
 linear_new(PeBackend *be, const PeLinearParams *params)
 {
     PeLinear *l = pe_onednn_linear_new(be, params);
-    return l ? l : ((PeCpu *)be)->choice->own.linear_new(be, params);
+    return l ? l : ((PeCpu *)be)->own->linear_new(be, params);
 }
 
 static void
@@ -31,7 +27,7 @@ linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
     if (l->onednn)
         pe_onednn_linear(be, l, epilogue, rope, y, x, rows);
     else
-        ((PeCpu *)be)->choice->own.linear(be, l, epilogue, rope, y, x, rows);
+        ((PeCpu *)be)->own->linear(be, l, epilogue, rope, y, x, rows);
 }
 
 bool
@@ -49,16 +45,9 @@ pe_choice_init(PeCpu *cpu, GError **error)
     }
     if (!onednn)
         return true;
-    cpu->choice = g_new0(struct PeChoice, 1);
-    cpu->choice->own = cpu->ops;
+    cpu->own = g_memdup2(&cpu->ops, sizeof cpu->ops);
     cpu->ops.linear_new = linear_new;
     cpu->ops.linear_free = pe_onednn_linear_free;
     cpu->ops.linear = linear;
     return true;
-}
-
-void
-pe_choice_clear(PeCpu *cpu)
-{
-    g_free(cpu->choice);
 }

@@ -11,4 +11,3 @@
 // none of our own for the machine's instructions. "own" leaves them as they
 // are. False with PE_ERROR_DEVICE when it is something else.
 bool pe_choice_init(PeCpu *cpu, GError **error);
-void pe_choice_clear(PeCpu *cpu);

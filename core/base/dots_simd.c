@@ -3,8 +3,9 @@
 // dots_simd.c - see dots.h. Compiled once per instruction set; PE_DOTS and
 // PE_HALVES name the results.
 //
-// One query is bound by memory: the tile is many rows high, so that as many
-// streams are read at once. With several queries a row is converted once for
+// One query is bound by memory. Rows that follow each other are read one by
+// one, which the processor foresees; others STREAMS at once, so that it waits
+// for all of them together. With several queries a row is converted once for
 // four of them. Rows go in blocks, which stay in a cache for the next four
 // queries, and every pass over a block fetches its share of the next one beside
 // the arithmetic, so that no pass waits for memory and none leaves it idle.
@@ -24,8 +25,9 @@
 #else
 #define HIGH 2
 #endif
-#define BLOCK 16 // rows, a multiple of HIGH
-#define LINE 32  // half floats of a cache line
+#define STREAMS 8 // rows that are read at once
+#define BLOCK 16  // rows, a multiple of HIGH
+#define LINE 32   // half floats of a cache line
 
 INLINE Vec
 load_half(const uint16_t *p)
@@ -47,13 +49,30 @@ sum_rest(const uint16_t *row, const float *query, int from, int dim)
     return sum_of(load_half(h) * load_n(query + from, n));
 }
 
+// Two sums, so that neither waits for itself.
+static float
+dot(const uint16_t *row, const float *query, int dim)
+{
+    Vec even = {0}, odd = {0};
+    int i = 0;
+    for (; i + 2 * VF <= dim; i += 2 * VF) {
+        even = fused(load_half(row + i), load(query + i), even);
+        odd = fused(load_half(row + i + VF), load(query + i + VF), odd);
+    }
+    if (i + VF <= dim) {
+        even = fused(load_half(row + i), load(query + i), even);
+        i += VF;
+    }
+    return sum_of(even + odd) + (i < dim ? sum_rest(row, query, i, dim) : 0);
+}
+
 // n_rows and n_queries are constant where this is inlined, so that all sums
 // stay in registers. The n_next rows of `next` are fetched.
 INLINE void
 tile(const uint16_t *const *rows, const int n_rows, const uint16_t *const *next,
      int n_next, const float *queries, const int n_queries, int dim, float *out)
 {
-    Vec sums[8][4];
+    Vec sums[STREAMS][4];
     int whole = dim / VF * VF;
     for (int r = 0; r < n_rows; r++) {
         for (int q = 0; q < n_queries; q++)
@@ -94,6 +113,33 @@ pass(const uint16_t *const *rows, int n_rows, const uint16_t *const *next,
         tile(rows + r, 1, NULL, 0, queries, 4, dim, out + r);
 }
 
+static bool
+follow_each_other(const uint16_t *const *rows, int n_rows, int dim)
+{
+    for (int r = 1; r < n_rows; r++) {
+        if (rows[r] != rows[r - 1] + dim)
+            return false;
+    }
+    return true;
+}
+
+static void
+one_query(const uint16_t *const *rows, int n_rows, const float *query, int dim,
+          float *out)
+{
+    for (int b = 0; b < n_rows; b += STREAMS) {
+        int left = n_rows - b, n = left < STREAMS ? left : STREAMS;
+        int n_next = left - n < STREAMS ? left - n : STREAMS;
+        if (n == STREAMS && !follow_each_other(rows + b, n, dim)) {
+            tile(rows + b, STREAMS, rows + b + n, n_next, query, 1, dim,
+                 out + b);
+            continue;
+        }
+        for (int r = b; r < b + n; r++)
+            out[r] = dot(rows[r], query, dim);
+    }
+}
+
 void
 PE_DOTS(const uint16_t *const *rows, int n_rows, const float *queries,
         int n_queries, int dim, float *out)
@@ -109,15 +155,9 @@ PE_DOTS(const uint16_t *const *rows, int n_rows, const float *queries,
                  out + 4 * i * PE_DOTS_ROWS + b);
         }
     }
-    for (int q = 4 * n_passes; q < n_queries; q++) {
-        const float *query = queries + (size_t)q * (size_t)dim;
-        float *sums = out + q * PE_DOTS_ROWS;
-        int r = 0;
-        for (; r + 8 <= n_rows; r += 8)
-            tile(rows + r, 8, NULL, 0, query, 1, dim, sums + r);
-        for (; r < n_rows; r++)
-            tile(rows + r, 1, NULL, 0, query, 1, dim, sums + r);
-    }
+    for (int q = 4 * n_passes; q < n_queries; q++)
+        one_query(rows, n_rows, queries + (size_t)q * (size_t)dim, dim,
+                  out + q * PE_DOTS_ROWS);
 }
 
 size_t

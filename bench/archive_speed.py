@@ -61,7 +61,7 @@ def make_files(folder, options):
         frames = options.seconds * options.rate
         play(f"videotestsrc pattern={PATTERNS[i % len(PATTERNS)]} "
              f"num-buffers={frames} horizontal-speed={1 + i} ! "
-             f"video/x-raw,width={width},height={height},"
+             f"video/x-raw,format=I420,width={width},height={height},"
              f"framerate={options.rate}/1 ! videoconvert ! "
              "x264enc key-int-max=50 speed-preset=veryfast ! h264parse ! "
              f"mp4mux name=m ! filesink location={sources}/{i}.mp4 "

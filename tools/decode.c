@@ -11,6 +11,7 @@
 
 #include "gst/video/gstpeframe.h"
 #include "gst/video/gstpeorientation.h"
+#include "gst/video/gstpestrides.h"
 
 #define POLL (50 * GST_MSECOND)
 // Without a frame and without another byte of the file, 10 s. Counted and not
@@ -94,6 +95,9 @@ make_pipeline(Decoder *d, GError **error)
     GstCaps *caps = gst_caps_from_string(GST_VIDEO_CAPS_MAKE(GST_PE_FORMATS));
     gst_app_sink_set_caps(d->sink, caps);
     gst_caps_unref(caps);
+    g_autoptr(GstPad) pad =
+        gst_element_get_static_pad(GST_ELEMENT(d->sink), "sink");
+    gst_pe_strides_accept(pad);
     return true;
 }
 

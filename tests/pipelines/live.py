@@ -76,7 +76,7 @@ class Live:
                         return line
                 seen = len(self.lines)
                 assert self.process.poll() is None or self.reader.is_alive(), (
-                    f"pe-live ended before {what}")
+                    f"pe-live ended before {what}: {self.read_errors()}")
                 assert time.monotonic() < limit, f"no {what}"
                 self.changed.wait(1)
 
@@ -109,14 +109,17 @@ class Live:
             assert time.monotonic() < limit and self.process.poll() is None
             time.sleep(0.02)
 
+    def read_errors(self):
+        self.errors.seek(0)
+        return self.errors.read()
+
     def end(self, how=signal.SIGTERM):
         """Exit status and what was written to standard error."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         status = self.process.wait(PATIENCE)
         self.reader.join(PATIENCE)
-        self.errors.seek(0)
-        errors = self.errors.read()
+        errors = self.read_errors()
         self.errors.close()
         return status, errors
 

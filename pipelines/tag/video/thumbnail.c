@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // thumbnail.c - see thumbnail.h. For video.c.
+//
+// A frame is made small in its own format, plane by plane, and the small one
+// becomes RGB: six times as fast as both at once, for which GStreamer brings
+// chroma to the size of the large luma first.
 
 #include "thumbnail.h"
 
 struct Thumbnailer {
     GstCaps *caps; // of the converter
-    GstVideoInfo in, out;
-    GstVideoConverter *converter;
+    GstVideoInfo in, small, out;
+    GstBuffer *small_buffer;
+    GstVideoConverter *shrinker, *converter;
 };
 
 Thumbnailer *
@@ -19,7 +24,9 @@ thumbnailer_new(void)
 static void
 clear(Thumbnailer *thumbnailer)
 {
+    g_clear_pointer(&thumbnailer->shrinker, gst_video_converter_free);
     g_clear_pointer(&thumbnailer->converter, gst_video_converter_free);
+    gst_clear_buffer(&thumbnailer->small_buffer);
     gst_clear_caps(&thumbnailer->caps);
 }
 
@@ -41,6 +48,28 @@ choose_size(const GstVideoInfo *in, int *width, int *height)
     *height = CLAMP((int)(h * scale + 0.5), 1, THUMBNAIL_SIDE);
 }
 
+// What is shown stays upright by the caller, and no border is added.
+static GstVideoConverter *
+make_converter(GstVideoInfo *in, GstVideoInfo *out)
+{
+    return gst_video_converter_new(
+        in, out,
+        gst_structure_new("options", GST_VIDEO_CONVERTER_OPT_FILL_BORDER,
+                          G_TYPE_BOOLEAN, FALSE,
+                          GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD,
+                          GST_TYPE_VIDEO_RESAMPLER_METHOD,
+                          GST_VIDEO_RESAMPLER_METHOD_LINEAR, NULL));
+}
+
+static void
+set_size(GstVideoInfo *info, const GstVideoInfo *in, GstVideoFormat format,
+         int width, int height)
+{
+    gst_video_info_set_format(info, format, (guint)width, (guint)height);
+    info->fps_n = in->fps_n;
+    info->fps_d = in->fps_d;
+}
+
 static bool
 configure(Thumbnailer *t, GstCaps *caps)
 {
@@ -54,34 +83,46 @@ configure(Thumbnailer *t, GstCaps *caps)
     // Lines of two fields are lines: so small, nobody tells them apart.
     t->in.interlace_mode = GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
     choose_size(&t->in, &width, &height);
-    gst_video_info_set_format(&t->out, GST_VIDEO_FORMAT_RGB, (guint)width,
-                              (guint)height);
-    t->out.fps_n = t->in.fps_n;
-    t->out.fps_d = t->in.fps_d;
-    // What is shown stays upright by the caller, and no border is added.
-    t->converter = gst_video_converter_new(
-        &t->in, &t->out,
-        gst_structure_new("options", GST_VIDEO_CONVERTER_OPT_FILL_BORDER,
-                          G_TYPE_BOOLEAN, FALSE,
-                          GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD,
-                          GST_TYPE_VIDEO_RESAMPLER_METHOD,
-                          GST_VIDEO_RESAMPLER_METHOD_LINEAR, NULL));
+    set_size(&t->small, &t->in, GST_VIDEO_INFO_FORMAT(&t->in), width, height);
+    t->small.colorimetry = t->in.colorimetry;
+    t->small.chroma_site = t->in.chroma_site;
+    set_size(&t->out, &t->in, GST_VIDEO_FORMAT_RGB, width, height);
+    t->shrinker = make_converter(&t->in, &t->small);
+    if (t->shrinker)
+        t->converter = make_converter(&t->small, &t->out);
+    t->small_buffer = gst_buffer_new_allocate(NULL, t->small.size, NULL);
     return t->converter != NULL;
 }
 
-// Convert into a buffer of the system's layout, then into a pixbuf's lines.
+// A frame into a buffer of the other size or format.
+static bool
+convert_into(GstVideoConverter *converter, const GstVideoFrame *in,
+             GstVideoInfo *info, GstBuffer *buffer)
+{
+    GstVideoFrame out;
+    if (!gst_video_frame_map(&out, info, buffer, GST_MAP_READWRITE))
+        return false;
+    gst_video_converter_frame(converter, in, &out);
+    gst_video_frame_unmap(&out);
+    return true;
+}
+
+// The small frame as a pixbuf, which keeps the buffer's lines.
 static GdkPixbuf *
-convert(Thumbnailer *t, GstVideoFrame *in)
+make_picture(Thumbnailer *t)
 {
     g_autoptr(GstBuffer) buffer =
         gst_buffer_new_allocate(NULL, t->out.size, NULL);
-    GstVideoFrame out;
-    if (!gst_video_frame_map(&out, &t->out, buffer, GST_MAP_READWRITE))
+    GstVideoFrame small;
+    GstMapInfo map;
+    if (!gst_video_frame_map(&small, &t->small, t->small_buffer, GST_MAP_READ))
         return NULL;
-    gst_video_converter_frame(t->converter, in, &out);
-    g_autoptr(GBytes) bytes =
-        g_bytes_new(GST_VIDEO_FRAME_PLANE_DATA(&out, 0), t->out.size);
-    gst_video_frame_unmap(&out);
+    bool ok = convert_into(t->converter, &small, &t->out, buffer);
+    gst_video_frame_unmap(&small);
+    if (!ok || !gst_buffer_map(buffer, &map, GST_MAP_READ))
+        return NULL;
+    g_autoptr(GBytes) bytes = g_bytes_new(map.data, map.size);
+    gst_buffer_unmap(buffer, &map);
     return gdk_pixbuf_new_from_bytes(bytes, GDK_COLORSPACE_RGB, FALSE, 8,
                                      t->out.width, t->out.height,
                                      t->out.stride[0]);
@@ -108,8 +149,10 @@ thumbnailer_shrink(Thumbnailer *thumbnailer, GstCaps *caps, GstBuffer *buffer,
     if (!configure(thumbnailer, caps) ||
         !gst_video_frame_map(&in, &thumbnailer->in, buffer, GST_MAP_READ))
         return NULL;
-    GdkPixbuf *picture = convert(thumbnailer, &in);
+    bool ok = convert_into(thumbnailer->shrinker, &in, &thumbnailer->small,
+                           thumbnailer->small_buffer);
     gst_video_frame_unmap(&in);
+    GdkPixbuf *picture = ok ? make_picture(thumbnailer) : NULL;
     return picture ? turn(picture, orientation) : NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "gst/video/gstpestrides.h"
 #include "reader.h"
 #include "tools/program.h"
 
@@ -140,6 +141,7 @@ tap(Reader *reader, Collector *collector)
     g_autoptr(GstPad) out = gst_element_get_static_pad(sink, "sink");
     taps_init(&reader->taps, collector, period, settings->with_pictures, in,
               out);
+    gst_pe_strides_accept(out);
 }
 
 static bool

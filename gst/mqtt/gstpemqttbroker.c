@@ -19,6 +19,7 @@
 #define GST_CAT_DEFAULT gst_pe_sink_debug
 
 #define GOODBYE (G_USEC_PER_SEC / 5)
+#define MAX_STATES 20 // between two looks at the records
 #define MAX_HANGUPS 3 // what was received before is read first
 
 // ---- Connect --------------------------------------------------------------
@@ -146,7 +147,9 @@ poll_connection(void *data, int wake_fd, int timeout, GError **error)
     if (fds[0].fd < 0)
         return gst_pe_mqtt_handle_tell_end(handle, MOSQ_ERR_NO_CONN, error);
     fds[0].events = handle->has_tcp ? POLLIN : POLLOUT;
-    if (mosquitto_want_write(handle->mosq))
+    bool has_states = handle->is_connected && handle->states &&
+                      gst_pe_mqtt_states_has_next(handle->states);
+    if (mosquitto_want_write(handle->mosq) || has_states)
         fds[0].events |= POLLOUT;
     if (handle->has_tcp)
         acknowledge_at_once(fds[0].fd);
@@ -160,6 +163,8 @@ poll_connection(void *data, int wake_fd, int timeout, GError **error)
             return result;
     }
     int code = do_network(handle, fds[0].revents);
+    if (code == MOSQ_ERR_SUCCESS)
+        gst_pe_mqtt_handle_publish_states(handle, MAX_STATES);
     if (code == MOSQ_ERR_SUCCESS && handle->ends == GST_PE_BROKER_OK &&
         handle->refused == 0 && mosquitto_socket(handle->mosq) >= 0)
         return GST_PE_BROKER_OK;
@@ -240,6 +245,20 @@ write_rest(GstPeMqttHandle *handle)
             return;
 }
 
+// States that are still to be sent, for a moment.
+static void
+publish_rest(GstPeMqttHandle *handle)
+{
+    gint64 until = g_get_monotonic_time() + GOODBYE;
+
+    while (handle->states && gst_pe_mqtt_states_has_next(handle->states) &&
+           mosquitto_socket(handle->mosq) >= 0 &&
+           g_get_monotonic_time() < until) {
+        write_rest(handle);
+        gst_pe_mqtt_handle_publish_states(handle, MAX_STATES);
+    }
+}
+
 // A client that says goodbye has no last will: it says so itself.
 static void
 close_connection(void *data, bool in_peace)
@@ -247,6 +266,8 @@ close_connection(void *data, bool in_peace)
     GstPeMqttHandle *handle = data;
 
     if (in_peace && handle->is_connected) {
+        gst_pe_mqtt_home_end(handle->settings->home);
+        publish_rest(handle);
         gst_pe_mqtt_handle_publish_status(handle,
                                           handle->settings->status_offline, 0);
         write_rest(handle);
@@ -254,6 +275,40 @@ close_connection(void *data, bool in_peace)
         write_rest(handle);
     }
     gst_pe_mqtt_handle_free(handle);
+}
+
+// ---- Home Assistant -------------------------------------------------------
+
+static void
+start(void *data, GstElement *element)
+{
+    GstPeMqttSettings *settings = data;
+
+    settings->home = gst_pe_mqtt_home_new(settings, element);
+}
+
+static void
+stop(void *data)
+{
+    GstPeMqttSettings *settings = data;
+
+    g_clear_pointer(&settings->home, gst_pe_mqtt_home_free);
+}
+
+static void
+take(void *data, const GstPeRecord *records, guint n)
+{
+    GstPeMqttSettings *settings = data;
+
+    gst_pe_mqtt_home_take(settings->home, records, n);
+}
+
+static void
+add_stats(const void *data, GstStructure *stats)
+{
+    const GstPeMqttSettings *settings = data;
+
+    gst_pe_mqtt_home_add_stats(settings->home, stats);
 }
 
 const GstPeBroker gst_pe_mqtt_broker = {
@@ -267,6 +322,10 @@ const GstPeBroker gst_pe_mqtt_broker = {
     .rows = gst_pe_mqtt_rows,
     .n_rows = GST_PE_MQTT_N_ROWS,
     .settings_size = sizeof(GstPeMqttSettings),
+    .start = start,
+    .stop = stop,
+    .take = take,
+    .add_stats = add_stats,
     .check = gst_pe_mqtt_settings_check,
     .append_topic = gst_pe_mqtt_append_topic,
     .max_topic = 65535,

@@ -54,8 +54,8 @@ void
 gst_pe_mqtt_handle_publish_status(GstPeMqttHandle *handle, const char *status,
                                   int qos)
 {
-    if (gst_pe_property_is_set(handle->settings->status_topic))
-        mosquitto_publish(handle->mosq, NULL, handle->settings->status_topic,
+    if (handle->status_topic)
+        mosquitto_publish(handle->mosq, NULL, handle->status_topic,
                           status ? (int)strlen(status) : 0, status, qos, true);
 }
 
@@ -72,6 +72,10 @@ on_connect(struct mosquitto *mosq, void *data, int code, int flags,
     handle->is_connected = true;
     gst_pe_mqtt_handle_publish_status(handle, handle->settings->status_online,
                                       1);
+    if (handle->states) {
+        gst_pe_mqtt_states_resend(handle->states);
+        mosquitto_subscribe(mosq, NULL, handle->birth_topic, 0);
+    }
     handle->events->connected(handle->events->worker);
 }
 
@@ -88,6 +92,10 @@ on_publish(struct mosquitto *mosq, void *data, int mid, int code,
                      code == MQTT_RC_TOPIC_NAME_INVALID ||
                      code == MQTT_RC_NOT_AUTHORIZED;
 
+    if (mid == handle->state_mid) {
+        handle->state_mid = 0;
+        return;
+    }
     for (guint i = 0; i < GST_PE_BROKER_WINDOW; i++) {
         GstPeMqttSent *sent = &handle->sent[i];
         if (sent->id == 0 || sent->mid != mid)
@@ -106,6 +114,30 @@ on_publish(struct mosquitto *mosq, void *data, int mid, int code,
                                  is_bad ? words : NULL);
         return;
     }
+}
+
+// Home Assistant says that it has started, and may know nothing of us. What a
+// broker kept of that is old: everything is sent anyway after a connection.
+static void
+on_message(struct mosquitto *mosq, void *data,
+           const struct mosquitto_message *message)
+{
+    GstPeMqttHandle *handle = data;
+
+    if (handle->states && !message->retain && message->payloadlen == 6 &&
+        memcmp(message->payload, "online", 6) == 0)
+        gst_pe_mqtt_states_resend(handle->states);
+}
+
+// Without it there is no birth message, and all else works.
+static void
+on_subscribe(struct mosquitto *mosq, void *data, int mid, int n,
+             const int *granted)
+{
+    GstPeMqttHandle *handle = data;
+
+    if (n > 0 && granted[0] > 2)
+        gst_pe_mqtt_home_miss_birth(handle->settings->home, handle->name);
 }
 
 // Nothing here holds credentials: libmosquitto names packets and clients.
@@ -137,8 +169,8 @@ set_up(GstPeMqttHandle *handle, GError **error)
     }
     if (gst_pe_property_is_set(settings->user.name))
         mosquitto_username_pw_set(handle->mosq, settings->user.name, password);
-    if (gst_pe_property_is_set(settings->status_topic))
-        mosquitto_will_set(handle->mosq, settings->status_topic,
+    if (handle->status_topic)
+        mosquitto_will_set(handle->mosq, handle->status_topic,
                            (int)strlen(settings->status_offline
                                            ? settings->status_offline
                                            : ""),
@@ -175,6 +207,8 @@ make_client(GstPeMqttHandle *handle, GError **error)
     mosquitto_int_option(handle->mosq, MOSQ_OPT_TCP_NODELAY, 1);
     mosquitto_connect_v5_callback_set(handle->mosq, on_connect);
     mosquitto_publish_v5_callback_set(handle->mosq, on_publish);
+    mosquitto_message_callback_set(handle->mosq, on_message);
+    mosquitto_subscribe_callback_set(handle->mosq, on_subscribe);
     mosquitto_log_callback_set(handle->mosq, on_log);
     return set_up(handle, error);
 }
@@ -191,6 +225,9 @@ gst_pe_mqtt_handle_new(const GstPeMqttSettings *settings,
     handle->element = element;
     handle->name = g_strdup_printf("%s:%u", settings->host,
                                    gst_pe_mqtt_settings_get_port(settings));
+    handle->status_topic = gst_pe_mqtt_settings_get_status_topic(settings);
+    handle->states = gst_pe_mqtt_home_get_states(settings->home);
+    handle->birth_topic = gst_pe_mqtt_home_get_birth_topic(settings->home);
     if (make_client(handle, error))
         return handle;
     gst_pe_mqtt_handle_free(handle);
@@ -206,6 +243,8 @@ gst_pe_mqtt_handle_free(GstPeMqttHandle *handle)
     g_list_free_full(handle->addresses, g_object_unref);
     g_free(handle->name);
     g_free(handle->reason);
+    g_free(handle->status_topic);
+    g_free(handle->birth_topic);
     g_free(handle);
 }
 
@@ -246,4 +285,35 @@ gst_pe_mqtt_handle_tell_end(GstPeMqttHandle *handle, int code, GError **error)
                                    : code ? mosquitto_strerror(code)
                                           : "the connection has ended",
                                    error);
+}
+
+// ---- States of Home Assistant ---------------------------------------------
+
+// One that cannot be sent is left out: the others are worth no less for it.
+static void
+publish_state(GstPeMqttHandle *handle, const GstPeMqttState *state)
+{
+    gsize size = state->payload ? strlen(state->payload) : 0;
+    int code = mosquitto_publish(handle->mosq, &handle->state_mid, state->topic,
+                                 (int)size, state->payload, 0, state->is_state);
+
+    if (code == MOSQ_ERR_SUCCESS)
+        return;
+    handle->state_mid = 0;
+    GST_WARNING_OBJECT(handle->element, "%s is not sent: %s", state->topic,
+                       mosquitto_strerror(code));
+}
+
+void
+gst_pe_mqtt_handle_publish_states(GstPeMqttHandle *handle, guint max)
+{
+    GstPeMqttState state;
+
+    while (handle->states && max-- > 0 && handle->is_connected &&
+           mosquitto_socket(handle->mosq) >= 0 &&
+           !mosquitto_want_write(handle->mosq) &&
+           gst_pe_mqtt_states_next(handle->states, &state)) {
+        publish_state(handle, &state);
+        gst_pe_mqtt_state_clear(&state);
+    }
 }

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "gst/mqtt/gstpemqtthome.h"
 #include "gst/mqtt/gstpemqttsettings.h"
 #include "gst/mqtt/gstpemqtttls.h"
 
@@ -21,14 +22,18 @@ typedef struct {
     GstElement *element;
     struct mosquitto *mosq;
     GstPeMqttTls *tls;
-    GList *addresses;       // GInetAddress that were not tried yet
-    char *name;             // HOST:PORT, for messages
-    bool has_tcp;           // the socket is connected
-    guint n_hangups;        // that poll() saw before the broker said anything
-    bool is_connected;      // and the broker has said yes
-    int refused;            // or no: its code
-    GstPeBrokerResult ends; // not OK: why the connection must end
-    char *reason;           // of that; or what libmosquitto logged last
+    GList *addresses;        // GInetAddress that were not tried yet
+    char *name;              // HOST:PORT, for messages
+    bool has_tcp;            // the socket is connected
+    guint n_hangups;         // that poll() saw before the broker said anything
+    bool is_connected;       // and the broker has said yes
+    int refused;             // or no: its code
+    GstPeBrokerResult ends;  // not OK: why the connection must end
+    char *reason;            // of that; or what libmosquitto logged last
+    char *status_topic;      // or NULL
+    GstPeMqttStates *states; // of Home Assistant, or NULL; borrowed
+    char *birth_topic;       // with them
+    int state_mid;           // of the state that is being written; 0: none
     GstPeMqttSent sent[GST_PE_BROKER_WINDOW];
 } GstPeMqttHandle;
 
@@ -50,6 +55,11 @@ GstPeBrokerResult gst_pe_mqtt_handle_fail(const GstPeMqttHandle *handle,
 // Returns LOST or REFUSED with the error.
 GstPeBrokerResult gst_pe_mqtt_handle_tell_end(GstPeMqttHandle *handle, int code,
                                               GError **error);
+
+// Hand over states of Home Assistant, until there are no more or `max` were, or
+// one cannot be written at once: libmosquitto never keeps more than that one.
+// They have no acknowledgements, and take nothing of the window of records.
+void gst_pe_mqtt_handle_publish_states(GstPeMqttHandle *handle, guint max);
 
 // On the status topic, where there is one.
 void gst_pe_mqtt_handle_publish_status(GstPeMqttHandle *handle,

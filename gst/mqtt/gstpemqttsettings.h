@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "gst/mqtt/gstpehomeassistant.h"
 #include "gst/sink/gstpebroker.h"
 #include "gst/sink/gstpecertificates.h"
 #include "gst/sink/gstpepassword.h"
@@ -13,6 +14,8 @@ typedef enum {
     GST_PE_MQTT_PROTOCOL_5,
     GST_PE_MQTT_PROTOCOL_3_1_1,
 } GstPeMqttProtocol;
+
+typedef struct GstPeMqttHome GstPeMqttHome;
 
 typedef struct {
     char *host;
@@ -25,13 +28,21 @@ typedef struct {
     guint keep_alive; // s
     GstPeCertificates files;
     char *status_topic, *status_online, *status_offline;
+    bool ha_discovery, ha_remove_on_stop;
+    char *ha_prefix, *ha_topic_prefix;
+    int ha_states; // GstPeHaStates
+    double ha_threshold;
+    GstPeMqttHome *home; // no property: of a sink that is started, or NULL
 } GstPeMqttSettings;
 
-#define GST_PE_MQTT_N_ROWS 17
+#define GST_PE_MQTT_N_ROWS 23
 extern const GstPeProperty gst_pe_mqtt_rows[GST_PE_MQTT_N_ROWS];
 
 // The port in use.
 guint gst_pe_mqtt_settings_get_port(const GstPeMqttSettings *settings);
+
+// The topic that says whether this client is there, g_free(), or NULL.
+char *gst_pe_mqtt_settings_get_status_topic(const GstPeMqttSettings *settings);
 
 // For GstPeBroker.
 bool gst_pe_mqtt_settings_check(const void *settings, GError **error);

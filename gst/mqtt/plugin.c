@@ -10,7 +10,9 @@
  * Each line of JSON that comes, as #pemetaconvert writes them, becomes a
  * message of MQTT. With `spool` a record is in a file before the stream goes
  * on, and arrives at least once, in order within its stream, whatever happens
- * to the broker, the network or this process. docs/mqtt.md has all of it.
+ * to the broker, the network or this process. With `ha-discovery` Home
+ * Assistant gets to know each source as a device with its labels' states.
+ * docs/mqtt.md has all of it.
  *
  * Element messages `pemqttsink` on the bus have the fields `connection`
  * (`connecting`, `connected`, `lost` or `closed`) and, when it is lost,

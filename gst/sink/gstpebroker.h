@@ -69,6 +69,18 @@ typedef struct {
     guint n_rows;
     size_t settings_size;
 
+    // What the broker's side keeps besides its handles while the sink is
+    // started, in a member of the settings in use that no row sets. All NULL:
+    // nothing. start() and stop() are in the changes of state, after check()
+    // and when there is no worker any more.
+    void (*start)(void *settings, GstElement *element);
+    void (*stop)(void *settings);
+    // These records are in the spool. Streaming thread; waits for nothing. The
+    // worker is woken behind it. Borrows.
+    void (*take)(void *settings, const GstPeRecord *records, guint n);
+    // More members of "stats". Any thread, between start() and stop().
+    void (*add_stats)(const void *settings, GstStructure *stats);
+
     // What is wrong with the settings, or with files that they name, without
     // connecting. In the state change to READY. Returns false with the error.
     bool (*check)(const void *settings, GError **error);

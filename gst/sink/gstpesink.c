@@ -91,6 +91,8 @@ open_all(GstPeSink *self, GError **error)
     GstPeSpool *spool = open_spool(self, error);
     if (!spool)
         return false;
+    if (broker->start)
+        broker->start(self->used_own, GST_ELEMENT(self));
     self->intake.topic = self->topic;
     self->intake.max_line = MAX(MAX_LINE, (gsize)self->used.max_record << 10);
     self->intake.events = gst_pe_sink_intake_events;
@@ -132,6 +134,7 @@ static gboolean
 stop(GstBaseSink *sink)
 {
     GstPeSink *self = (GstPeSink *)sink;
+    const GstPeBroker *broker = gst_pe_sink_get_table(self)->broker;
 
     gst_pe_sink_worker_free(
         self->worker,
@@ -143,6 +146,8 @@ stop(GstBaseSink *sink)
     self->spool = NULL;
     self->worker = NULL;
     GST_OBJECT_UNLOCK(self);
+    if (broker->stop)
+        broker->stop(self->used_own);
     gst_pe_spool_close(spool);
     gst_pe_intake_clear(&self->intake);
     g_clear_pointer(&self->topic, gst_pe_topic_free);
@@ -152,12 +157,28 @@ stop(GstBaseSink *sink)
 // ---- Object ---------------------------------------------------------------
 
 static GstStructure *
+make_stats(const GstPeSpoolCounts *counts, guint64 n_refused)
+{
+    return gst_structure_new(
+        "application/x-pe-sink-stats", "added", G_TYPE_UINT64, counts->n_added,
+        "acknowledged", G_TYPE_UINT64, counts->n_acknowledged, "dropped",
+        G_TYPE_UINT64, counts->n_dropped, "parked", G_TYPE_UINT64,
+        counts->n_parked, "refused", G_TYPE_UINT64, n_refused, "waiting",
+        G_TYPE_UINT64, counts->n_waiting, "bytes", G_TYPE_UINT64, counts->size,
+        NULL);
+}
+
+static GstStructure *
 get_stats(GstPeSink *self)
 {
+    const GstPeBroker *broker = gst_pe_sink_get_table(self)->broker;
     GstPeSpoolCounts counts = {0};
     bool is_connected = false;
     guint64 n_connections = 0, n_forgotten = 0;
 
+    g_mutex_lock(&self->lock);
+    guint64 n_refused = self->n_refused;
+    g_mutex_unlock(&self->lock);
     GST_OBJECT_LOCK(self);
     if (self->spool) {
         counts = gst_pe_spool_get_counts(self->spool);
@@ -165,18 +186,14 @@ get_stats(GstPeSink *self)
         gst_pe_sink_worker_get_counts(self->worker, &n_connections,
                                       &n_forgotten);
     }
+    GstStructure *stats = make_stats(&counts, n_refused);
+    gst_structure_set(stats, "connections", G_TYPE_UINT64, n_connections,
+                      "forgotten", G_TYPE_UINT64, n_forgotten, "connected",
+                      G_TYPE_BOOLEAN, (gboolean)is_connected, NULL);
+    if (self->spool && broker->add_stats)
+        broker->add_stats(self->used_own, stats);
     GST_OBJECT_UNLOCK(self);
-    g_mutex_lock(&self->lock);
-    guint64 n_refused = self->n_refused;
-    g_mutex_unlock(&self->lock);
-    return gst_structure_new(
-        "application/x-pe-sink-stats", "added", G_TYPE_UINT64, counts.n_added,
-        "acknowledged", G_TYPE_UINT64, counts.n_acknowledged, "dropped",
-        G_TYPE_UINT64, counts.n_dropped, "parked", G_TYPE_UINT64,
-        counts.n_parked, "refused", G_TYPE_UINT64, n_refused, "waiting",
-        G_TYPE_UINT64, counts.n_waiting, "bytes", G_TYPE_UINT64, counts.size,
-        "connections", G_TYPE_UINT64, n_connections, "forgotten", G_TYPE_UINT64,
-        n_forgotten, "connected", G_TYPE_BOOLEAN, (gboolean)is_connected, NULL);
+    return stats;
 }
 
 static void

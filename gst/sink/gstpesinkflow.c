@@ -152,6 +152,9 @@ store(void *owner, const GstPeRecord *records, guint n)
         post_error(self, error, false);
         return false;
     }
+    const GstPeBroker *broker = gst_pe_sink_get_table(self)->broker;
+    if (result == GST_PE_SPOOL_ADDED && broker->take)
+        broker->take(self->used_own, records, n);
     gst_pe_sink_worker_wake(self->worker);
     return true;
 }

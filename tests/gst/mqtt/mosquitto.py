@@ -57,13 +57,13 @@ class Broker:
 class Subscriber:
     """Gets all that is published, also what came while it was away."""
 
-    def __init__(self, broker, *options, topic="#"):
-        self.path = broker.folder / "received"
+    def __init__(self, broker, *options, topic="#", name="subscriber"):
+        self.path = broker.folder / f"{name}.received"
         with open(self.path, "wb") as output:
             self.process = subprocess.Popen(
                 ["stdbuf", "-oL", find_program("mosquitto_sub"), "-d", "-p",
-                 str(broker.port), "-q", "1", "-c", "-i", "subscriber", "-t",
-                 topic, "-F", "%t\t%r\t%p", *options],
+                 str(broker.port), "-q", "1", "-c", "-i", name, "-t", topic,
+                 "-F", "%t\t%r\t%p", *options],
                 stdout=output, stderr=subprocess.STDOUT)
         wait_until("subscribed", lambda: "Subscribed" in self.path.read_text())
 

@@ -20,7 +20,7 @@
 
 static gint64 from, count = 100, n_sources = 3, rate, padding, group = 1;
 static gint64 wait_ms;
-static gboolean quiet, keep_open;
+static gboolean quiet, keep_open, from_stdin;
 
 static const GOptionEntry options[] = {
     {"from", 0, 0, G_OPTION_ARG_INT64, &from, "number of the first record",
@@ -33,6 +33,8 @@ static const GOptionEntry options[] = {
     {"wait", 0, 0, G_OPTION_ARG_INT64, &wait_ms,
      "before the end, until all has been acknowledged, at most", "MS"},
     {"quiet", 0, 0, G_OPTION_ARG_NONE, &quiet, "no line for each record", NULL},
+    {"stdin", 0, 0, G_OPTION_ARG_NONE, &from_stdin,
+     "the records are the lines of standard input", NULL},
     {"keep-open", 0, 0, G_OPTION_ARG_NONE, &keep_open,
      "no end of the stream; wait for the end of standard input", NULL},
     {NULL},
@@ -157,6 +159,23 @@ push_records(GstPad *pad)
     }
 }
 
+static void
+push_lines(GstPad *pad)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t n;
+
+    for (int i = 0; !has_error && (n = getline(&line, &size, stdin)) > 0; i++) {
+        GstBuffer *buffer = gst_buffer_new_memdup(line, (gsize)n);
+        if (gst_pad_push(pad, buffer) != GST_FLOW_OK)
+            break;
+        printf("accepted %d\n", i);
+        fflush(stdout);
+    }
+    free(line);
+}
+
 static guint64
 get_waiting(GstElement *sink)
 {
@@ -228,7 +247,10 @@ main(int argc, char **argv)
         GstPad *pad = link_pad(sink);
         long rss = get_rss();
         gint64 start = g_get_monotonic_time();
-        push_records(pad);
+        if (from_stdin)
+            push_lines(pad);
+        else
+            push_records(pad);
         finish(sink, pad);
         printf("done %.3f ",
                (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);

@@ -66,6 +66,7 @@ class Feed:
                  for name, value in properties.items()]
         options = [*options, *(["--keep-open"] if keep_open else [])]
         self.accepted = -1  # the last record that the sink has taken
+        self.given = 0  # records that give() has given
         self.lines = []
         self.pipe = subprocess.Popen(
             [self.program, *options, sink, *words], text=True, bufsize=1,
@@ -93,6 +94,14 @@ class Feed:
     def wait_accepted(self, number):
         wait_until(lambda: f"record {number}, not {self.accepted} {self.lines}",
                    lambda: self.accepted >= number)
+
+    def give(self, *records):
+        """To a sink that was begun with --stdin."""
+        self.given += len(records)
+        for record in records:
+            self.pipe.stdin.write(json.dumps(record) + "\n")
+        self.pipe.stdin.flush()
+        self.wait_accepted(self.given - 1)
 
     def end(self, seconds=DEADLINE):
         """Its exit status, after the end of the stream."""

@@ -202,6 +202,14 @@ gst_pe_ha_state_topic(const GstPeHaDevices *devices,
 }
 
 char *
+gst_pe_ha_states_filter(const GstPeHaDevices *devices,
+                        const GstPeHaDevice *device)
+{
+    return g_strdup_printf("%s/%s/classification/+/+",
+                           devices->names.topic_prefix, device->id);
+}
+
+char *
 gst_pe_ha_scores_topic(const GstPeHaDevices *devices,
                        const GstPeHaDevice *device, const GstPeHaGroup *group)
 {

@@ -47,6 +47,7 @@ typedef struct {
     GPtrArray *groups;    // GstPeHaGroup
     GHashTable *by_id;    // borrowed
     GHashTable *elements; // slugs of those that make events
+    bool is_watched;      // what the broker has kept of it was asked for
     bool is_new; // or has something new, of which Home Assistant must be told
 } GstPeHaDevice;
 
@@ -82,6 +83,9 @@ char *gst_pe_ha_state_topic(const GstPeHaDevices *devices,
                             const GstPeHaDevice *device,
                             const GstPeHaGroup *group,
                             const GstPeHaLabel *label);
+// A subscription to the states of all its labels.
+char *gst_pe_ha_states_filter(const GstPeHaDevices *devices,
+                              const GstPeHaDevice *device);
 char *gst_pe_ha_scores_topic(const GstPeHaDevices *devices,
                              const GstPeHaDevice *device,
                              const GstPeHaGroup *group);

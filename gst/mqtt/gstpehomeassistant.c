@@ -128,6 +128,17 @@ tell_discovery(GstPeHomeAssistant *ha, GstPeHaDevice *device)
     ha->events.state(ha->events.owner, topic, payload);
 }
 
+// Behind its first states, which what the broker has kept must not replace.
+static void
+watch(GstPeHomeAssistant *ha, GstPeHaDevice *device)
+{
+    if (device->is_watched)
+        return;
+    g_autofree char *filter = gst_pe_ha_states_filter(ha->devices, device);
+    ha->events.device(ha->events.owner, filter);
+    device->is_watched = true;
+}
+
 static void
 tell_labels(GstPeHomeAssistant *ha, const GstPeHaDevice *device,
             const GstPeHaGroup *group)
@@ -291,6 +302,8 @@ take_record(GstPeHomeAssistant *ha, JsonObject *record)
         take_clip(ha, device, group, record);
     else if (group)
         take_event(ha, device, group, record);
+    if (group)
+        watch(ha, device);
     if (gst_pe_home_assistant_count_refused(ha) > n_refused)
         warn(ha, WARNED_OF_LIMIT,
              g_strdup_printf("Home Assistant is told of %u entities, which is "

@@ -35,6 +35,9 @@ typedef struct {
     // What is so from now on, to be kept by the broker. Discovery comes before
     // the states that it tells of.
     void (*state)(void *owner, const char *topic, const char *payload);
+    // A new device, of which the broker may keep states of an earlier process:
+    // a subscription to those of its labels, all of which are "ON" or "OFF".
+    void (*device)(void *owner, const char *filter);
     // What happens now.
     void (*event)(void *owner, const char *topic, const char *payload);
     // Something that a person should know; of each kind once.

@@ -74,7 +74,7 @@ on_connect(struct mosquitto *mosq, void *data, int code, int flags,
                                       1);
     if (handle->states) {
         gst_pe_mqtt_states_resend(handle->states);
-        mosquitto_subscribe(mosq, NULL, handle->birth_topic, 0);
+        mosquitto_subscribe(mosq, &handle->birth_mid, handle->birth_topic, 0);
     }
     handle->events->connected(handle->events->worker);
 }
@@ -116,17 +116,29 @@ on_publish(struct mosquitto *mosq, void *data, int mid, int code,
     }
 }
 
+static bool
+says(const struct mosquitto_message *message, const char *words)
+{
+    return (gsize)message->payloadlen == strlen(words) &&
+           memcmp(message->payload, words, strlen(words)) == 0;
+}
+
 // Home Assistant says that it has started, and may know nothing of us. What a
 // broker kept of that is old: everything is sent anyway after a connection.
+// What it kept of a label that we have not seen is of a process that is no
+// more, and whose events nobody will end.
 static void
 on_message(struct mosquitto *mosq, void *data,
            const struct mosquitto_message *message)
 {
     GstPeMqttHandle *handle = data;
 
-    if (handle->states && !message->retain && message->payloadlen == 6 &&
-        memcmp(message->payload, "online", 6) == 0)
+    if (!handle->states)
+        return;
+    if (!message->retain && says(message, "online"))
         gst_pe_mqtt_states_resend(handle->states);
+    else if (message->retain && says(message, "ON"))
+        gst_pe_mqtt_states_put_found(handle->states, message->topic, "OFF");
 }
 
 // Without it there is no birth message, and all else works.
@@ -136,7 +148,7 @@ on_subscribe(struct mosquitto *mosq, void *data, int mid, int n,
 {
     GstPeMqttHandle *handle = data;
 
-    if (n > 0 && granted[0] > 2)
+    if (n > 0 && granted[0] > 2 && mid == handle->birth_mid)
         gst_pe_mqtt_home_miss_birth(handle->settings->home, handle->name);
 }
 
@@ -304,14 +316,40 @@ publish_state(GstPeMqttHandle *handle, const GstPeMqttState *state)
                        mosquitto_strerror(code));
 }
 
+static bool
+can_write(GstPeMqttHandle *handle)
+{
+    return handle->is_connected && mosquitto_socket(handle->mosq) >= 0 &&
+           !mosquitto_want_write(handle->mosq);
+}
+
+// Without our own messages, where the version of MQTT knows that.
+static void
+watch_devices(GstPeMqttHandle *handle)
+{
+    int options = handle->settings->protocol == GST_PE_MQTT_PROTOCOL_5
+                      ? MQTT_SUB_OPT_NO_LOCAL
+                      : 0;
+    char *filter;
+
+    while (can_write(handle) &&
+           (filter = gst_pe_mqtt_home_get_filter(handle->settings->home,
+                                                 handle->n_filters))) {
+        handle->n_filters++;
+        mosquitto_subscribe_v5(handle->mosq, NULL, filter, 0, options, NULL);
+        g_free(filter);
+    }
+}
+
 void
 gst_pe_mqtt_handle_publish_states(GstPeMqttHandle *handle, guint max)
 {
     GstPeMqttState state;
 
-    while (handle->states && max-- > 0 && handle->is_connected &&
-           mosquitto_socket(handle->mosq) >= 0 &&
-           !mosquitto_want_write(handle->mosq) &&
+    if (!handle->states)
+        return;
+    watch_devices(handle);
+    while (max-- > 0 && can_write(handle) &&
            gst_pe_mqtt_states_next(handle->states, &state)) {
         publish_state(handle, &state);
         gst_pe_mqtt_state_clear(&state);

@@ -33,6 +33,8 @@ typedef struct {
     char *status_topic;      // or NULL
     GstPeMqttStates *states; // of Home Assistant, or NULL; borrowed
     char *birth_topic;       // with them
+    int birth_mid;           // of the subscription to that
+    guint n_filters;         // that were subscribed to
     int state_mid;           // of the state that is being written; 0: none
     GstPeMqttSent sent[GST_PE_BROKER_WINDOW];
 } GstPeMqttHandle;
@@ -56,7 +58,8 @@ GstPeBrokerResult gst_pe_mqtt_handle_fail(const GstPeMqttHandle *handle,
 GstPeBrokerResult gst_pe_mqtt_handle_tell_end(GstPeMqttHandle *handle, int code,
                                               GError **error);
 
-// Hand over states of Home Assistant, until there are no more or `max` were, or
+// Ask for what the broker has kept of new devices, and hand over states of Home
+// Assistant, until there are no more or `max` were, or
 // one cannot be written at once: libmosquitto never keeps more than that one.
 // They have no acknowledgements, and take nothing of the window of records.
 void gst_pe_mqtt_handle_publish_states(GstPeMqttHandle *handle, guint max);

@@ -21,6 +21,7 @@ struct GstPeMqttHome {
     bool warned_of_birth;    // worker's thread
 
     GMutex lock;
+    GPtrArray *filters; // texts, of subscriptions
     guint n_entities;
     guint64 n_refused;
 };
@@ -33,6 +34,16 @@ take_state(void *owner, const char *topic, const char *payload)
     GstPeMqttHome *home = owner;
 
     gst_pe_mqtt_states_put(home->states, topic, payload);
+}
+
+static void
+take_device(void *owner, const char *filter)
+{
+    GstPeMqttHome *home = owner;
+
+    g_mutex_lock(&home->lock);
+    g_ptr_array_add(home->filters, g_strdup(filter));
+    g_mutex_unlock(&home->lock);
 }
 
 static void
@@ -61,6 +72,7 @@ gst_pe_mqtt_home_new(const GstPeMqttSettings *settings, GstElement *element)
     home->element = element;
     home->status_topic = gst_pe_mqtt_settings_get_status_topic(settings);
     home->states = gst_pe_mqtt_states_new();
+    home->filters = g_ptr_array_new_with_free_func(g_free);
     g_mutex_init(&home->lock);
     GstPeHomeAssistantOptions options = {
         .discovery_prefix = settings->ha_prefix,
@@ -73,8 +85,8 @@ gst_pe_mqtt_home_new(const GstPeMqttSettings *settings, GstElement *element)
         .threshold = settings->ha_threshold,
         .max_entities = MAX_ENTITIES,
     };
-    GstPeHomeAssistantEvents events = {home, take_state, take_event,
-                                       take_warning};
+    GstPeHomeAssistantEvents events = {home, take_state, take_device,
+                                       take_event, take_warning};
     home->ha = gst_pe_home_assistant_new(&options, &events);
     return home;
 }
@@ -92,6 +104,7 @@ gst_pe_mqtt_home_free(GstPeMqttHome *home)
                             (NULL));
     gst_pe_home_assistant_free(home->ha);
     gst_pe_mqtt_states_free(home->states);
+    g_ptr_array_unref(home->filters);
     g_mutex_clear(&home->lock);
     g_free(home->status_topic);
     g_free(home);
@@ -140,6 +153,18 @@ gst_pe_mqtt_home_get_birth_topic(const GstPeMqttHome *home)
 {
     return home ? g_strconcat(home->settings->ha_prefix, "/status", NULL)
                 : NULL;
+}
+
+char *
+gst_pe_mqtt_home_get_filter(GstPeMqttHome *home, guint i)
+{
+    if (!home)
+        return NULL;
+    g_mutex_lock(&home->lock);
+    char *filter =
+        i < home->filters->len ? g_strdup(home->filters->pdata[i]) : NULL;
+    g_mutex_unlock(&home->lock);
+    return filter;
 }
 
 void

@@ -26,6 +26,9 @@ void gst_pe_mqtt_home_add_stats(GstPeMqttHome *home, GstStructure *stats);
 GstPeMqttStates *gst_pe_mqtt_home_get_states(GstPeMqttHome *home);
 // The topic of Home Assistant's birth message; NULL as above. g_free().
 char *gst_pe_mqtt_home_get_birth_topic(const GstPeMqttHome *home);
+// Subscription number `i` to what the broker has kept of our devices, g_free(),
+// or NULL when there are no more.
+char *gst_pe_mqtt_home_get_filter(GstPeMqttHome *home, guint i);
 // The broker, named as in messages, does not let us have it: a warning, once.
 void gst_pe_mqtt_home_miss_birth(GstPeMqttHome *home, const char *broker);
 // The sink is about to say goodbye: remove what it is asked to remove.

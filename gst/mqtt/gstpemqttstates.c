@@ -16,6 +16,7 @@ struct GstPeMqttStates {
     GQueue waiting;       // the same, borrowed
     GQueue events;        // GstPeMqttState, as owned
     guint64 n_sent, n_dropped;
+    guint n_found;
 };
 
 static void
@@ -74,11 +75,9 @@ let_wait(GstPeMqttStates *states, Entry *entry)
     entry->waits = true;
 }
 
-void
-gst_pe_mqtt_states_put(GstPeMqttStates *states, const char *topic,
-                       const char *payload)
+static void
+put(GstPeMqttStates *states, const char *topic, const char *payload)
 {
-    g_mutex_lock(&states->lock);
     Entry *entry = g_hash_table_lookup(states->by_topic, topic);
     if (!entry) {
         entry = g_new0(Entry, 1);
@@ -89,6 +88,27 @@ gst_pe_mqtt_states_put(GstPeMqttStates *states, const char *topic,
     g_free(entry->payload);
     entry->payload = g_strdup(payload);
     let_wait(states, entry);
+}
+
+void
+gst_pe_mqtt_states_put(GstPeMqttStates *states, const char *topic,
+                       const char *payload)
+{
+    g_mutex_lock(&states->lock);
+    put(states, topic, payload);
+    g_mutex_unlock(&states->lock);
+}
+
+void
+gst_pe_mqtt_states_put_found(GstPeMqttStates *states, const char *topic,
+                             const char *payload)
+{
+    g_mutex_lock(&states->lock);
+    if (!g_hash_table_contains(states->by_topic, topic) &&
+        states->n_found < GST_PE_MQTT_STATES_MAX_FOUND) {
+        states->n_found++;
+        put(states, topic, payload);
+    }
     g_mutex_unlock(&states->lock);
 }
 

@@ -13,6 +13,9 @@
 // Things that happened and wait: no more than these, the newest.
 #define GST_PE_MQTT_STATES_MAX_EVENTS 100
 
+// Topics that are known only from what the broker keeps, at most.
+#define GST_PE_MQTT_STATES_MAX_FOUND 1000
+
 typedef struct GstPeMqttStates GstPeMqttStates;
 
 typedef struct {
@@ -30,6 +33,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(GstPeMqttStates, gst_pe_mqtt_states_free)
 // more. Borrows.
 void gst_pe_mqtt_states_put(GstPeMqttStates *states, const char *topic,
                             const char *payload);
+// The same for a topic that the broker keeps, unless there has been a state.
+void gst_pe_mqtt_states_put_found(GstPeMqttStates *states, const char *topic,
+                                  const char *payload);
 // It happened. Sent after the states that wait now. Borrows.
 void gst_pe_mqtt_states_add_event(GstPeMqttStates *states, const char *topic,
                                   const char *payload);

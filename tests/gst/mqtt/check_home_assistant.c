@@ -28,6 +28,12 @@ take_state(void *owner, const char *topic, const char *payload)
 }
 
 static void
+take_device(void *owner, const char *filter)
+{
+    g_string_append_printf(((Told *)owner)->lines, "device %s\n", filter);
+}
+
+static void
 take_event(void *owner, const char *topic, const char *payload)
 {
     Told *told = owner;
@@ -59,8 +65,8 @@ begin(Told *told, GstPeHaStates states, guint max_entities)
     told->states =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     told->lines = g_string_new(NULL);
-    told->events =
-        (GstPeHomeAssistantEvents){told, take_state, take_event, take_warning};
+    told->events = (GstPeHomeAssistantEvents){told, take_state, take_device,
+                                              take_event, take_warning};
     told->ha = gst_pe_home_assistant_new(&options, &told->events);
 }
 
@@ -207,6 +213,8 @@ makes_a_device_of_a_source(void)
                      ==, 3);
     // The broker keeps them in the order in which they are told.
     g_assert_true(g_str_has_prefix(told.lines->str, "state homeassistant/"));
+    g_assert_true(g_str_has_suffix(
+        told.lines->str, "\ndevice pe/front_door/classification/+/+\n"));
     g_assert_cmpuint(gst_pe_home_assistant_count(told.ha), ==, 4);
     end(&told);
 }

@@ -44,9 +44,10 @@ def make_event(phase, number, label):
             "sequence": 9, "start": 5, "end": 6, "peak": 5, "peak-score": 0.75}
 
 
-def publish(broker, topic, payload):
+def publish(broker, topic, payload, *options):
     subprocess.run([find_program("mosquitto_pub"), "-h", "127.0.0.1", "-p",
-                    str(broker.port), "-q", "1", "-t", topic, "-m", payload],
+                    str(broker.port), "-q", "1", "-t", topic, "-m", payload,
+                    *options],
                    check=True, timeout=DEADLINE)
 
 
@@ -157,6 +158,24 @@ def is_unavailable_when_it_is_killed(folder):
         kept = wait_retained(broker, "pe/garden/status", "offline")
         assert json.loads(kept[CONFIG])["availability"][0]["topic"] == \
             "pe/garden/status", kept
+
+
+def turns_off_what_an_earlier_process_left_on(folder):
+    with Broker(folder) as broker:
+        for protocol, new in (("5", "a cat"), ("3.1.1", "a hen")):
+            publish(broker, "pe/other/classification/pe0/a_dog", "ON", "-r")
+            with feed(broker.port, protocol=protocol) as sink:
+                sink.give(make_clip(1, {"a dog": 0.9}))
+                wait_retained(broker, f"{STATES}/a_dog", "ON")
+                sink.kill()
+            with feed(broker.port, protocol=protocol) as sink:
+                sink.give(make_clip(1, {new: 0.9}))
+                kept = wait_retained(broker, f"{STATES}/a_dog", "OFF")
+                assert kept["pe/other/classification/pe0/a_dog"] == "ON", kept
+                wait_retained(broker, f"{STATES}/{new.replace(' ', '_')}", "ON")
+                sink.give(make_clip(2, {"a dog": 0.9}))
+                wait_retained(broker, f"{STATES}/a_dog", "ON")
+                assert sink.end() == 0, sink.lines
 
 
 def removes_what_it_told(folder):
@@ -294,7 +313,8 @@ def main():
     return run_tests(
         [makes_its_cameras_known, follows_events,
          tells_all_again_when_home_assistant_starts,
-         is_unavailable_when_it_is_killed, removes_what_it_told,
+         is_unavailable_when_it_is_killed,
+         turns_off_what_an_earlier_process_left_on, removes_what_it_told,
          says_that_it_could_not_remove,
          tells_all_to_a_broker_that_has_forgotten,
          keeps_records_in_order_beside_states, refuses_wrong_settings,

@@ -48,6 +48,29 @@ keeps_the_newest_state_of_each_topic(void)
 }
 
 static void
+believes_what_was_found_least(void)
+{
+    g_autoptr(GstPeMqttStates) states = gst_pe_mqtt_states_new();
+
+    gst_pe_mqtt_states_put(states, "a", "ON");
+    gst_pe_mqtt_states_put_found(states, "a", "OFF");
+    gst_pe_mqtt_states_put_found(states, "b", "OFF");
+    expect_next(states, "a", "ON");
+    expect_next(states, "b", "OFF");
+    gst_pe_mqtt_states_put(states, "b", "ON");
+    expect_next(states, "b", "ON");
+    for (int i = 0; i < 2 * GST_PE_MQTT_STATES_MAX_FOUND; i++) {
+        g_autofree char *topic = g_strdup_printf("%d", i);
+        gst_pe_mqtt_states_put_found(states, topic, "OFF");
+    }
+    for (int i = 0; i < GST_PE_MQTT_STATES_MAX_FOUND - 1; i++) {
+        g_autofree char *topic = g_strdup_printf("%d", i);
+        expect_next(states, topic, "OFF");
+    }
+    g_assert_false(gst_pe_mqtt_states_has_next(states));
+}
+
+static void
 sends_what_happened_once_and_behind_states(void)
 {
     g_autoptr(GstPeMqttStates) states = gst_pe_mqtt_states_new();
@@ -122,6 +145,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 #define ADD(test) g_test_add_func("/mqtt-states/" #test, test)
     ADD(keeps_the_newest_state_of_each_topic);
+    ADD(believes_what_was_found_least);
     ADD(sends_what_happened_once_and_behind_states);
     ADD(makes_slugs_that_differ);
     return g_test_run();

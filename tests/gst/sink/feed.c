@@ -40,7 +40,7 @@ static const GOptionEntry options[] = {
     {NULL},
 };
 
-static bool has_error;
+static int has_error; // atomic
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_RSS_OURS false
@@ -81,7 +81,8 @@ tell_problem(GstMessage *message, bool is_error)
     else
         gst_message_parse_warning(message, &error, NULL);
     printf("%s %s\n", is_error ? "error" : "warning", error->message);
-    has_error |= is_error;
+    if (is_error)
+        g_atomic_int_set(&has_error, 1);
 }
 
 static GstBusSyncReply
@@ -144,7 +145,8 @@ push_records(GstPad *pad)
 {
     gint64 start = g_get_monotonic_time();
 
-    for (gint64 i = from; i < from + count && !has_error; i += group) {
+    for (gint64 i = from; i < from + count && !g_atomic_int_get(&has_error);
+         i += group) {
         gint64 due = rate > 0 ? start + (i - from) * G_USEC_PER_SEC / rate : 0;
         gint64 early = due - g_get_monotonic_time();
         if (early > 0)
@@ -166,7 +168,9 @@ push_lines(GstPad *pad)
     size_t size = 0;
     ssize_t n;
 
-    for (int i = 0; !has_error && (n = getline(&line, &size, stdin)) > 0; i++) {
+    for (int i = 0; !g_atomic_int_get(&has_error) &&
+                    (n = getline(&line, &size, stdin)) > 0;
+         i++) {
         GstBuffer *buffer = gst_buffer_new_memdup(line, (gsize)n);
         if (gst_pad_push(pad, buffer) != GST_FLOW_OK)
             break;
@@ -192,7 +196,9 @@ finish(GstElement *sink, GstPad *pad)
 {
     g_autoptr(GstStructure) stats = NULL;
 
-    for (gint64 ms = 0; ms < wait_ms && !has_error && get_waiting(sink); ms++)
+    for (gint64 ms = 0;
+         ms < wait_ms && !g_atomic_int_get(&has_error) && get_waiting(sink);
+         ms++)
         g_usleep(1000);
     if (keep_open)
         while (getchar() != EOF)
@@ -263,5 +269,5 @@ main(int argc, char **argv)
     }
     gst_element_set_state(pipeline, GST_STATE_NULL);
     gst_object_unref(pipeline);
-    return has_error;
+    return g_atomic_int_get(&has_error);
 }

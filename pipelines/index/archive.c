@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "archive_private.h"
+#include "words.h"
 
 #define VERSION 1           // of the tables
 #define PACK_ROWS (1 << 18) // 512 MiB of 1024 values
@@ -210,6 +211,7 @@ prepare_to_write(Archive *archive, const ArchiveModel *model, GError **error)
         return false;
     return read_facts(archive, error) &&
            (!model || archive_check_model(archive, model, error)) &&
+           archive_change(archive, words_prepare, NULL, error) &&
            packs_cut(&archive->packs, archive->n_rows, error);
 }
 

@@ -2,9 +2,9 @@
 //
 // archive.h - an archive: a folder that holds what is known about many videos.
 //
-//     index.sqlite  files, contents, frames, segments, labels, thumbnails
-//     vectors/      the frames' vectors, see packs.h
-//     lock          held by the one process that writes
+//     index.sqlite  files, contents, frames, segments, labels, thumbnails,
+//     words vectors/      the frames' vectors, see packs.h lock          held
+//     by the one process that writes
 //
 // A file is a name: a path or a URI. Its content is what was found in it, which
 // files with the same bytes share. A content is in the archive as a whole or
@@ -163,6 +163,14 @@ ArchiveContent *archive_read_content(Archive *archive, gint64 id,
 // ArchiveFile *, in the order of their names (as bytes); NULL with the error.
 // Returns, g_ptr_array_unref().
 GPtrArray *archive_list_files(Archive *archive, GError **error);
+// Those of them that have all these words in their names, with the folders, or
+// in labels that they show with a score of at least 0.5. A word is letters and
+// digits; one with a star behind it stands for all that begin so. Case and
+// accents make no difference. Fails with PE_ERROR_FORMAT when there is no word,
+// or when the archive was made before there were words and has not been opened
+// to write since.
+GPtrArray *archive_list_files_with(Archive *archive, const char *words,
+                                   GError **error);
 
 // Call `func` for each file that is not whole, in the order of their names.
 typedef void (*ArchiveProblemFunc)(const char *name, const char *problem,

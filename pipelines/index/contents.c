@@ -2,7 +2,7 @@
 //
 // contents.c - writes files and their contents into an archive. See archive.h.
 
-#include "archive_private.h"
+#include "words.h"
 
 #include <string.h>
 
@@ -176,6 +176,7 @@ put_file(Archive *archive, const ArchiveFile *file, gint64 content,
                         "tiititi", file->name, file->size, file->mtime,
                         file->etag, file->wall_start, file->wall_source,
                         content) &&
+           words_put_file(archive->database, file->name, error) &&
            (!former || former->content == content ||
             drop_content(archive->database, former->content, error));
 }
@@ -286,6 +287,7 @@ remove_step(Archive *archive, void *data, GError **error)
     }
     return database_run(archive->database, error,
                         "DELETE FROM files WHERE name = ?", "t", file->name) &&
+           words_remove_file(archive->database, file->name, error) &&
            drop_content(archive->database, file->content, error);
 }
 
@@ -307,7 +309,8 @@ labels_step(Archive *archive, void *data, GError **error)
            database_run(archive->database, error,
                         "UPDATE contents SET label_set = ? WHERE id = ?", "ti",
                         change->content->label_set, id) &&
-           add_labels(archive->database, id, change->content, error);
+           add_labels(archive->database, id, change->content, error) &&
+           words_put_content(archive->database, id, error);
 }
 
 bool

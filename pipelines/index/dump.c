@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "archive_private.h"
+#include "words.h"
 
 // What the database says of the rows of a content.
 typedef struct {
@@ -178,7 +179,8 @@ verify_rows(Archive *archive, const PeRows *rows, const ArchiveRows *part,
 bool
 archive_verify(Archive *archive, GPtrArray *faults, GError **error)
 {
-    if (!verify_database(archive, faults, error))
+    if (!verify_database(archive, faults, error) ||
+        !words_verify(archive, faults, error))
         return false;
     g_autoptr(GArray) list = archive_list_rows(archive, error);
     const PeRows *rows = list ? archive_map(archive, error) : NULL;

@@ -3,6 +3,7 @@
 // reader.c - reads files, contents and rows of an archive. See archive.h.
 
 #include "archive_private.h"
+#include "words.h"
 
 // Hand `e` on. Is there none?
 static bool
@@ -114,6 +115,21 @@ archive_list_files(Archive *archive, GError **error)
     GError *e = NULL;
     sqlite3_stmt *row = database_query(archive->database, &e,
                                        "SELECT * FROM files ORDER BY name", "");
+    return take_files(archive, row, e, error);
+}
+
+GPtrArray *
+archive_list_files_with(Archive *archive, const char *words, GError **error)
+{
+    GError *e = NULL;
+    g_autofree char *match = words_make_match(archive, words, error);
+    if (!match)
+        return NULL;
+    sqlite3_stmt *row = database_query(
+        archive->database, &e,
+        "SELECT * FROM files WHERE name IN (SELECT file FROM texts WHERE id IN "
+        "(SELECT rowid FROM words WHERE words MATCH ?)) ORDER BY name",
+        "t", match);
     return take_files(archive, row, e, error);
 }
 

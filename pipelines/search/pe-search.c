@@ -21,7 +21,8 @@
 #include "tools/program.h"
 #include "tools/program_output.h"
 
-static char *opt_archive, *opt_camera, *opt_since, *opt_until, *opt_day;
+static char *opt_archive, *opt_camera, *opt_words, *opt_since, *opt_until,
+    *opt_day;
 static char *opt_export, *opt_html, *opt_clips;
 static char **opt_texts, **opt_ands, **opt_nots, **opt_images, **opt_likes;
 static char **opt_folders;
@@ -46,6 +47,8 @@ static const GOptionEntry entries[] = {
      "Only in this folder or file", "PATH"},
     {"camera", 0, 0, G_OPTION_ARG_FILENAME, &opt_camera,
      "Only in folders of this name", "NAME"},
+    {"words", 0, 0, G_OPTION_ARG_FILENAME, &opt_words,
+     "Only in files with these words in their path or labels", "WORDS"},
     {"since", 0, 0, G_OPTION_ARG_FILENAME, &opt_since, "Not recorded before",
      "TIME"},
     {"until", 0, 0, G_OPTION_ARG_FILENAME, &opt_until, "Recorded before",
@@ -152,6 +155,7 @@ read_selection(SelectionParams *params, GError **error)
 {
     *params = (SelectionParams){.folders = opt_folders,
                                 .camera = opt_camera,
+                                .words = opt_words,
                                 .since = -1,
                                 .until = -1,
                                 .day_from = -1,

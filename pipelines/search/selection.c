@@ -168,6 +168,26 @@ check_folders(GPtrArray *files, char **folders, GError **error)
     return true;
 }
 
+// The files that have the words; nor must a word that was mistyped look like a
+// moment that is not there. Returns, g_ptr_array_unref(); NULL with the error.
+static GPtrArray *
+find_words(Archive *archive, GPtrArray *files, const char *words,
+           GError **error)
+{
+    if (!words)
+        return g_ptr_array_ref(files);
+    GPtrArray *found = archive_list_files_with(archive, words, error);
+    if (!found || found->len > 0)
+        return found;
+    g_ptr_array_unref(found);
+    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                "--words \"%s\": none of the %u file(s) of the archive has "
+                "these in its path or its labels; \"har*\" finds \"harbour\", "
+                "and \"pe-tag export\" lists them",
+                words, files->len);
+    return NULL;
+}
+
 Selection *
 selection_new(Archive *archive, const SelectionParams *params, GError **error)
 {
@@ -177,9 +197,11 @@ selection_new(Archive *archive, const SelectionParams *params, GError **error)
     selection->rows = g_array_new(FALSE, FALSE, sizeof(guint64));
     g_autoptr(GPtrArray) files = archive_list_files(archive, error);
     bool ok = files && check_folders(files, params->folders, error);
-    g_autoptr(GArray) all = ok ? archive_list_rows(archive, error) : NULL;
+    g_autoptr(GPtrArray) named =
+        ok ? find_words(archive, files, params->words, error) : NULL;
+    g_autoptr(GArray) all = named ? archive_list_rows(archive, error) : NULL;
     g_autoptr(GHashTable) chosen =
-        all ? choose_files(selection, files, params) : NULL;
+        all ? choose_files(selection, named, params) : NULL;
     if (chosen &&
         choose_contents(selection, archive, all, chosen, params, error))
         return selection;

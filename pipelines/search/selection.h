@@ -10,6 +10,7 @@
 typedef struct {
     char **folders;     // NULL, or folders (or files) of which one must hold it
     const char *camera; // NULL, or the name of one of the folders it is in
+    const char *words;  // NULL, or what archive_list_files_with() is asked for
     gint64 since, until;  // ns since 1970; -1: whenever
     int day_from, day_to; // minutes of the local day, from until before; -1
 } SelectionParams;

@@ -6,6 +6,7 @@ check_pe_search.py PE_TAG PE_SEARCH TINY_MODEL
 
 import ast
 import base64
+import contextlib
 import csv
 import functools
 import html.parser
@@ -14,6 +15,7 @@ import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -190,6 +192,56 @@ def looks_where_it_is_told():
     names = [m["name"] for m in search(row["label"], "--per-file", 1)]
     assert len(names) == len(set(names)), names
     del out
+
+
+def looks_in_files_with_the_words():
+    out, truth = archive()
+    row = truth[0]
+    moments = search(row["label"], "--top", 100)
+
+    def names(words, *more):
+        return {m["name"] for m in search(row["label"], "--words", words,
+                                          "--top", 100, *more)}
+    every = {m["name"] for m in moments}
+    assert len(every) > 1, moments
+    for name in every:
+        assert names(pathlib.Path(name).name) == {name}
+    assert names("MP4") == {n for n in every if n.endswith(".mp4")}
+    # What it shows is among its words, too.
+    for label in sorted({r["label"] for r in truth}):
+        assert names(label) >= every & {
+            r["file"] for r in truth if r["label"] == label}, label
+    for wrong in "nowhere", "mp4 nowhere", "--", "":
+        _, err = run("-a", out, row["label"], "--words", wrong, status=2)
+        assert "--words" in err or "no words" in err, err
+
+
+def reads_an_index_without_words_until_it_has_some():
+    out, truth = archive()
+    label, name = truth[0]["label"], pathlib.Path(truth[0]["file"]).name
+    with folder() as copy:
+        index = shutil.copytree(out, copy + "/index")
+        with contextlib.closing(sqlite3.connect(
+                index + "/index.sqlite", isolation_level=None)) as database:
+            database.execute("DROP TABLE words")
+            database.execute("DROP TABLE texts")
+        before = tagging.dump(TAG, index)
+        assert search(label, out=index) == search(label)
+        _, err = run("-a", index, label, "--words", name, status=2)
+        assert "pe-tag" in err, err
+        tagging.run(TAG, "prune", "--out", index)
+        assert search(label, "--words", name, out=index) == search(
+            label, "--words", name)
+        assert tagging.dump(TAG, index) == before
+        tagging.run(TAG, "verify", "--out", index)
+        # New labels are new words.
+        with open(copy + "/labels.json", "w", encoding="utf-8") as labels:
+            json.dump([{"name": "zebra", "prompts": [label]}, "a dog"], labels)
+        tagging.run(TAG, "relabel", "--out", index, "--labels",
+                    copy + "/labels.json")
+        assert search(label, "--words", "zebra", out=index)
+        run("-a", index, label, "--words", label, status=2)
+        tagging.run(TAG, "verify", "--out", index)
 
 
 def looks_when_it_is_told():
@@ -422,6 +474,8 @@ TESTS = [
     goes_on_from_the_hits_of_the_last_search,
     joins_and_leaves_out_parts,
     looks_where_it_is_told,
+    looks_in_files_with_the_words,
+    reads_an_index_without_words_until_it_has_some,
     looks_when_it_is_told,
     writes_what_other_programs_read,
     writes_vectors_for_numpy,

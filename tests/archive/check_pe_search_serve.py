@@ -108,6 +108,9 @@ def looks_where_and_when_it_is_told():
     assert names(**{"in": [*paths]}) == both
     assert names(camera=paths[0].parent.name) == both
     assert names(camera="gate") == set()
+    assert names(words="webm") == {str(paths[1])}
+    assert names(words="onerror alert* MP4") == {str(paths[0])}
+    assert names(words="document") == both, "no words of labels"
     assert len(server.search(text=SEEN[0], top=1)) == 1
     assert server.search(text=SEEN[0], **{"not": SEEN[0]}) == []
     assert names(since="2020-01-01T00:00:00.000Z") == both
@@ -119,6 +122,9 @@ def looks_where_and_when_it_is_told():
                   {"like": 99999}, {"text": "a", "since": "soon"},
                   {"text": "0:a"}, {"text": "a", "time-of-day": "25:00"},
                   {"text": "a", "in": "/nowhere"},
+                  {"text": "a", "words": "nowhere"},
+                  {"text": "a", "words": "<>"},
+                  {"text": "a", "words": "a" * 600},
                   {"text": "a", "in": ["x" * 300] * 40}):
         assert server.search(status=400, **wrong), wrong
     assert server.get("/search?text=%ff")[0] == 400

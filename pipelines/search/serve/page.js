@@ -105,7 +105,7 @@ async function search(parameters) {
 // The fields of the form besides the texts.
 function readWhere() {
     const parameters = new URLSearchParams();
-    for (const name of ["in", "camera"])
+    for (const name of ["in", "camera", "words"])
         parameters.set(name, form.elements[name].value);
     for (const name of ["since", "until"]) {
         const value = form.elements[name].value;

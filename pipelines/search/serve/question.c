@@ -23,7 +23,7 @@ typedef struct {
     SelectionParams where;
     MomentParams params;
     GPtrArray *folders; // char *
-    char *camera;
+    char *camera, *words;
 } Question;
 
 static void
@@ -32,6 +32,7 @@ question_clear(Question *question)
     query_free(question->query);
     g_ptr_array_unref(question->folders);
     g_free(question->camera);
+    g_free(question->words);
 }
 
 // ---- Parameters ------------------------------------------------------------
@@ -74,6 +75,16 @@ add_part(Question *question, const char *name, const char *value,
 }
 
 static bool
+set_words(Question *question, const char *value, GError **error)
+{
+    if (strlen(value) > MAX_TEXT)
+        return fail(error, "words", "the text is too long");
+    g_free(question->words);
+    question->words = g_strdup(value);
+    return true;
+}
+
+static bool
 add_parameter(Question *question, const char *name, const char *value,
               GError **error)
 {
@@ -92,6 +103,8 @@ add_parameter(Question *question, const char *name, const char *value,
         question->camera = g_strdup(value);
         return true;
     }
+    if (g_str_equal(name, "words"))
+        return set_words(question, value, error);
     if (g_str_equal(name, "since"))
         return selection_parse_time(value, &where->since, error);
     if (g_str_equal(name, "until"))
@@ -136,6 +149,7 @@ read_question(Question *question, const char *text, GError **error)
         return false;
     }
     question->where.camera = question->camera;
+    question->where.words = question->words;
     if (question->folders->len) {
         g_ptr_array_add(question->folders, NULL);
         question->where.folders = (char **)question->folders->pdata;

@@ -11,19 +11,27 @@
 
 static GstStaticCaps unix_caps = GST_STATIC_CAPS("timestamp/x-unix");
 
+// Before it plays, its time stands at 0.
+static GstClockTime
+get_time(GstElement *element)
+{
+    GstClockTime time = element ? gst_element_get_current_running_time(element)
+                                : GST_CLOCK_TIME_NONE;
+    return GST_CLOCK_TIME_IS_VALID(time) ? time : 0;
+}
+
+// The thread may be held up between two looks at clocks, and then what it
+// measures is off by as much: nobody has set a clock.
 static void
 measure(WallClock *clock, GstPad *pad)
 {
-    GstClockTime now = (GstClockTime)g_get_real_time() * GST_USECOND;
     g_autoptr(GstElement) element = gst_pad_get_parent_element(pad);
-    GstClockTime running = element
-                               ? gst_element_get_current_running_time(element)
-                               : GST_CLOCK_TIME_NONE;
-    // Before it plays, its time stands at 0.
-    GstClockTime start =
-        GST_CLOCK_TIME_IS_VALID(running) && running < now ? now - running : now;
+    GstClockTime before = get_time(element);
+    GstClockTime now = (GstClockTime)g_get_real_time() * GST_USECOND;
+    GstClockTime after = MAX(get_time(element), before);
+    GstClockTime start = after < now ? now - after : now;
     GstClockTimeDiff difference = GST_CLOCK_DIFF(clock->start, start);
-    if (ABS(difference) > (GstClockTimeDiff)MAX_DIFFERENCE)
+    if (ABS(difference) > (GstClockTimeDiff)(MAX_DIFFERENCE + after - before))
         clock->start = start;
 }
 

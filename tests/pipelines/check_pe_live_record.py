@@ -77,16 +77,15 @@ def read_clip(path, codec="h264"):
 
 
 def wait_clip(folder, n=1):
-    """The clips, when they are complete."""
+    """The clips, when they are complete: what is beside them comes last."""
     limit = time.monotonic() + PATIENCE
-    sizes = {}
     while True:
-        found = {path: path.stat().st_size for path in folder.rglob("*.mp4")}
-        if len(found) >= n and found == sizes and all(sizes.values()):
-            return sorted(found)
+        found = sorted(folder.rglob("*.mp4"))
+        if len(found) >= n and all(path.with_suffix(".json").exists()
+                                   for path in found):
+            return found
         assert time.monotonic() < limit, list(folder.rglob("*"))
-        sizes = found
-        time.sleep(2)
+        time.sleep(0.2)
 
 
 def wait_event(program, phase, since=0):

@@ -21,6 +21,7 @@ struct Recording {
     GstElement *source; // appsrc
     GstCaps *caps;      // NULL: no picture has come
     GstClockTime base;  // of the first picture
+    GstClockTime last_decoded;
     gint64 first, last; // pictures; UNIX time, us
     gint64 end;         // the same
     char *notes;
@@ -58,6 +59,19 @@ shift(GstClockTime time, GstClockTime base)
     return GST_CLOCK_TIME_IS_VALID(time) ? time - MIN(time, base) : time;
 }
 
+// What a stream by RTP gives as the time of decoding is when the picture came,
+// by which the file would have the jitter of the network instead of the times
+// of showing. No picture is decoded behind when it is shown.
+static GstClockTime
+find_decode_time(const Recording *recording, const GstBuffer *picture)
+{
+    GstClockTime time = GST_BUFFER_DTS(picture);
+    if (!GST_CLOCK_TIME_IS_VALID(time))
+        return time;
+    time = MIN(time, GST_BUFFER_PTS(picture)); // none is the largest
+    return MAX(time, recording->last_decoded);
+}
+
 static void
 push_locked(Recording *recording, GstBuffer *picture)
 {
@@ -68,7 +82,10 @@ push_locked(Recording *recording, GstBuffer *picture)
     }
     GstBuffer *copy = gst_buffer_copy(picture); // of the times, not the bytes
     GST_BUFFER_PTS(copy) = shift(GST_BUFFER_PTS(picture), recording->base);
-    GST_BUFFER_DTS(copy) = shift(GST_BUFFER_DTS(picture), recording->base);
+    GstClockTime decoded = find_decode_time(recording, picture);
+    GST_BUFFER_DTS(copy) = shift(decoded, recording->base);
+    if (GST_CLOCK_TIME_IS_VALID(decoded))
+        recording->last_decoded = decoded;
     gst_app_src_push_buffer(source, copy);
 }
 
@@ -80,7 +97,8 @@ recording_add(GstCaps *caps, GstBuffer *picture, gint64 time, void *data)
     if (!recording->caps) {
         recording->caps = gst_caps_ref(caps);
         recording->first = recording->last = time;
-        recording->base = GST_BUFFER_DTS_OR_PTS(picture);
+        recording->base =
+            MIN(find_decode_time(recording, picture), GST_BUFFER_PTS(picture));
         gst_app_src_set_caps(GST_APP_SRC(recording->source), caps);
     }
     if (!recording->slow && !recording->over && time <= recording->end &&

@@ -46,27 +46,37 @@ check_times(const Selection *selection, GError **error)
 }
 
 static bool
-find_nulls(Searcher *searcher, const Archive *archive, Null *nulls,
-           const Query *query, const PeRows *rows, const Selection *selection,
-           GError **error)
+init_text_gauge(Gauge *gauge, Searcher *searcher, const Archive *archive,
+                const Query *query, const PeRows *rows,
+                const Selection *selection, GError **error)
 {
-    Null texts = {0};
-    bool has_texts = false;
+    if (!searcher->null_texts && !(searcher->null_texts = null_embed_texts(
+                                       &searcher->model, rows->dim, error)))
+        return false;
+    Null null = null_cache_get(searcher->nulls, searcher->null_texts, archive,
+                               rows, selection);
+    const PeModel *model = pe_engine_get_model(searcher->model.engine);
+    gauge_init_text(gauge, &null, searcher->null_texts, query, rows->dim,
+                    (double)pe_model_get_logit_scale(model));
+    return true;
+}
+
+// Those of all parts; zeros need no gauge_clear().
+static bool
+init_gauges(Gauge *gauges, Searcher *searcher, const Archive *archive,
+            const Query *query, const PeRows *rows, const Selection *selection,
+            GError **error)
+{
     for (guint i = 0; i < query->parts->len; i++) {
-        bool is_text =
-            g_array_index(query->parts, QueryPart, i).kind == PART_TEXT;
-        if (is_text && !searcher->null_texts &&
-            !(searcher->null_texts =
-                  null_embed_texts(&searcher->model, rows->dim, error)))
-            return false;
-        if (is_text && !has_texts)
-            texts = null_cache_get(searcher->nulls, searcher->null_texts,
-                                   archive, rows, selection);
-        has_texts |= is_text;
-        nulls[i] = is_text ? texts
-                           : null_of_picture(query->vectors +
-                                                 (size_t)i * (size_t)rows->dim,
-                                             rows, selection);
+        if (g_array_index(query->parts, QueryPart, i).kind == PART_TEXT) {
+            if (!init_text_gauge(&gauges[i], searcher, archive, query, rows,
+                                 selection, error))
+                return false;
+            continue;
+        }
+        Null null = null_of_picture(
+            query->vectors + (size_t)i * (size_t)rows->dim, rows, selection);
+        gauge_init_picture(&gauges[i], &null);
     }
     return true;
 }
@@ -78,10 +88,14 @@ find(Searcher *searcher, Archive *archive, Query *query,
     const PeRows *rows = archive_map(archive, error);
     if (!rows || !query_embed(query, &searcher->model, archive, rows, error))
         return NULL;
-    g_autofree Null *nulls = g_new0(Null, query->parts->len);
-    if (!find_nulls(searcher, archive, nulls, query, rows, selection, error))
-        return NULL;
-    return moments_find(archive, query, nulls, rows, selection, params, error);
+    g_autofree Gauge *gauges = g_new0(Gauge, query->parts->len);
+    GPtrArray *moments = NULL;
+    if (init_gauges(gauges, searcher, archive, query, rows, selection, error))
+        moments = moments_find(archive, query, gauges, rows, selection, params,
+                               error);
+    for (guint i = 0; i < query->parts->len; i++)
+        gauge_clear(&gauges[i]);
+    return moments;
 }
 
 Found *

@@ -15,7 +15,7 @@
 typedef struct {
     Archive *archive;
     const Query *query;
-    const Null *nulls;
+    const Gauge *gauges;
     const PeRows *rows;
     const Selection *selection;
     const MomentParams *params;
@@ -27,7 +27,6 @@ moment_free(gpointer data)
 {
     Moment *moment = data;
     g_free(moment->parts);
-    g_free(moment->cosines);
     g_free(moment->label);
     g_free(moment->vector);
     g_free(moment->line);
@@ -37,24 +36,18 @@ moment_free(gpointer data)
 
 // ---- Scores ---------------------------------------------------------------
 
-static float
-get_cosine(const Finder *finder, guint part, guint64 row)
+// What a frame is for all parts.
+static void
+measure(const Finder *finder, guint64 row, Measure *parts)
 {
-    size_t dim = (size_t)finder->rows->dim;
-    const float *vector = finder->query->vectors + part * dim;
+    int row_dim = finder->rows->dim;
+    size_t dim = (size_t)row_dim;
     g_autofree float *x = g_new(float, dim);
-    float sum = 0;
     pe_halves_to_floats(finder->rows->values + row * dim, dim, x);
-    for (size_t k = 0; k < dim; k++)
-        sum += x[k] * vector[k];
-    return sum;
-}
-
-static double
-get_sigmas(const Finder *finder, guint part, float cosine)
-{
-    const Null *null = &finder->nulls[part];
-    return ((double)cosine - null->middle) / null->spread;
+    for (guint i = 0; i < finder->query->parts->len; i++)
+        parts[i] =
+            gauge_measure(&finder->gauges[i],
+                          finder->query->vectors + (size_t)i * dim, x, row_dim);
 }
 
 static double
@@ -71,16 +64,18 @@ static double
 rate(const Finder *finder, guint64 row, double *least)
 {
     double sum = 0;
+    guint n = finder->query->parts->len;
+    g_autofree Measure *parts = g_new(Measure, n);
+    measure(finder, row, parts);
     *least = INFINITY;
-    for (guint i = 0; i < finder->query->parts->len; i++) {
+    for (guint i = 0; i < n; i++) {
         const QueryPart *part =
             &g_array_index(finder->query->parts, QueryPart, i);
-        double sigmas = get_sigmas(finder, i, get_cosine(finder, i, row));
-        double odds = part->weight * (sigmas - NULL_LIMIT);
+        double odds = part->weight * (parts[i].score - GAUGE_LIMIT);
         sum += log_sigmoid(part->is_unwanted ? -odds : odds);
         if (!part->is_unwanted)
-            *least = MIN(*least, sigmas);
-        else if (sigmas >= NULL_LIMIT)
+            *least = MIN(*least, parts[i].score);
+        else if (parts[i].score >= GAUGE_LIMIT)
             *least = -INFINITY;
     }
     return sum;
@@ -127,7 +122,7 @@ add_candidates(const Finder *finder, guint part, GHashTable *seen,
         if (!g_hash_table_add(seen, g_memdup2(&key, sizeof key)))
             continue;
         candidate.rating = rate(finder, candidate.row, &candidate.least);
-        if (candidate.least >= NULL_LIMIT)
+        if (candidate.least >= GAUGE_LIMIT)
             g_array_append_val(candidates, candidate);
     }
 }
@@ -160,7 +155,7 @@ goes_on(const Finder *finder, guint64 row, double peak)
 {
     double least;
     rate(finder, row, &least);
-    return !is_taken(finder, row) && least >= MAX(NULL_LIMIT, FALL * peak);
+    return !is_taken(finder, row) && least >= MAX(GAUGE_LIMIT, FALL * peak);
 }
 
 // From the peak to both sides, as long as frames fit.
@@ -260,12 +255,8 @@ make(Finder *finder, const SelectedContent *selected, const Candidate *peak,
                        .first = (gint64)first,
                        .last = (gint64)last,
                        .vector = copy_vector(finder, peak->row),
-                       .parts = g_new(double, n),
-                       .cosines = g_new(float, n)};
-    for (guint i = 0; i < n; i++) {
-        moment->cosines[i] = get_cosine(finder, i, peak->row);
-        moment->parts[i] = get_sigmas(finder, i, moment->cosines[i]);
-    }
+                       .parts = g_new(Measure, n)};
+    measure(finder, peak->row, moment->parts);
     describe(moment, content, (gint64)peak->row - base);
     if (finder->params->with_lines)
         draw_line(finder, content, base, moment);
@@ -303,11 +294,11 @@ collect(Finder *finder, GArray *candidates, GPtrArray *moments, GError **error)
 }
 
 GPtrArray *
-moments_find(Archive *archive, const Query *query, const Null *nulls,
+moments_find(Archive *archive, const Query *query, const Gauge *gauges,
              const PeRows *rows, const Selection *selection,
              const MomentParams *params, GError **error)
 {
-    Finder finder = {archive, query, nulls, rows, selection, params, NULL};
+    Finder finder = {archive, query, gauges, rows, selection, params, NULL};
     g_autoptr(GHashTable) taken =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     finder.taken = taken;

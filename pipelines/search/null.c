@@ -50,9 +50,15 @@ static const char *const texts[] = {
     "a train at a station",
     "a computer screen with text",
     "a person speaking to the camera",
+    // What a picture may be besides: these are rivals alone.
+    "an ordinary scene seen by a camera",
+    "an object",
+    "nothing to see",
 };
 
-#define N_TEXTS ((int)G_N_ELEMENTS(texts))
+G_STATIC_ASSERT(G_N_ELEMENTS(texts) == NULL_N_RIVALS);
+
+#define N_TEXTS (NULL_N_RIVALS - 3)
 
 static int
 compare(gconstpointer a, gconstpointer b)
@@ -102,7 +108,7 @@ make_of_lower_half(GArray *values)
 float *
 null_embed_texts(const Model *model, int row_dim, GError **error)
 {
-    return query_embed_texts(model, row_dim, texts, N_TEXTS, error);
+    return query_embed_texts(model, row_dim, texts, NULL_N_RIVALS, error);
 }
 
 Null

@@ -17,8 +17,11 @@ typedef struct {
     double middle, spread; // of cosines: median, and how far they are from it
 } Null;
 
-// Embed many everyday texts, for null_of_texts(). Returns g_free(); NULL with
-// the error.
+// How many everyday texts there are.
+#define NULL_N_RIVALS 39
+
+// Embed all everyday texts, for null_of_texts() and as rivals of a query (see
+// gauge.h). Returns [NULL_N_RIVALS, row_dim], g_free(); NULL with the error.
 float *null_embed_texts(const Model *model, int row_dim, GError **error);
 
 // Of texts: the best cosine in the selection of each of those, most of which

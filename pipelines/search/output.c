@@ -4,6 +4,7 @@
 
 #include "output.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "tools/json_line.h"
@@ -48,6 +49,19 @@ output_printable(const char *name)
     return text;
 }
 
+static void
+print_part(const QueryPart *part, const Measure *m)
+{
+    printf("            %s%s: cosine %.3f, %.1f sigmas above what is not "
+           "there",
+           part->is_unwanted ? "not " : "", part->text, (double)m->cosine,
+           m->sigmas);
+    if (!isnan(m->odds))
+        printf(", log-odds %.1f against everyday texts: score %.1f", m->odds,
+               m->score);
+    printf("\n");
+}
+
 void
 output_table(const GPtrArray *moments, const Query *query, bool with_parts)
 {
@@ -64,10 +78,7 @@ output_table(const GPtrArray *moments, const Query *query, bool with_parts)
         printf("%s%s\n", m->label ? "  " : "", m->label ? m->label : "");
         for (guint k = 0; with_parts && k < query->parts->len; k++) {
             const QueryPart *part = &g_array_index(query->parts, QueryPart, k);
-            printf("            %s%s: cosine %.3f, %.1f sigmas above what is "
-                   "not there\n",
-                   part->is_unwanted ? "not " : "", part->text,
-                   (double)m->cosines[k], m->parts[k]);
+            print_part(part, &m->parts[k]);
         }
     }
     if (moments->len == 0)
@@ -86,8 +97,11 @@ list_parts(const Moment *m, const Query *query)
         json_line_begin(&j);
         json_line_string(&j, "part", part->text);
         json_line_bool(&j, "unwanted", part->is_unwanted);
-        json_line_number(&j, "cosine", (double)m->cosines[k]);
-        json_line_number(&j, "score", m->parts[k]);
+        json_line_number(&j, "cosine", (double)m->parts[k].cosine);
+        json_line_number(&j, "sigmas", m->parts[k].sigmas);
+        if (!isnan(m->parts[k].odds))
+            json_line_number(&j, "log-odds", m->parts[k].odds);
+        json_line_number(&j, "score", m->parts[k].score);
         g_autofree char *object = json_line_steal(&j);
         g_string_append_printf(text, "%s%s", k ? "," : "", object);
     }

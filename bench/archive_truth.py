@@ -166,11 +166,13 @@ def print_totals(search, rows):
     print("| right ones of all hits |", percent(n_right, len(every)), "| |")
     print("| scenes that are among all hits |", percent(n_found, len(rows)),
           "| |")
-    behind = {text: search.find(text, "--top", "5") for text in BEHIND}
+    behind = {text: search.find(text, "--top", "1")
+              for text, label in BEHIND.items() if label in labels}
     n_behind = sum(is_right(moments[0], rows, BEHIND[text])
                    for text, moments in behind.items() if moments)
-    print("| first hit right for what scenes show besides their names |",
-          percent(n_behind, len(BEHIND)), "| |")
+    if behind:
+        print("| first hit right for what scenes show besides their names |",
+              percent(n_behind, len(behind)), "| |")
     wrong = {}
     for name, texts in (("never seen by the model", UNKNOWN),
                         ("known to the model", KNOWN),

@@ -37,7 +37,7 @@ def parse(args):
     parser.add_argument("--seconds", type=int, default=10, help="of a video")
     parser.add_argument("--size", default="1280x720", help="of its pictures")
     parser.add_argument("--rate", type=int, default=25, help="pictures a second")
-    parser.add_argument("--jobs", type=int, default=2, help="files at a time")
+    parser.add_argument("--jobs", type=int, default=4, help="files at a time")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--model", help="default: the demo model")
     return parser.parse_args(args)

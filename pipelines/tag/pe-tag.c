@@ -47,7 +47,7 @@ static const GOptionEntry entries[] = {
     {"time-from-name", 0, 0, G_OPTION_ARG_FILENAME, &opt_pattern,
      "When a file was recorded, in its name: such as %Y%m%d-%H%M%S", "PATTERN"},
     {"jobs", 'j', 0, G_OPTION_ARG_INT, &opt_jobs,
-     "Files at a time (default: as many as cores, 2 to 8)", "N"},
+     "Files at a time (default: two more than cores, at most 10)", "N"},
     {"timeout", 0, 0, G_OPTION_ARG_INT, &opt_patience,
      "Give up a file of which nothing comes for so long (default 30)", "S"},
     {"again", 0, 0, G_OPTION_ARG_NONE, &opt_again,
@@ -348,8 +348,9 @@ run(void)
                   .with_pictures = !opt_no_thumbnails,
                   .is_cancelled = &is_cancelled,
                   .n_decoded_ms = &n_decoded_ms},
+        // More than cores: each file begins and ends with what waits.
         .n_jobs =
-            opt_jobs ? opt_jobs : CLAMP((int)g_get_num_processors(), 2, 8),
+            opt_jobs ? opt_jobs : MIN((int)g_get_num_processors() + 2, 10),
         .again = opt_again,
         .is_stopping = &is_stopping,
     };

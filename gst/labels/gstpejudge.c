@@ -135,6 +135,30 @@ follow(GstPeJudge *self, const GstPeJudgeSettings *settings,
     gst_pe_happenings_follow(h, &events, key->step, finding);
 }
 
+GstPeAnalyticsWish
+gst_pe_judge_get_wish(const GstPeJudge *self,
+                      const GstPeJudgeSettings *settings)
+{
+    return (GstPeAnalyticsWish){settings->attach_boxes, settings->attach_tensor,
+                                self->srcpad};
+}
+
+// Once, whatever it is that is missing.
+static void
+tell_missing(GstPeJudge *self, const GstPeJudgeSettings *settings)
+{
+    GstPeAnalyticsWish wish = gst_pe_judge_get_wish(self, settings);
+    const char *missing = gst_pe_analytics_find_missing(&wish);
+
+    if (!missing && wish.tensor && !settings->attach_embedding)
+        missing = "attach-tensor does nothing without attach-embedding";
+    if (!missing || self->told_missing)
+        return;
+    self->told_missing = true;
+    GST_ELEMENT_WARNING(self->element, RESOURCE, SETTINGS, ("%s", missing),
+                        (NULL));
+}
+
 GstPeResult *
 gst_pe_judge_clip(GstPeJudge *self, const GstPeJudgeSettings *settings,
                   PeLabels *labels, const GstPePlaceKey *key,
@@ -145,6 +169,7 @@ gst_pe_judge_clip(GstPeJudge *self, const GstPeJudgeSettings *settings,
                             (float)settings->similarity_threshold};
     g_auto(GstPeScores) scores;
 
+    tell_missing(self, settings);
     gst_pe_scores_init(&scores, labels, finding->embedding, &params);
     finding->engine = self->engine;
     finding->labels = labels;
@@ -229,6 +254,7 @@ gst_pe_judge_start(GstPeJudge *self, PeEngine *engine, const char *event_state)
 {
     self->engine = engine;
     self->sequence = self->next_event = 0;
+    self->told_missing = false;
     gst_pe_happenings_start(&self->happenings, event_state);
     gst_pe_places_start(&self->places, event_state);
 }

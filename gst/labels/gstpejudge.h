@@ -9,6 +9,7 @@
 
 #include "gst/labels/gstpehappenings.h"
 #include "gst/labels/gstpeplaces.h"
+#include "gst/result/gstpeanalytics.h"
 
 #include <stdbool.h>
 
@@ -19,6 +20,8 @@ typedef struct {
     double probability_threshold;
     double similarity_threshold;
     bool attach_embedding;
+    bool attach_boxes; // these two: see GstPeAnalyticsWish
+    bool attach_tensor;
     bool post_messages;
     GstPeEventSettings events;
 } GstPeJudgeSettings;
@@ -32,6 +35,7 @@ typedef struct {
     guint64 next_event;         // its id
     GstPeHappenings happenings; // of whole frames
     GstPePlaces places;         // of regions
+    bool told_missing;          // that a part of the wish cannot be fulfilled
 } GstPeJudge;
 
 // `name`: static, "peinference".
@@ -59,6 +63,11 @@ GstPeResult *gst_pe_judge_clip(GstPeJudge *judge,
 // ones that are wanted (NULL: none).
 void gst_pe_judge_sampled(GstPeJudge *judge, const GstPeJudgeSettings *settings,
                           GstClockTime now, const GstPeRegions *regions);
+
+// What GStreamer's own metadata is to tell of results on the frames of the
+// source pad.
+GstPeAnalyticsWish gst_pe_judge_get_wish(const GstPeJudge *judge,
+                                         const GstPeJudgeSettings *settings);
 
 // Post the message about a result whose last frame was then.
 void gst_pe_judge_announce(GstPeJudge *judge, const GstPeResult *result,

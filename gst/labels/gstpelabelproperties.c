@@ -75,6 +75,16 @@ static const GstPeProperty shared_rows[] = {
      .blurb = "Whether results carry the embedding of their clip, a unit "
               "vector that can be compared with those of texts and of other "
               "clips"},
+    {"attach-boxes", BOOLEAN, PLAYING, AT(attach_boxes),
+     .blurb = "Whether frames with labels carry a GstAnalyticsODMtd for them, "
+              "of the region or else of the whole picture, so that "
+              "objectdetectionoverlay draws them. Needs GStreamer 1.24. A "
+              "detector's own box is used where there is one"},
+    {"attach-tensor", BOOLEAN, PLAYING, AT(attach_tensor),
+     .blurb = "Whether frames carry embeddings also as tensors, "
+              "perception-encoder-embedding, [1, dimension] floats: as "
+              "GstTensorMeta for the whole picture (needs GStreamer 1.26), and "
+              "as GstAnalyticsTensorMtd (1.28)"},
     {"post-messages", BOOLEAN, PLAYING, AT(post_messages), .init = true,
      .blurb = "Whether an element message named peinference is posted for "
               "each result"},

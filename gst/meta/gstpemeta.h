@@ -19,6 +19,18 @@ G_BEGIN_DECLS
 #define GST_PE_META_INFO (gst_pe_meta_get_info())
 
 /**
+ * GST_PE_TENSOR_ID:
+ *
+ * The id of embeddings as tensors of GStreamer, which the elements attach with
+ * attach-tensor: [1, dimension] floats, row-major, a vector of unit length.
+ * Those of one model can be compared with each other; #GstPeMeta on the same
+ * buffer tells which it is.
+ *
+ * Since: 0.1
+ */
+#define GST_PE_TENSOR_ID "perception-encoder-embedding"
+
+/**
  * GstPeMeta:
  * @meta: parent
  * @result: the result

@@ -4,7 +4,6 @@
 
 #include "gst/score/gstpescoreflow.h"
 
-#include "gst/result/gstpeanalytics.h"
 #include "gst/score/gstpesample.h"
 #include "gst/score/gstpescoreconfigure.h"
 
@@ -189,7 +188,9 @@ attach(GstPeScore *self, GstBuffer *buffer, GstPeThing *thing, bool repeat)
     buffer = gst_buffer_make_writable(buffer);
     gst_buffer_add_pe_meta(buffer, thing->latest,
                            get_age(thing, times.running_end));
-    gst_pe_analytics_attach(buffer, thing->latest, -1);
+    GstPeAnalyticsWish wish =
+        gst_pe_judge_get_wish(&self->judge, &self->settings);
+    gst_pe_analytics_attach(buffer, thing->latest, -1, &wish);
     thing->fresh = false;
     return buffer;
 }

@@ -4,8 +4,6 @@
 
 #include "gst/inference/flow/gstpelatest.h"
 
-#include "gst/result/gstpeanalytics.h"
-
 static void
 clear_found(void *data)
 {
@@ -120,7 +118,7 @@ get_age(const GstPeResult *result, GstClockTime running_end)
 
 GstBuffer *
 gst_pe_latest_attach(GstPeLatest *latest, GstBuffer *buffer, bool repeat,
-                     GstClockTime running_end)
+                     GstClockTime running_end, const GstPeAnalyticsWish *wish)
 {
     for (guint i = 0; i < latest->found->len; i++) {
         GstPeFound *f = &g_array_index(latest->found, GstPeFound, i);
@@ -129,7 +127,7 @@ gst_pe_latest_attach(GstPeLatest *latest, GstBuffer *buffer, bool repeat,
         buffer = gst_buffer_make_writable(buffer);
         gst_buffer_add_pe_meta(buffer, f->result,
                                get_age(f->result, running_end));
-        gst_pe_analytics_attach(buffer, f->result, f->detection);
+        gst_pe_analytics_attach(buffer, f->result, f->detection, wish);
         f->carried = true;
         f->detection = -1;
     }

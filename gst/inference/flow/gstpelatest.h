@@ -8,6 +8,7 @@
 
 #include "gst/labels/regions/gstperegions.h"
 #include "gst/meta/gstpemeta.h"
+#include "gst/result/gstpeanalytics.h"
 #include "gst/video/gstpetimes.h"
 
 typedef enum {
@@ -50,5 +51,7 @@ void gst_pe_latest_keep(GstPeLatest *latest, bool whole, bool objects,
 // Put on a frame what no frame has carried, or (repeat) everything. Takes the
 // buffer and returns it, or a copy that can be written to.
 //   running_end  of the frame
+//   wish         what GStreamer's own metadata is to tell of it, borrowed
 GstBuffer *gst_pe_latest_attach(GstPeLatest *latest, GstBuffer *buffer,
-                                bool repeat, GstClockTime running_end);
+                                bool repeat, GstClockTime running_end,
+                                const GstPeAnalyticsWish *wish);

@@ -207,6 +207,14 @@ keep_latest(GstPeOutput *self)
     g_clear_pointer(&regions, gst_pe_regions_unref);
 }
 
+static GstPeAnalyticsWish
+get_wish(GstPeOutput *self)
+{
+    GstPeSettings settings = gst_pe_shared_get_settings(self->shared);
+
+    return gst_pe_judge_get_wish(&self->judge, &settings.judge);
+}
+
 // The frame's own clip has not ended: its result will be late.
 static void
 let_go(GstPeOutput *self, GstPeClip *clip)
@@ -253,8 +261,9 @@ send_buffer(GstPeOutput *self, GstPeItem *item)
     }
     if (item->repeat)
         keep_latest(self);
+    GstPeAnalyticsWish wish = get_wish(self);
     buffer = gst_pe_latest_attach(&self->latest, buffer, item->repeat,
-                                  item->running_end);
+                                  item->running_end, &wish);
     GstFlowReturn flow = gst_pad_push(self->shared->srcpad, buffer);
     if (own)
         push_results(self, own);

@@ -13,6 +13,32 @@
 
 #include "failure.h"
 
+static bool
+fail_damaged(const char *path, const char *reason, GError **error)
+{
+    return pe_fail(error, PE_ERROR_FORMAT, path,
+                   "damaged or truncated gzip data (%s); get the file again",
+                   reason);
+}
+
+// After each gzread(): a truncated stream ends quietly and says so only here,
+// and zlib 1.3.2 forgets it at the next.
+static bool
+check_read(gzFile file, const char *path, GError **error)
+{
+    int status;
+    const char *reason = gzerror(file, &status);
+
+    if (status == Z_OK || status == Z_STREAM_END)
+        return true;
+    if (status == Z_ERRNO) {
+        return pe_fail(error, PE_ERROR_FILE, path, "cannot be read: %s",
+                       g_strerror(errno));
+    }
+    return fail_damaged(path, status == Z_BUF_ERROR ? "unexpected end" : reason,
+                        error);
+}
+
 // Read until the end or until more than `max_size` bytes came.
 static bool
 read_all(gzFile file, const char *path, size_t max_size, GByteArray *out,
@@ -31,21 +57,12 @@ read_all(gzFile file, const char *path, size_t max_size, GByteArray *out,
                            "kind",
                            max_size >> 20);
         }
+        if (!check_read(file, path, error))
+            return false;
     } while (n > 0);
-
-    // A truncated stream ends quietly and says so only here.
-    int status;
-    const char *reason = gzerror(file, &status);
-    if (status == Z_ERRNO) {
-        return pe_fail(error, PE_ERROR_FILE, path, "cannot be read: %s",
-                       g_strerror(errno));
-    }
-    if (status != Z_OK && status != Z_STREAM_END) {
-        return pe_fail(error, PE_ERROR_FORMAT, path,
-                       "damaged or truncated gzip data (%s); get the file "
-                       "again",
-                       status == Z_BUF_ERROR ? "unexpected end" : reason);
-    }
+    // What zlib cannot unpack, 1.3.2 gives out as it is.
+    if (out->len > 1 && out->data[0] == 0x1f && out->data[1] == 0x8b)
+        return fail_damaged(path, "nothing that can be unpacked", error);
     return true;
 }
 

@@ -264,7 +264,8 @@ repeats_frames_of_a_short_video(void)
     read_vector(nth(lines, 1), video);
     double cosine = dot(video, picture);
     g_test_message("cosine %.8f", cosine);
-    g_assert_cmpfloat(cosine, >, 0.99999);
+    // Decoders of JPEG round in ways of their own.
+    g_assert_cmpfloat(cosine, >, 0.9999);
     clear(&r);
 }
 

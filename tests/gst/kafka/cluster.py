@@ -18,11 +18,12 @@ class Cluster:
 
     program = None  # set by main()
 
-    def __init__(self, folder, brokers=1, reads=True):
+    def __init__(self, folder, brokers=1, reads=True, servers=None):
+        """servers: of brokers that are there, whose records are read instead"""
         self.path = folder / "received"
         self.process = subprocess.Popen(
-            [self.program, str(self.path if reads else "-"), str(brokers)],
-            text=True, bufsize=1, stdin=subprocess.PIPE,
+            [self.program, str(self.path if reads else "-"), str(brokers),
+             *([servers] if servers else [])], text=True, bufsize=1, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE)
         self.servers = self.process.stdout.readline().split()[1]
 

@@ -2,7 +2,8 @@
 //
 // mock_cluster.c - librdkafka's mock cluster, which speaks Kafka's protocol on
 // loopback, and a consumer that writes down what arrives: mock_cluster FILE
-// BROKERS. FILE "-": no consumer.
+// BROKERS [SERVERS]. FILE "-": no consumer. SERVERS: what arrives there
+// instead.
 //
 // Prints "bootstrap HOST:PORT,..." at first. A line of FILE is the topic, the
 // partition, the offset, the key and the record, with tabs between. Each line
@@ -168,15 +169,16 @@ main(int argc, char **argv)
 {
     static char line[65536];
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: mock_cluster FILE BROKERS\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: mock_cluster FILE BROKERS [SERVERS]\n");
         return 2;
     }
     int n_brokers = atoi(argv[2]);
     rd_kafka_t *owner = make_client(RD_KAFKA_PRODUCER, "");
     rd_kafka_mock_cluster_t *cluster =
         rd_kafka_mock_cluster_new(owner, n_brokers);
-    const char *servers = rd_kafka_mock_cluster_bootstraps(cluster);
+    const char *servers =
+        argc == 4 ? argv[3] : rd_kafka_mock_cluster_bootstraps(cluster);
     Reader reader = {0};
     if (strcmp(argv[1], "-") != 0) {
         reader.file = fopen(argv[1], "w");

@@ -233,6 +233,7 @@ events_are_those_of_peinference(void)
 typedef struct {
     int n_frames; // that carry a result of each
     int n_torn;   // of pescore alone
+    int n_whole;  // whose clip has all its samples
     int n_aged;
 } Carried;
 
@@ -250,7 +251,11 @@ count_carried(GstPad *pad G_GNUC_UNUSED, GstPadProbeInfo *info, void *data)
         if (!g_str_equal(element, "e0"))
             continue;
         score = true;
-        g_assert_cmpuint(gst_pe_result_get_n_frames(meta->result), ==, 2);
+        // Where a busy machine has left out a sample, or behind it at the end,
+        // a clip is shorter.
+        guint n_samples = gst_pe_result_get_n_frames(meta->result);
+        g_assert_cmpuint(n_samples, <=, 2);
+        carried->n_whole += n_samples == 2;
         carried->n_aged += gst_pe_meta_get_age(meta) > 0;
     }
     carried->n_frames += tower && score;
@@ -283,6 +288,7 @@ live_frames_carry_what_is_newest(void)
                    carried.n_aged);
     g_assert_cmpint(carried.n_torn, ==, 0);
     g_assert_cmpint(carried.n_frames, >, 5);
+    g_assert_cmpint(carried.n_whole, >, 0);
     g_assert_cmpint(carried.n_aged, >, 0);
 }
 

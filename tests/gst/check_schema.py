@@ -39,9 +39,9 @@ def run_element(model, *properties):
 def embed_files(program, model):
     with tempfile.TemporaryDirectory() as folder:
         picture = pathlib.Path(folder) / "one.png"
-        video = pathlib.Path(folder) / "nine.y4m"
+        video = pathlib.Path(folder) / "nine.avi"
         for path, n, kind in ((picture, 1, "RGB ! pngenc"),
-                              (video, 9, "I420 ! y4menc")):
+                              (video, 9, "I420 ! avimux")):
             width = "video/x-raw,width=64,height=64,format="
             subprocess.run(
                 ["gst-launch-1.0", "-q", *f"videotestsrc num-buffers={n} ! "

@@ -162,7 +162,7 @@ names_the_picture_that_it_cannot_read(void)
         {"nowhere.png", "No such file"},
         {"text.png", "not a picture of a known kind"},
         {"huge.png", "huge.png: "},
-        {"cut.ppm", "the picture is cut"},
+        {"cut.ppm", "cut.ppm: the picture "}, // in words of the loader
         {".", "not a regular file"},
     };
 

@@ -230,3 +230,16 @@ database_blob(sqlite3_stmt *statement, int column)
                               (gsize)sqlite3_column_bytes(statement, column))
                 : NULL;
 }
+
+bool
+database_add_texts(Database *database, GPtrArray *texts, GError **error,
+                   const char *sql)
+{
+    GError *e = NULL;
+    sqlite3_stmt *row = database_query(database, &e, sql, "");
+    while (row && database_next(database, row, &e))
+        g_ptr_array_add(texts, database_text(row, 0));
+    if (e)
+        g_propagate_error(error, e);
+    return !e;
+}

@@ -43,6 +43,11 @@ bool database_next(Database *database, sqlite3_stmt *statement, GError **error);
 // End a statement before its last row.
 void database_end(sqlite3_stmt *statement);
 
+// Add the first column of every row that a query without values gives to
+// `texts`, g_free() each. false with the error; then some may be missing.
+bool database_add_texts(Database *database, GPtrArray *texts, GError **error,
+                        const char *sql);
+
 gint64 database_last_id(Database *database);
 
 // Texts and blobs of a row. Return copies, g_free() and g_bytes_unref(); NULL

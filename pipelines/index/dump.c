@@ -135,9 +135,8 @@ archive_dump(Archive *archive, GString *out, GError **error)
 static bool
 verify_database(Archive *archive, GPtrArray *faults, GError **error)
 {
-    GError *e = NULL;
-    sqlite3_stmt *row = database_query(
-        archive->database, &e,
+    return database_add_texts(
+        archive->database, faults, error,
         "SELECT integrity_check FROM pragma_integrity_check "
         "WHERE integrity_check <> 'ok' UNION ALL "
         "SELECT 'the file ' || name || ' has no content' FROM files "
@@ -147,13 +146,7 @@ verify_database(Archive *archive, GPtrArray *faults, GError **error)
         "SELECT 'content ' || id || ' has ' || n_rows || ' vectors, but ' || "
         "(SELECT count(*) FROM frames WHERE content = id) || ' frames' "
         "FROM contents WHERE n_rows <> "
-        "(SELECT count(*) FROM frames WHERE content = id)",
-        "");
-    while (row && database_next(archive->database, row, &e))
-        g_ptr_array_add(faults, database_text(row, 0));
-    if (e)
-        g_propagate_error(error, e);
-    return !e;
+        "(SELECT count(*) FROM frames WHERE content = id)");
 }
 
 static bool

@@ -149,9 +149,8 @@ words_verify(Archive *archive, GPtrArray *faults, GError **error)
         return false;
     if (!there)
         return true;
-    GError *e = NULL;
-    sqlite3_stmt *row = database_query(
-        archive->database, &e,
+    return database_add_texts(
+        archive->database, faults, error,
         "SELECT 'the words of ' || files.name || ' are not those of its name "
         "and labels' FROM files LEFT JOIN texts ON texts.file = files.name "
         "WHERE texts.content IS NOT files.content "
@@ -161,11 +160,5 @@ words_verify(Archive *archive, GPtrArray *faults, GError **error)
         "SELECT 'the words of ' || file || ' are not in the full-text index' "
         "FROM texts WHERE id NOT IN (SELECT id FROM words_docsize) UNION ALL "
         "SELECT 'the full-text index has words of no file' "
-        "FROM words_docsize WHERE id NOT IN (SELECT id FROM texts)",
-        "");
-    while (row && database_next(archive->database, row, &e))
-        g_ptr_array_add(faults, database_text(row, 0));
-    if (e)
-        g_propagate_error(error, e);
-    return !e;
+        "FROM words_docsize WHERE id NOT IN (SELECT id FROM texts)");
 }

@@ -50,15 +50,9 @@ static const char *const texts[] = {
     "a train at a station",
     "a computer screen with text",
     "a person speaking to the camera",
-    // What a picture may be besides: these are rivals alone.
-    "an ordinary scene seen by a camera",
-    "an object",
-    "nothing to see",
 };
 
-G_STATIC_ASSERT(G_N_ELEMENTS(texts) == NULL_N_RIVALS);
-
-#define N_TEXTS (NULL_N_RIVALS - 3)
+#define N_TEXTS ((int)G_N_ELEMENTS(texts))
 
 static int
 compare(gconstpointer a, gconstpointer b)
@@ -108,7 +102,17 @@ make_of_lower_half(GArray *values)
 float *
 null_embed_texts(const Model *model, int row_dim, GError **error)
 {
-    return query_embed_texts(model, row_dim, texts, NULL_N_RIVALS, error);
+    const char *all[NULL_N_RIVALS];
+    const char *const *negative = pe_default_negatives();
+    G_STATIC_ASSERT(sizeof texts < sizeof all);
+    memcpy(all, texts, sizeof texts);
+    // What a picture may be besides: these are rivals alone.
+    for (int i = N_TEXTS; i < NULL_N_RIVALS; i++) {
+        g_assert(*negative);
+        all[i] = *negative++;
+    }
+    g_assert(!*negative);
+    return query_embed_texts(model, row_dim, all, NULL_N_RIVALS, error);
 }
 
 Null

@@ -17,7 +17,7 @@ typedef struct {
     double middle, spread; // of cosines: median, and how far they are from it
 } Null;
 
-// How many everyday texts there are.
+// How many everyday texts there are, with pe_default_negatives().
 #define NULL_N_RIVALS 39
 
 // Embed all everyday texts, for null_of_texts() and as rivals of a query (see

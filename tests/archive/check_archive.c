@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "broken_disk.h"
+#include "folder.h"
 #include "pipelines/index/identity.h"
 #include "pipelines/index/packs.h"
 
@@ -133,36 +134,11 @@ dump_folder(const char *folder)
     return dump(archive);
 }
 
-static char *
-make_folder(void)
-{
-    g_autoptr(GError) error = NULL;
-    char *folder = g_dir_make_tmp("pe-archive-XXXXXX", &error);
-    g_assert_no_error(error);
-    return folder;
-}
-
-static void
-remove_folder(char *folder)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name;
-    while (dir && (name = g_dir_read_name(dir))) {
-        char *path = g_build_filename(folder, name, NULL);
-        if (g_file_test(path, G_FILE_TEST_IS_DIR))
-            remove_folder(g_strdup(path));
-        g_remove(path);
-        g_free(path);
-    }
-    g_remove(folder);
-    g_free(folder);
-}
-
 // What an archive is after each number of steps.
 static char **
 make_dumps(int *n_calls)
 {
-    char *folder = make_folder();
+    char *folder = folder_make("pe-archive-XXXXXX");
     char **dumps = g_new0(char *, N_STEPS + 2);
     disk_set(DISK_WORKS, 0);
     Archive *archive = open_to_write(folder);
@@ -177,7 +153,7 @@ make_dumps(int *n_calls)
     }
     archive_close(archive);
     *n_calls = disk_count();
-    remove_folder(folder);
+    folder_remove(folder);
     return dumps;
 }
 
@@ -236,7 +212,7 @@ is_whole_wherever_it_is_killed(void)
     g_auto(GStrv) dumps = make_dumps(&n_calls);
     g_assert_cmpint(n_calls, >, 40);
     for (int at = 0; at < n_calls; at++) {
-        char *folder = make_folder();
+        char *folder = folder_make("pe-archive-XXXXXX");
         pid_t child = fork();
         if (child == 0) {
             disk_set(DISK_KILLS, at);
@@ -250,7 +226,7 @@ is_whole_wherever_it_is_killed(void)
         g_assert_cmpint(waitpid(child, &status, 0), ==, child);
         g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
         finish(folder, dumps);
-        remove_folder(folder);
+        folder_remove(folder);
     }
     g_test_message("killed at each of %d calls", n_calls);
 }
@@ -284,10 +260,10 @@ stays_readable_when_the_disk_is_full(void)
     int n_calls;
     g_auto(GStrv) dumps = make_dumps(&n_calls);
     for (int at = 0; at < n_calls; at++) {
-        char *folder = make_folder();
+        char *folder = folder_make("pe-archive-XXXXXX");
         fill_disk(folder, dumps, at);
         finish(folder, dumps);
-        remove_folder(folder);
+        folder_remove(folder);
     }
 }
 
@@ -302,7 +278,7 @@ writes_vectors_before_they_count(void)
 static void
 lets_one_process_write_and_others_read(void)
 {
-    char *folder = make_folder();
+    char *folder = folder_make("pe-archive-XXXXXX");
     g_autoptr(Archive) writer = open_to_write(folder);
     g_assert_true(add(writer, "/a.mp4", 1, 5, NULL));
     pid_t child = fork();
@@ -320,13 +296,13 @@ lets_one_process_write_and_others_read(void)
     g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     g_autofree char *seen = dump_folder(folder);
     g_assert_nonnull(strstr(seen, "/a.mp4"));
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static void
 tells_models_apart_by_what_they_answer(void)
 {
-    char *folder = make_folder();
+    char *folder = folder_make("pe-archive-XXXXXX");
     g_autoptr(GError) error = NULL;
     archive_close(open_to_write(folder));
     ArchiveModel near = make_model(0.04f); // a cosine of 0.9992
@@ -342,13 +318,13 @@ tells_models_apart_by_what_they_answer(void)
     g_assert_error(error, PE_ERROR, PE_ERROR_SHAPE);
     g_assert_nonnull(strstr(error->message, "a model"));
     g_assert_nonnull(strstr(error->message, "another model"));
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static void
 gives_back_what_was_put_in(void)
 {
-    char *folder = make_folder();
+    char *folder = folder_make("pe-archive-XXXXXX");
     g_autoptr(GError) error = NULL;
     g_autoptr(Archive) archive = open_to_write(folder);
     g_assert_true(add(archive, "/\xff strange\n.mp4", 7, 9, &error));
@@ -373,13 +349,13 @@ gives_back_what_was_put_in(void)
         g_assert_cmpmem(rows->values + i * 64, DIM * sizeof(uint16_t),
                         vectors + i * DIM, DIM * sizeof(uint16_t));
     g_assert_cmpint(rows->values[DIM], ==, 0);
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static void
 notices_changed_vectors(void)
 {
-    char *folder = make_folder();
+    char *folder = folder_make("pe-archive-XXXXXX");
     g_autoptr(GError) error = NULL;
     Archive *archive = open_to_write(folder);
     g_assert_true(add(archive, "/a.mp4", 7, 9, &error));
@@ -400,14 +376,14 @@ notices_changed_vectors(void)
     g_assert_null(archive_open_to_write(folder, &model, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
     g_assert_nonnull(strstr(error->message, path));
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static void
 goes_on_in_a_next_pack(void)
 {
     enum { N = 2500, PACK = 1024 };
-    char *folder = make_folder();
+    char *folder = folder_make("pe-archive-XXXXXX");
     g_autoptr(GError) error = NULL;
     Packs packs = {folder, 64, PACK};
     g_autofree uint32_t *rows = g_new0(uint32_t, N * 16);
@@ -426,7 +402,7 @@ goes_on_in_a_next_pack(void)
     }
     g_assert_false(packs_cut(&packs, 1, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_FILE);
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static gint64
@@ -448,7 +424,7 @@ static void
 is_small(void)
 {
     enum { WIDE = 1024, N = 5000 };
-    char *folder = make_folder();
+    char *folder = folder_make("pe-archive-XXXXXX");
     g_autofree float *wide = g_new0(float, WIDE);
     wide[0] = 1;
     ArchiveModel model = {"a model", "0123456789abcdef", WIDE, wide, 1};
@@ -469,14 +445,14 @@ is_small(void)
     g_test_message("%.0f bytes a stored frame of 1024 values, limit 2300",
                    each);
     g_assert_cmpfloat(each, <=, 2300);
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static void
 tells_files_apart_that_begin_and_end_alike(void)
 {
     enum { MIB = 1 << 20, SIZE = 5 * MIB };
-    char *folder = make_folder();
+    char *folder = folder_make("pe-archive-XXXXXX");
     g_autofree char *data = g_malloc0(SIZE);
     char *keys[2], *hashes[2], *paths[2];
     for (int i = 0; i < 2; i++) {
@@ -493,7 +469,7 @@ tells_files_apart_that_begin_and_end_alike(void)
         g_free(hashes[i]);
         g_free(paths[i]);
     }
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 int

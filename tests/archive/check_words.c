@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "broken_disk.h"
+#include "folder.h"
 
 enum { DIM = 32 };
 
@@ -43,31 +44,6 @@ open_to_read(const char *folder)
     Archive *archive = archive_open(folder, &error);
     g_assert_no_error(error);
     return archive;
-}
-
-static char *
-make_folder(void)
-{
-    g_autoptr(GError) error = NULL;
-    char *folder = g_dir_make_tmp("pe-words-XXXXXX", &error);
-    g_assert_no_error(error);
-    return folder;
-}
-
-static void
-remove_folder(char *folder)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name;
-    while (dir && (name = g_dir_read_name(dir))) {
-        char *path = g_build_filename(folder, name, NULL);
-        if (g_file_test(path, G_FILE_TEST_IS_DIR))
-            remove_folder(g_strdup(path));
-        g_remove(path);
-        g_free(path);
-    }
-    g_remove(folder);
-    g_free(folder);
 }
 
 // One frame and one segment, with a label that is seen and one that is not.
@@ -212,7 +188,7 @@ finds_words_of_names_and_labels(void)
         {"^fog", "[" B "]"},
         {"raw", "[" C "]"},
     };
-    char *folder = make_folder();
+    char *folder = folder_make("pe-words-XXXXXX");
     Archive *writer = open_to_write(folder);
     add_all(writer);
     archive_close(writer);
@@ -227,13 +203,13 @@ finds_words_of_names_and_labels(void)
         g_assert_true(g_utf8_validate(error->message, -1, NULL));
     }
     g_assert_cmpuint(count_faults(archive), ==, 0);
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static void
 keeps_step_with_files_and_labels(void)
 {
-    char *folder = make_folder();
+    char *folder = folder_make("pe-words-XXXXXX");
     g_autoptr(GError) error = NULL;
     g_autoptr(Archive) archive = open_to_write(folder);
     add_all(archive);
@@ -256,13 +232,13 @@ keeps_step_with_files_and_labels(void)
     expect(archive, "dog", "[/copy.mp4]");
     expect(archive, "2024", "");
     g_assert_cmpuint(count_faults(archive), ==, 0);
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static void
 reads_an_old_index_and_upgrades_it(void)
 {
-    char *folder = make_folder();
+    char *folder = folder_make("pe-words-XXXXXX");
     g_autoptr(GError) error = NULL;
     Archive *archive = open_to_write(folder);
     add_all(archive);
@@ -284,14 +260,14 @@ reads_an_old_index_and_upgrades_it(void)
     g_assert_cmpstr(after, ==, before);
     g_assert_cmpuint(count_faults(archive), ==, 0);
     archive_close(archive);
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 // How many calls that change files an upgrade makes.
 static int
 count_calls(void)
 {
-    char *folder = make_folder();
+    char *folder = folder_make("pe-words-XXXXXX");
     Archive *archive = open_to_write(folder);
     add_all(archive);
     archive_close(archive);
@@ -299,7 +275,7 @@ count_calls(void)
     disk_set(DISK_WORKS, 0);
     archive_close(open_to_write(folder));
     int n = disk_count();
-    remove_folder(folder);
+    folder_remove(folder);
     return n;
 }
 
@@ -308,7 +284,7 @@ count_calls(void)
 static void
 upgrade_badly(DiskFate fate, int at)
 {
-    char *folder = make_folder();
+    char *folder = folder_make("pe-words-XXXXXX");
     Archive *archive = open_to_write(folder);
     add_all(archive);
     g_autofree char *before = dump(archive);
@@ -336,7 +312,7 @@ upgrade_badly(DiskFate fate, int at)
     expect(archive, "fog", "[" B "]");
     g_assert_cmpuint(count_faults(archive), ==, 0);
     archive_close(archive);
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static void
@@ -352,6 +328,22 @@ upgrades_as_a_whole_or_not_at_all(void)
 }
 
 // A program that knows no words writes files and labels, and only those.
+// An archive that another program has changed, which archive_verify() notices.
+// Returns its folder, folder_remove().
+static char *
+make_spoilt(const char *sql)
+{
+    char *folder = folder_make("pe-words-XXXXXX");
+    Archive *archive = open_to_write(folder);
+    add_all(archive);
+    archive_close(archive);
+    change(folder, sql);
+    archive = open_to_read(folder);
+    g_assert_cmpuint(count_faults(archive), >, 0);
+    archive_close(archive);
+    return folder;
+}
+
 static void
 mends_what_another_program_has_left(void)
 {
@@ -364,21 +356,14 @@ mends_what_another_program_has_left(void)
         "UPDATE contents SET label_set = 'another'",
     };
     for (size_t i = 0; i < G_N_ELEMENTS(changes); i++) {
-        char *folder = make_folder();
+        char *folder = make_spoilt(changes[i]);
         Archive *archive = open_to_write(folder);
-        add_all(archive);
-        archive_close(archive);
-        change(folder, changes[i]);
-        archive = open_to_read(folder);
-        g_assert_cmpuint(count_faults(archive), >, 0);
-        archive_close(archive);
-        archive = open_to_write(folder);
         expect(archive, "fog", i == 2 || i == 3 ? "" : "[" B "]");
         expect(archive, "cat", i == 3 ? "[" B "]" : "");
         expect(archive, "cam1", i == 0 ? "" : "[" A "]");
         expect(archive, "new", i == 1 ? "[/new.mp4]" : "");
         archive_close(archive);
-        remove_folder(folder);
+        folder_remove(folder);
     }
 }
 
@@ -392,17 +377,8 @@ notices_words_that_are_wrong(void)
         "INSERT INTO words (rowid, file) VALUES (77, 'a ghost')",
         "INSERT INTO texts (file) VALUES ('a ghost')",
     };
-    for (size_t i = 0; i < G_N_ELEMENTS(changes); i++) {
-        char *folder = make_folder();
-        Archive *archive = open_to_write(folder);
-        add_all(archive);
-        archive_close(archive);
-        change(folder, changes[i]);
-        archive = open_to_read(folder);
-        g_assert_cmpuint(count_faults(archive), >, 0);
-        archive_close(archive);
-        remove_folder(folder);
-    }
+    for (size_t i = 0; i < G_N_ELEMENTS(changes); i++)
+        folder_remove(make_spoilt(changes[i]));
 }
 
 int

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "tensor.h"
+
 #ifdef PE_HAVE_X86
 #include <cpuid.h>
 #endif
@@ -24,8 +26,8 @@ half_to_float(uint16_t h)
     return h & 0x8000 ? -magnitude : magnitude;
 }
 
-double
-pe_dot_exact(const uint16_t *row, const float *query, int dim)
+static double
+dot_exact_c(const uint16_t *row, const float *query, int dim)
 {
     enum { LANES = 8 }; // independent sums, for the compiler's vectors
     double sums[LANES] = {0}, sum = 0;
@@ -47,15 +49,26 @@ pe_dot_exact(const uint16_t *row, const float *query, int dim)
 }
 
 static void
-dots_c(const uint16_t *const *rows, int n_rows, const float *queries,
-       int n_queries, int dim, float *out)
+dots_c(const uint16_t *const *rows, int n_rows, int n_ahead,
+       const float *queries, int n_queries, int dim, float *out)
 {
+    (void)n_ahead;
     for (int q = 0; q < n_queries; q++) {
         for (int r = 0; r < n_rows; r++)
-            out[q * PE_DOTS_ROWS + r] = (float)pe_dot_exact(
+            out[q * PE_DOTS_ROWS + r] = (float)dot_exact_c(
                 rows[r], queries + (size_t)q * (size_t)dim, dim);
     }
 }
+
+static size_t
+to_floats_c(const uint16_t *halves, size_t n, float *floats)
+{
+    for (size_t i = 0; i < n; i++)
+        floats[i] = pe_f16_to_f32(halves[i]);
+    return n;
+}
+
+const PeDotsLoops pe_dots_loops_c = {dots_c, dot_exact_c, to_floats_c};
 
 #ifdef PE_HAVE_X86
 // clang 14 has no name for it. A virtual machine's processor takes microseconds
@@ -73,37 +86,22 @@ has_f16c(void)
 }
 #endif
 
-PeDotsFunc
-pe_dots_func(PeDots variant)
+const PeDotsLoops *
+pe_dots_loops(PeDots variant)
 {
     switch (variant) {
     case PE_DOTS_C:
-        return dots_c;
+        return &pe_dots_loops_c;
 #ifdef PE_HAVE_X86
     case PE_DOTS_AVX2:
         return __builtin_cpu_supports("avx2") &&
                        __builtin_cpu_supports("fma") && has_f16c()
-                   ? pe_dots_avx2
+                   ? &pe_dots_loops_avx2
                    : NULL;
     case PE_DOTS_AVX512:
-        return __builtin_cpu_supports("avx512f") ? pe_dots_avx512 : NULL;
-#endif
-    default:
-        return NULL;
-    }
-}
-
-PeHalvesFunc
-pe_halves_func(PeDots variant)
-{
-    if (!pe_dots_func(variant))
-        return NULL;
-    switch (variant) {
-#ifdef PE_HAVE_X86
-    case PE_DOTS_AVX2:
-        return pe_halves_avx2;
-    case PE_DOTS_AVX512:
-        return pe_halves_avx512;
+        return __builtin_cpu_supports("avx512f") && has_f16c()
+                   ? &pe_dots_loops_avx512
+                   : NULL;
 #endif
     default:
         return NULL;
@@ -114,7 +112,7 @@ PeDots
 pe_dots_best(void)
 {
     for (int i = PE_DOTS_N - 1; i > PE_DOTS_C; i--) {
-        if (pe_dots_func((PeDots)i))
+        if (pe_dots_loops((PeDots)i))
             return (PeDots)i;
     }
     return PE_DOTS_C;

@@ -9,35 +9,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PE_DOTS_ROWS 128 // most rows of one call
+#define PE_DOTS_ROWS 120 // most rows of one call
+#define PE_DOTS_AHEAD 12 // most rows that are fetched for the next one
 
-// out [n_queries, PE_DOTS_ROWS]: the dot products of n_rows rows [dim] with
-// queries [n_queries, dim], summed in single precision in any order.
-typedef void (*PeDotsFunc)(const uint16_t *const *rows, int n_rows,
-                           const float *queries, int n_queries, int dim,
-                           float *out);
+// The inner loops of one instruction set.
+typedef struct {
+    // out [n_queries, PE_DOTS_ROWS]: the dot products of n_rows rows [dim] with
+    // queries [n_queries, dim], summed in single precision in any order.
+    // Another n_ahead rows follow in `rows`, which the next call begins with.
+    void (*dots)(const uint16_t *const *rows, int n_rows, int n_ahead,
+                 const float *queries, int n_queries, int dim, float *out);
+    // One dot product in double precision: the same bits in every set. Not
+    // finite when a value of the row is not.
+    double (*dot_exact)(const uint16_t *row, const float *query, int dim);
+    // floats[i] = halves[i] for whole vectors of the n. Returns how many that
+    // are.
+    size_t (*to_floats)(const uint16_t *halves, size_t n, float *floats);
+} PeDotsLoops;
 
 typedef enum { PE_DOTS_C, PE_DOTS_AVX2, PE_DOTS_AVX512, PE_DOTS_N } PeDots;
 
 // NULL when this machine or this build cannot run it.
-PeDotsFunc pe_dots_func(PeDots variant);
+const PeDotsLoops *pe_dots_loops(PeDots variant);
 // The fastest one.
 PeDots pe_dots_best(void);
 
-// floats[i] = halves[i] for whole vectors of the n. Returns how many that are.
-typedef size_t (*PeHalvesFunc)(const uint16_t *halves, size_t n, float *floats);
-
-// NULL when this machine or this build has no such instructions.
-PeHalvesFunc pe_halves_func(PeDots variant);
-
-// The definition: one dot product in double precision. NaN when a value of the
-// row is not finite.
-double pe_dot_exact(const uint16_t *row, const float *query, int dim);
-
-// Compiled from dots_simd.c, where the processor's family has them.
-void pe_dots_avx2(const uint16_t *const *rows, int n_rows, const float *queries,
-                  int n_queries, int dim, float *out);
-void pe_dots_avx512(const uint16_t *const *rows, int n_rows,
-                    const float *queries, int n_queries, int dim, float *out);
-size_t pe_halves_avx2(const uint16_t *halves, size_t n, float *floats);
-size_t pe_halves_avx512(const uint16_t *halves, size_t n, float *floats);
+// The definition in plain C, and what is compiled from dots_simd.c where the
+// processor's family has it.
+extern const PeDotsLoops pe_dots_loops_c, pe_dots_loops_avx2,
+    pe_dots_loops_avx512;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// dots_simd.c - see dots.h. Compiled once per instruction set; PE_DOTS and
-// PE_HALVES name the results.
+// dots_simd.c - see dots.h. Compiled once per instruction set; PE_LOOPS
+// names the result.
 //
 // One query is bound by memory. Rows that follow each other are read one by
 // one, which the processor foresees; others STREAMS at once, so that it waits
@@ -18,16 +18,17 @@
 
 #include "vec.h"
 
-// HIGH rows and four queries: their sums, the queries and a row fill the 32
-// (16) registers.
+// HIGH rows and four queries: their sums, the rows and a query fill the 32 (16)
+// registers.
 #ifdef __AVX512F__
-#define HIGH 4
+#define HIGH 6
 #else
 #define HIGH 2
 #endif
-#define STREAMS 8 // rows that are read at once
-#define BLOCK 16  // rows, a multiple of HIGH
-#define LINE 32   // half floats of a cache line
+#define STREAMS 8           // rows that are read at once
+#define BLOCK PE_DOTS_AHEAD // rows, a multiple of HIGH
+#define LINE 32             // half floats of a cache line
+#define L2 2                // where they wait: the first cache has no room
 
 INLINE Vec
 load_half(const uint16_t *p)
@@ -66,30 +67,42 @@ dot(const uint16_t *row, const float *query, int dim)
     return sum_of(even + odd) + (i < dim ? sum_rest(row, query, i, dim) : 0);
 }
 
-// n_rows and n_queries are constant where this is inlined, so that all sums
-// stay in registers. The n_next rows of `next` are fetched.
+// Column i and those in the same vector. n_rows and n_queries are constant
+// where this is inlined, so that all sums stay in registers.
+INLINE void
+add_products(Vec sums[][4], const uint16_t *const *rows, const int n_rows,
+             const float *queries, const int n_queries, int dim, int i)
+{
+#pragma GCC unroll 8
+    for (int r = 0; r < n_rows; r++) {
+        Vec x = load_half(rows[r] + i);
+#pragma GCC unroll 4
+        for (int q = 0; q < n_queries; q++)
+            sums[r][q] = fused(x, load(queries + (size_t)q * (size_t)dim + i),
+                               sums[r][q]);
+    }
+}
+
+// The n_next rows of `next` are fetched.
 INLINE void
 tile(const uint16_t *const *rows, const int n_rows, const uint16_t *const *next,
      int n_next, const float *queries, const int n_queries, int dim, float *out)
 {
     Vec sums[STREAMS][4];
-    int whole = dim / VF * VF;
+    int i = 0, whole = dim / VF * VF;
     for (int r = 0; r < n_rows; r++) {
         for (int q = 0; q < n_queries; q++)
             sums[r][q] = (Vec){0};
     }
-    for (int i = 0; i < whole; i += VF) {
-        for (int k = 0; k < n_next && i % LINE == 0; k++)
-            __builtin_prefetch(next[k] + i);
-#pragma GCC unroll 8
-        for (int r = 0; r < n_rows; r++) {
-            Vec x = load_half(rows[r] + i);
+    for (; i + LINE <= whole; i += LINE) {
+        for (int k = 0; k < n_next; k++)
+            __builtin_prefetch(next[k] + i, 0, L2);
 #pragma GCC unroll 4
-            for (int q = 0; q < n_queries; q++)
-                sums[r][q] = fused(
-                    x, load(queries + (size_t)q * (size_t)dim + i), sums[r][q]);
-        }
+        for (int k = i; k < i + LINE; k += VF)
+            add_products(sums, rows, n_rows, queries, n_queries, dim, k);
     }
+    for (; i < whole; i += VF)
+        add_products(sums, rows, n_rows, queries, n_queries, dim, i);
     for (int r = 0; r < n_rows; r++) {
         for (int q = 0; q < n_queries; q++) {
             const float *query = queries + (size_t)q * (size_t)dim;
@@ -124,12 +137,13 @@ follow_each_other(const uint16_t *const *rows, int n_rows, int dim)
 }
 
 static void
-one_query(const uint16_t *const *rows, int n_rows, const float *query, int dim,
-          float *out)
+one_query(const uint16_t *const *rows, int n_rows, int n_ahead,
+          const float *query, int dim, float *out)
 {
     for (int b = 0; b < n_rows; b += STREAMS) {
         int left = n_rows - b, n = left < STREAMS ? left : STREAMS;
-        int n_next = left - n < STREAMS ? left - n : STREAMS;
+        int n_next = left + n_ahead - n;
+        n_next = n_next < STREAMS ? n_next : STREAMS;
         if (n == STREAMS && !follow_each_other(rows + b, n, dim)) {
             tile(rows + b, STREAMS, rows + b + n, n_next, query, 1, dim,
                  out + b);
@@ -140,14 +154,15 @@ one_query(const uint16_t *const *rows, int n_rows, const float *query, int dim,
     }
 }
 
-void
-PE_DOTS(const uint16_t *const *rows, int n_rows, const float *queries,
-        int n_queries, int dim, float *out)
+static void
+dots(const uint16_t *const *rows, int n_rows, int n_ahead, const float *queries,
+     int n_queries, int dim, float *out)
 {
     const int n_passes = n_queries / 4;
     for (int b = 0; b < n_rows; b += BLOCK) {
         int n = n_rows - b < BLOCK ? n_rows - b : BLOCK;
-        int left = n_rows - b - n, n_next = left < BLOCK ? left : BLOCK;
+        int left = n_rows + n_ahead - b - n;
+        int n_next = left < BLOCK ? left : BLOCK;
         for (int i = 0; i < n_passes; i++) {
             int from = n_next * i / n_passes, end = n_next * (i + 1) / n_passes;
             pass(rows + b, n, rows + b + n + from, end - from,
@@ -156,12 +171,34 @@ PE_DOTS(const uint16_t *const *rows, int n_rows, const float *queries,
         }
     }
     for (int q = 4 * n_passes; q < n_queries; q++)
-        one_query(rows, n_rows, queries + (size_t)q * (size_t)dim, dim,
+        one_query(rows, n_rows, n_ahead, queries + (size_t)q * (size_t)dim, dim,
                   out + q * PE_DOTS_ROWS);
 }
 
-size_t
-PE_HALVES(const uint16_t *halves, size_t n, float *floats)
+// Products of a half and a single are exact in double precision, and the sums
+// are those of dots.c in its order.
+static double
+dot_exact(const uint16_t *row, const float *query, int dim)
+{
+    typedef double Doubles __attribute__((vector_size(64)));
+    Doubles sums = {0};
+    double sum = 0;
+    int i = 0;
+    for (; i + 8 <= dim; i += 8) {
+        __m256 r = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(row + i)));
+        __m256 q = _mm256_loadu_ps(query + i);
+        sums += __builtin_convertvector(r, Doubles) *
+                __builtin_convertvector(q, Doubles);
+    }
+    for (; i < dim; i++)
+        sum += (double)_cvtsh_ss(row[i]) * (double)query[i];
+    for (int k = 0; k < 8; k++)
+        sum += sums[k];
+    return sum;
+}
+
+static size_t
+to_floats(const uint16_t *halves, size_t n, float *floats)
 {
     size_t i = 0;
     for (; i + VF <= n; i += VF) {
@@ -170,3 +207,5 @@ PE_HALVES(const uint16_t *halves, size_t n, float *floats)
     }
     return i;
 }
+
+const PeDotsLoops PE_LOOPS = {dots, dot_exact, to_floats};

@@ -17,8 +17,7 @@ pe_halves_from_floats(const float *floats, size_t n, uint16_t *halves)
 void
 pe_halves_to_floats(const uint16_t *halves, size_t n, float *floats)
 {
-    PeHalvesFunc convert = pe_halves_func(pe_dots_best());
-    size_t i = convert ? convert(halves, n, floats) : 0;
+    size_t i = pe_dots_loops(pe_dots_best())->to_floats(halves, n, floats);
     for (; i < n; i++)
         floats[i] = pe_f16_to_f32(halves[i]);
 }

@@ -54,11 +54,25 @@ fused(Vec a, Vec b, Vec c)
 #endif
 }
 
+// By halves: few steps that wait for each other, and the sums of pairs are more
+// exact than one after the other.
 INLINE float
 sum_of(Vec v)
 {
+#ifdef __AVX2__
+#ifdef __AVX512F__
+    __m256 half = (__m256)_mm512_castpd512_pd256((__m512d)v) +
+                  (__m256)_mm512_extractf64x4_pd((__m512d)v, 1);
+#else
+    __m256 half = (__m256)v;
+#endif
+    __m128 s = _mm256_castps256_ps128(half) + _mm256_extractf128_ps(half, 1);
+    s += _mm_movehl_ps(s, s);
+    return s[0] + s[1];
+#else
     float s = 0;
     for (int i = 0; i < VF; i++)
         s += v[i];
     return s;
+#endif
 }

@@ -17,7 +17,7 @@
 const PeScoreLoops *
 pe_score_loops(PeDots variant)
 {
-    if (!pe_dots_func(variant))
+    if (!pe_dots_loops(variant))
         return NULL;
     switch (variant) {
 #ifdef PE_HAVE_X86
@@ -35,7 +35,7 @@ pe_score_loops(PeDots variant)
 
 typedef struct {
     const PeScoreLoops *loops;
-    PeDotsFunc dots; // of `halves`; NULL: of `m`
+    const PeDotsLoops *dots; // of `halves`; NULL: of `m`
     const float *m, *x;
     const uint16_t *halves;
     float *y;
@@ -50,7 +50,7 @@ multiply_halves(const Work *w, size_t first, size_t n)
         size_t count = MIN(first + n - i, PE_DOTS_ROWS);
         for (size_t k = 0; k < count; k++)
             rows[k] = w->halves + (i + k) * w->dim;
-        w->dots(rows, (int)count, w->x, 1, (int)w->dim, w->y + i);
+        w->dots->dots(rows, (int)count, 0, w->x, 1, (int)w->dim, w->y + i);
     }
 }
 
@@ -97,7 +97,7 @@ void
 pe_products_of_halves(const uint16_t *halves, size_t n, size_t dim,
                       const float *x, float *y)
 {
-    Work work = {.dots = pe_dots_func(pe_dots_best()),
+    Work work = {.dots = pe_dots_loops(pe_dots_best()),
                  .halves = halves,
                  .x = x,
                  .y = y,

@@ -13,12 +13,12 @@
 #include "core/base/threads.h"
 #include "hits.h"
 
-#define TASK_ROWS 1024 // 2 MiB of 1024 values
+#define TASK_ROWS (8 * PE_DOTS_ROWS) // 2 MiB of 1024 values
 
 typedef struct {
     const PeRows *rows;
     const PeSearch *search;
-    PeDotsFunc dots;
+    const PeDotsLoops *loops;
     size_t n;      // rows to look at
     float margin;  // that a sum in single precision may be off
     PeBest *bests; // [n_threads, n_queries]
@@ -34,9 +34,9 @@ static void
 look_closer(const Scan *s, PeBest *best, uint64_t row, int query)
 {
     size_t dim = (size_t)s->rows->dim;
-    double similarity =
-        pe_dot_exact(s->rows->values + row * dim,
-                     s->search->queries + (size_t)query * dim, s->rows->dim);
+    double similarity = s->loops->dot_exact(
+        s->rows->values + row * dim, s->search->queries + (size_t)query * dim,
+        s->rows->dim);
     if (isfinite(similarity))
         pe_best_add(best, (PeCandidate){row, similarity});
 }
@@ -45,12 +45,14 @@ look_closer(const Scan *s, PeBest *best, uint64_t row, int query)
 static void
 scan_rows(const Scan *s, size_t first, int n, PeBest *bests, float *sums)
 {
-    const uint16_t *rows[PE_DOTS_ROWS];
+    const uint16_t *rows[PE_DOTS_ROWS + PE_DOTS_AHEAD];
     size_t dim = (size_t)s->rows->dim;
-    for (int i = 0; i < n; i++)
+    size_t left = s->n - first - (size_t)n;
+    int n_ahead = (int)MIN(left, PE_DOTS_AHEAD);
+    for (int i = 0; i < n + n_ahead; i++)
         rows[i] = s->rows->values + get_row(s, first + (size_t)i) * dim;
-    s->dots(rows, n, s->search->queries, s->search->n_queries, s->rows->dim,
-            sums);
+    s->loops->dots(rows, n, n_ahead, s->search->queries, s->search->n_queries,
+                   s->rows->dim, sums);
     for (int q = 0; q < s->search->n_queries; q++) {
         const float *sum = sums + q * PE_DOTS_ROWS;
         double limit = pe_best_get_limit(&bests[q]) - (double)s->margin;
@@ -105,8 +107,8 @@ write_hits(Scan *s, PeHit *hits, int *n_hits)
 }
 
 void
-pe_search_with(PeDotsFunc dots, const PeRows *rows, const PeSearch *search,
-               PeHit *hits, int *n_hits)
+pe_search_with(const PeDotsLoops *loops, const PeRows *rows,
+               const PeSearch *search, PeHit *hits, int *n_hits)
 {
     int n_threads = search->n_threads ? search->n_threads : pe_cores_count();
     size_t n_bests = (size_t)n_threads * (size_t)search->n_queries;
@@ -116,7 +118,7 @@ pe_search_with(PeDotsFunc dots, const PeRows *rows, const PeSearch *search,
     g_autofree PeCandidate *items = g_new(PeCandidate, n_bests * size);
     for (size_t i = 0; i < n_bests; i++)
         bests[i] = (PeBest){items + i * size, 0, (int)size};
-    Scan s = {rows, search, dots, n, 0, bests};
+    Scan s = {rows, search, loops, n, 0, bests};
     // Higham 2002, "Accuracy and Stability of Numerical Algorithms", 3.1: n u
     // times the sum of absolute products, at most 1 for two unit vectors; the
     // rounding of the row's values makes it hardly longer.
@@ -132,5 +134,5 @@ void
 pe_search(const PeRows *rows, const PeSearch *search, PeHit *hits, int *n_hits)
 {
     g_return_if_fail(rows && rows->dim > 0 && search && search->top_k > 0);
-    pe_search_with(pe_dots_func(pe_dots_best()), rows, search, hits, n_hits);
+    pe_search_with(pe_dots_loops(pe_dots_best()), rows, search, hits, n_hits);
 }

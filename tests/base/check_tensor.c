@@ -68,18 +68,14 @@ converts_many_f16_as_one(const void *data)
     enum { N = 65536 + 3 };
     g_autofree uint16_t *halves = g_new(uint16_t, N);
     g_autofree float *floats = g_new(float, N);
-    PeHalvesFunc convert = pe_halves_func((PeDots)GPOINTER_TO_INT(data));
-    if (data && !convert) {
+    const PeDotsLoops *loops = pe_dots_loops((PeDots)GPOINTER_TO_INT(data));
+    if (!loops) {
         g_test_skip("not on this machine");
         return;
     }
     for (int i = 0; i < N; i++)
         halves[i] = (uint16_t)i;
-    int n = N;
-    if (convert)
-        n = (int)convert(halves, N, floats);
-    else
-        pe_halves_to_floats(halves, N, floats);
+    int n = (int)loops->to_floats(halves, N, floats);
     g_assert_cmpint(n, >, N - 64);
     for (int i = 0; i < n; i++) {
         float f = pe_f16_to_f32(halves[i]);

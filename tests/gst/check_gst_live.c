@@ -104,8 +104,9 @@ carries_the_latest_result_and_its_age(void)
     stop(h);
 }
 
-// The third frame finds two on their way. Whoever is skipped, every frame is
-// accounted for.
+// A frame that waits is replaced by the next one, however late the thread that
+// takes it wakes: the last one is taken at least. Whoever is skipped, every
+// frame is accounted for.
 static void
 skips_frames_instead_of_queuing_them(void)
 {
@@ -122,7 +123,7 @@ skips_frames_instead_of_queuing_them(void)
                    clips, skipped);
     g_assert_cmpuint(get_stat(e, "sampled"), ==, 500);
     g_assert_cmpuint(clips + skipped, ==, 500);
-    g_assert_cmpuint(clips, >=, 2);
+    g_assert_cmpuint(clips, >=, 1);
     g_assert_cmpuint(skipped, >, 0);
     stop(h);
 }

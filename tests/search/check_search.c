@@ -148,43 +148,43 @@ check_hits(const Problem *p, int query, const PeHit *hits, int n_hits)
 }
 
 static void
-check_problem(Problem *p, PeDotsFunc dots)
+check_problem(Problem *p, const PeDotsLoops *loops)
 {
     int n_queries = p->search.n_queries, top_k = p->search.top_k;
     g_autofree PeHit *hits = g_new0(PeHit, (size_t)n_queries * (size_t)top_k);
     g_autofree int *n_hits = g_new0(int, (size_t)n_queries);
     for (int n_threads = 1; n_threads <= 3; n_threads++) {
         p->search.n_threads = n_threads;
-        pe_search_with(dots, &p->rows, &p->search, hits, n_hits);
+        pe_search_with(loops, &p->rows, &p->search, hits, n_hits);
         for (int q = 0; q < n_queries; q++)
             check_hits(p, q, hits + q * top_k, n_hits[q]);
     }
 }
 
-static PeDotsFunc
+static const PeDotsLoops *
 get_variant(const void *data)
 {
-    PeDotsFunc dots = pe_dots_func((PeDots)GPOINTER_TO_INT(data));
-    if (!dots)
+    const PeDotsLoops *loops = pe_dots_loops((PeDots)GPOINTER_TO_INT(data));
+    if (!loops)
         g_test_skip("not on this machine");
-    return dots;
+    return loops;
 }
 
 static void
 finds_what_sorting_finds(const void *data)
 {
     static const int dims[] = {1, 7, 8, 16, 19, 64, 100, 1024};
-    PeDotsFunc dots = get_variant(data);
+    const PeDotsLoops *loops = get_variant(data);
     g_autoptr(GRand) random = g_rand_new_with_seed(11);
-    for (int i = 0; dots && i < 60; i++) {
+    for (int i = 0; loops && i < 60; i++) {
         int n = g_rand_int_range(random, 0, i % 4 ? 300 : 3000);
         int dim = dims[i % 8];
         Problem p =
             make_problem(random, n, dim, g_rand_int_range(random, 1, 11),
                          g_rand_int_range(random, 1, 120));
-        check_problem(&p, dots);
+        check_problem(&p, loops);
         select_some(&p, random, i % 2 ? 2 : 100);
-        check_problem(&p, dots);
+        check_problem(&p, loops);
         clear_problem(&p);
     }
 }
@@ -192,13 +192,13 @@ finds_what_sorting_finds(const void *data)
 static void
 never_finds_what_is_not_finite(const void *data)
 {
-    PeDotsFunc dots = get_variant(data);
+    const PeDotsLoops *loops = get_variant(data);
     g_autoptr(GRand) random = g_rand_new_with_seed(12);
     Problem p = make_problem(random, 200, 32, 5, 200);
     for (int i = 0; i < 200; i += 3)
         p.values[i * 32 + i % 32] = i % 2 ? 0x7c00 : 0x7e01; // inf, NaN
-    if (dots)
-        check_problem(&p, dots);
+    if (loops)
+        check_problem(&p, loops);
     clear_problem(&p);
 }
 
@@ -206,16 +206,35 @@ never_finds_what_is_not_finite(const void *data)
 static void
 tells_nearly_equal_rows_apart(const void *data)
 {
-    PeDotsFunc dots = get_variant(data);
+    const PeDotsLoops *loops = get_variant(data);
     g_autoptr(GRand) random = g_rand_new_with_seed(13);
     Problem p = make_problem(random, 1500, 512, 4, 100);
     for (int i = 1; i < 1500; i++) {
         memcpy(p.values + i * 512, p.values, 512 * sizeof *p.values);
         p.values[i * 512 + g_rand_int_range(random, 0, 512)] ^= 1;
     }
-    if (dots)
-        check_problem(&p, dots);
+    if (loops)
+        check_problem(&p, loops);
     clear_problem(&p);
+}
+
+// The sums that decide have the bits of plain C.
+static void
+sums_exactly_as_plain_c(const void *data)
+{
+    const PeDotsLoops *loops = get_variant(data);
+    g_autoptr(GRand) random = g_rand_new_with_seed(14);
+    for (int dim = 1; loops && dim < 70; dim++) {
+        Problem p = make_problem(random, 20, dim, 1, 1);
+        for (int i = 0; i < 20; i++) {
+            const uint16_t *row = p.values + i * dim;
+            double sum = loops->dot_exact(row, p.search.queries, dim);
+            double plain =
+                pe_dots_loops_c.dot_exact(row, p.search.queries, dim);
+            g_assert_cmpmem(&sum, sizeof sum, &plain, sizeof plain);
+        }
+        clear_problem(&p);
+    }
 }
 
 // ---- How long -------------------------------------------------------------
@@ -304,10 +323,10 @@ check_variants(const Problem *p)
         size_t n_finite;
         g_autofree Row *all = sort_rows(p, q, &n_finite);
         for (int v = 0; v < PE_DOTS_N; v++) {
-            PeDotsFunc dots = pe_dots_func((PeDots)v);
-            if (!dots)
+            const PeDotsLoops *loops = pe_dots_loops((PeDots)v);
+            if (!loops)
                 continue;
-            pe_search_with(dots, &p->rows, &p->search, hits, n_hits);
+            pe_search_with(loops, &p->rows, &p->search, hits, n_hits);
             compare_hits(all, n_finite, hits + q * top_k, n_hits[q], top_k);
             g_print("variant %d, query %d: the same best %d as sorted sums in "
                     "double precision\n",
@@ -378,6 +397,7 @@ main(int argc, char **argv)
             {"sorting", finds_what_sorting_finds},
             {"finite", never_finds_what_is_not_finite},
             {"near", tells_nearly_equal_rows_apart},
+            {"exact", sums_exactly_as_plain_c},
         };
         for (size_t k = 0; k < G_N_ELEMENTS(tests); k++) {
             g_autofree char *path =

@@ -45,15 +45,36 @@ plan_new(PeDtype act, int n, int heads, int head_dim, bool causal)
     return p;
 }
 
+// Asks for row i of q, k and v of a head, of which k is at `keys`. They lie a
+// whole row of all heads apart, which no processor foresees.
+INLINE void
+fetch_row(const Plan *p, const char *keys, int i)
+{
+    enum { LINE = 64 };
+    size_t element = pe_dtype_size(p->act);
+    size_t d = p->qkv_stride / 3 * element;
+    const char *k = keys + (size_t)i * p->qkv_stride * element;
+    for (size_t at = 0; at < (size_t)p->head_dim * element; at += LINE) {
+        __builtin_prefetch(k + at);
+        __builtin_prefetch(k - d + at, 0, 2);
+        __builtin_prefetch(k + d + at, 0, 2);
+    }
+}
+
 // Keys [n, head_dim] to panels of TILE_COLS keys: words change places only.
 INLINE void
 pack_keys(const Plan *p, uint32_t *panels, const char *keys, int n)
 {
+    enum { AHEAD = 8 };
     size_t stride = p->qkv_stride * pe_dtype_size(p->act);
     int n_words = words_of(p->act, p->head_dim);
+    for (int i = 0; i < MIN(AHEAD, n); i++)
+        fetch_row(p, keys, i);
     for (int i = 0; i < round_up(n, TILE_COLS); i++) {
         uint32_t *to = panels + (size_t)(i / TILE_COLS) * n_words * TILE_COLS +
                        i % TILE_COLS;
+        if (i + AHEAD < n)
+            fetch_row(p, keys, i + AHEAD);
         for (int w = 0; w < n_words; w++) {
             uint32_t word = 0;
             if (i < n)

@@ -71,13 +71,30 @@ vmax(Vec a, Vec b)
 #endif
 }
 
+INLINE Vec
+vmin(Vec a, Vec b)
+{
+#ifdef __AVX512F__
+    return (Vec)_mm512_min_ps((__m512)a, (__m512)b);
+#else
+    return (Vec)_mm256_min_ps((__m256)a, (__m256)b);
+#endif
+}
+
 INLINE float
 max_of(Vec v)
 {
-    float m = v[0];
-    for (int i = 1; i < VF; i++)
-        m = v[i] > m ? v[i] : m;
-    return m;
+    __m256 half;
+#ifdef __AVX512F__
+    half = _mm256_max_ps(_mm512_castps512_ps256((__m512)v),
+                         (__m256)_mm512_extractf64x4_pd((__m512d)v, 1));
+#else
+    half = (__m256)v;
+#endif
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(half),
+                          _mm256_extractf128_ps(half, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return m[0] > m[1] ? m[0] : m[1];
 }
 
 // Both halves of words as f32.
@@ -244,17 +261,21 @@ dot(PeDtype type, Vec sum, VecWord a, VecWord b)
 #endif
 }
 
-// 2^x for x < 128; exactly 0 below -126, where f32 ends. Relative error 1e-7:
-// x = i + r, |r| <= 1/2, and the Taylor series of 2^r up to r^7.
+// 2^x for x < 128; exactly 0 below -126, where f32 ends: x = i + r, |r| <= 1/2,
+// and the Taylor series of 2^r up to r^7, relative error 1e-7. For what becomes
+// bf16, which is rounded by 2e-3, up to r^4: 5e-5.
 INLINE Vec
-exp2_of(Vec x)
+exp2_of(PeDtype type, Vec x)
 {
     Vec i = x + 12582912.0f; // 1.5 * 2^23 rounds to an integer
     VecInt bits = ((VecInt)i - 0x4b400000 + 127) << 23;
     Vec r = x - (i - 12582912.0f);
-    Vec p = r * 1.52527338e-5f + 1.54035304e-4f;
-    p = p * r + 1.33335581e-3f;
-    p = p * r + 9.61812911e-3f;
+    Vec p = splat(9.61812911e-3f);
+    if (type != PE_DTYPE_BF16) {
+        p = r * 1.52527338e-5f + 1.54035304e-4f;
+        p = p * r + 1.33335581e-3f;
+        p = p * r + 9.61812911e-3f;
+    }
     p = p * r + 5.55041087e-2f;
     p = p * r + 0.240226507f;
     p = p * r + 0.693147181f;
@@ -267,7 +288,7 @@ exp2_of(Vec x)
 INLINE Vec
 exp_of(Vec x)
 {
-    return exp2_of(x * 1.44269504f);
+    return exp2_of(PE_DTYPE_F32, x * 1.44269504f);
 }
 
 INLINE int
@@ -290,7 +311,7 @@ softmax2_row(PeDtype type, float *row, int n, int n_padded)
     Vec top = splat(max_of(max)), sum = splat(0);
     int i = 0;
     for (; i < n; i += VF) {
-        Vec e = exp2_of(load(row + i) - top);
+        Vec e = exp2_of(type, load(row + i) - top);
         sum += e;
         store_act(type, row, i, e);
     }

@@ -16,10 +16,16 @@ onnxruntime, openvino, torch (eager) and torch-compile, which also need timm.
 ends the program where it isn't fp32. int8 is what each peer documents: onnxruntime
 quantizes the weights by column and the rows as they come, openvino is calibrated by
 nncf with 16 random pictures.
+
+--start measures how long it takes until the first embedding is there, and the most
+memory that was resident: each starts anew in every round, --rounds times. Ours is the
+whole run of pe-embed, which also decodes the picture and writes a file; of a peer it
+is loading the library and the model and the first run, without the start of Python.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import pathlib
 import statistics
@@ -52,6 +58,8 @@ def parse(args):
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
+    parser.add_argument("--start", action="store_true",
+                        help="measure the start and memory, and nothing else")
     parser.add_argument("--json", help="write the figures of all rounds here")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=pathlib.Path, help=argparse.SUPPRESS)
@@ -223,6 +231,60 @@ def measure_ours(options, folder):
     return report["p50_ms"] / 1000, report
 
 
+# ---- The start ------------------------------------------------------------------
+
+
+def peak_mib(process):
+    """Waits for it to end."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{process.args} ended with {process.returncode}")
+    return usage.ru_maxrss / 1024
+
+
+def start_ours(options, folder):
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        our_command("pe-embed", options, folder, options.precision) + [
+            "--image", folder / "picture.png", "--out", folder / "out.safetensors"],
+        stdout=subprocess.DEVNULL)
+    memory = peak_mib(process)
+    return time.perf_counter() - begin, memory
+
+
+def start_peer(name, options, folder):
+    peer = Peer(name, options, folder)
+    if "skip" in peer.about:
+        peer.close()
+        return None
+    peer.process.stdin.close()
+    return peer.about["start_s"], peak_mib(peer.process)
+
+
+def compare_starts(options, folder):
+    names = list(options.peers)
+    found = {"ours": []} | {name: [] for name in names}
+    for _ in range(options.rounds):
+        for name in list(names):
+            value = start_peer(name, options, folder)
+            if value is None:
+                names.remove(name)
+                continue
+            found["ours"].append(start_ours(options, folder))
+            found[name].append(value)
+    print(f"PE-Core {options.model}, batch {options.batch}, {options.threads} threads,"
+          f" {options.precision}, {options.rounds} rounds: start and peak memory")
+    for name, values in found.items():
+        if not values:
+            print(f"{name:14} skipped")
+            continue
+        seconds, memory = ([v[i] for v in values] for i in (0, 1))
+        print(f"{name:14} {statistics.median(seconds):6.2f} s "
+              f"({min(seconds):.2f} .. {max(seconds):.2f}) "
+              f"{statistics.median(memory):6.0f} MiB")
+
+
 # ---- The comparison -------------------------------------------------------------
 
 
@@ -299,7 +361,15 @@ def main():
         return
     with tempfile.TemporaryDirectory(prefix="pe-peers-") as name:
         folder = pathlib.Path(name)
-        write_inputs(options, folder)
+        # In a process of its own: what this one holds would count for those that
+        # it starts.
+        writer = multiprocessing.Process(target=write_inputs,
+                                         args=(options, folder))
+        writer.start()
+        writer.join()
+        if options.start:
+            compare_starts(options, folder)
+            return
         peers = open_peers(options, folder)
         rounds = run_rounds(options, folder, peers)
         for peer in peers:

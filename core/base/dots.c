@@ -68,7 +68,21 @@ to_floats_c(const uint16_t *halves, size_t n, float *floats)
     return n;
 }
 
-const PeDotsLoops pe_dots_loops_c = {dots_c, dot_exact_c, to_floats_c};
+static void
+multiply_panel_c(const float *a, size_t a_row, int m, const float *panel, int k,
+                 float *out)
+{
+    for (int r = 0; r < m; r++, a += a_row, out += PE_PANEL) {
+        memset(out, 0, PE_PANEL * sizeof *out);
+        for (int j = 0; j < k; j++) {
+            for (int c = 0; c < PE_PANEL; c++)
+                out[c] += a[j] * panel[j * PE_PANEL + c];
+        }
+    }
+}
+
+const PeDotsLoops pe_dots_loops_c = {dots_c, dot_exact_c, to_floats_c,
+                                     multiply_panel_c};
 
 #ifdef PE_HAVE_X86
 // clang 14 has no name for it. A virtual machine's processor takes microseconds

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// dots.h - rows of half floats times queries: the inner loop of a search, and
-// of scores among very many labels. Private to core.
+// dots.h - inner loops that no device has to do with: rows of half floats times
+// queries, for searches and for scores among very many labels, and products of
+// weights while a model is loaded. Private to core.
 
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PE_PANEL 16      // columns
 #define PE_DOTS_ROWS 120 // most rows of one call
 #define PE_DOTS_AHEAD 12 // most rows that are fetched for the next one
 
@@ -25,6 +27,10 @@ typedef struct {
     // floats[i] = halves[i] for whole vectors of the n. Returns how many that
     // are.
     size_t (*to_floats)(const uint16_t *halves, size_t n, float *floats);
+    // out [m, PE_PANEL] = a [m, k], whose rows are a_row values apart, times
+    // panel [k, PE_PANEL], summed in single precision in any order.
+    void (*multiply_panel)(const float *a, size_t a_row, int m,
+                           const float *panel, int k, float *out);
 } PeDotsLoops;
 
 typedef enum { PE_DOTS_C, PE_DOTS_AVX2, PE_DOTS_AVX512, PE_DOTS_N } PeDots;

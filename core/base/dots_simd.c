@@ -25,10 +25,11 @@
 #else
 #define HIGH 2
 #endif
-#define STREAMS 8           // rows that are read at once
-#define BLOCK PE_DOTS_AHEAD // rows, a multiple of HIGH
-#define LINE 32             // half floats of a cache line
-#define L2 2                // where they wait: the first cache has no room
+#define PANEL_ROWS (HIGH + 2) // whose sums fill the registers, too
+#define STREAMS 8             // rows that are read at once
+#define BLOCK PE_DOTS_AHEAD   // rows, a multiple of HIGH
+#define LINE 32               // half floats of a cache line
+#define L2 2                  // where they wait: the first cache has no room
 
 INLINE Vec
 load_half(const uint16_t *p)
@@ -208,4 +209,41 @@ to_floats(const uint16_t *halves, size_t n, float *floats)
     return i;
 }
 
-const PeDotsLoops PE_LOOPS = {dots, dot_exact, to_floats};
+// n_rows is constant where this is inlined.
+INLINE void
+multiply_rows(const float *a, size_t a_row, const int n_rows,
+              const float *panel, int k, float *out)
+{
+    enum { WIDTH = PE_PANEL / VF };
+    Vec sums[PANEL_ROWS][WIDTH];
+    for (int r = 0; r < n_rows; r++) {
+        for (int c = 0; c < WIDTH; c++)
+            sums[r][c] = (Vec){0};
+    }
+    for (int j = 0; j < k; j++) {
+#pragma GCC unroll 8
+        for (int r = 0; r < n_rows; r++) {
+            Vec x = a[(size_t)r * a_row + (size_t)j] - (Vec){0};
+#pragma GCC unroll 2
+            for (int c = 0; c < WIDTH; c++)
+                sums[r][c] =
+                    fused(x, load(panel + j * PE_PANEL + c * VF), sums[r][c]);
+        }
+    }
+    memcpy(out, sums, (size_t)n_rows * sizeof sums[0]);
+}
+
+static void
+multiply_panel(const float *a, size_t a_row, int m, const float *panel, int k,
+               float *out)
+{
+    int r = 0;
+    for (; r + PANEL_ROWS <= m; r += PANEL_ROWS)
+        multiply_rows(a + (size_t)r * a_row, a_row, PANEL_ROWS, panel, k,
+                      out + (size_t)r * PE_PANEL);
+    for (; r < m; r++)
+        multiply_rows(a + (size_t)r * a_row, a_row, 1, panel, k,
+                      out + (size_t)r * PE_PANEL);
+}
+
+const PeDotsLoops PE_LOOPS = {dots, dot_exact, to_floats, multiply_panel};

@@ -8,49 +8,14 @@
 #include "vision_pool.h"
 
 #include "core/base/cores.h"
+#include "core/base/dots.h"
 #include "core/base/threads.h"
-
-// Columns that are composed at once.
-#define PANEL 16
-
-typedef float Panel __attribute__((vector_size(PANEL * sizeof(float))));
 
 // ---- Composition ------------------------------------------------------------
 
-// PANEL columns of head h's block, from column c on.
-//
-//   out  [d, heads * d]      wo, wv  [d, d]      panel  [d / heads, PANEL]
-static void
-compose_panel(float *out, const float *wo, const float *wv, int d, int heads,
-              int h, int c, float *panel)
-{
-    int hd = d / heads, cols = MIN(PANEL, d - c);
-    size_t width = (size_t)d, out_width = (size_t)heads * width;
-    for (int j = 0; j < hd; j++) {
-        float *line = panel + (size_t)j * PANEL;
-        memset(line, 0, sizeof(Panel));
-        memcpy(line, wv + (size_t)(h * hd + j) * width + c,
-               (size_t)cols * sizeof *line);
-    }
-    // Two rows share what is read of the panel.
-    for (int r = 0; r < d; r += 2) {
-        int next = MIN(r + 1, d - 1);
-        const float *a = wo + (size_t)r * width + (size_t)(h * hd);
-        const float *b = wo + (size_t)next * width + (size_t)(h * hd);
-        float *y = out + (size_t)h * width + (size_t)c;
-        Panel first = {0}, second = {0};
-        for (int j = 0; j < hd; j++) {
-            Panel v;
-            memcpy(&v, panel + (size_t)j * PANEL, sizeof v);
-            first += a[j] * v;
-            second += b[j] * v;
-        }
-        memcpy(y + (size_t)r * out_width, &first, (size_t)cols * sizeof *y);
-        memcpy(y + (size_t)next * out_width, &second, (size_t)cols * sizeof *y);
-    }
-}
-
+//   out  [d, heads * d]      wo, wv  [d, d]
 typedef struct {
+    const PeDotsLoops *loops;
     float *out;
     const float *wo, *wv;
     int d, heads;
@@ -59,25 +24,34 @@ typedef struct {
 static int
 count_panels(int d)
 {
-    return (d + PANEL - 1) / PANEL;
+    return (d + PE_PANEL - 1) / PE_PANEL;
 }
 
-// A task is a panel of a head.
+// A task is a panel of a head: PE_PANEL columns of its block.
 static void
 run_panel(void *data, int task, int lane)
 {
     const Composition *c = data;
-    int panels = count_panels(c->d);
-    g_autofree float *panel = g_new(float, PANEL *(c->d / c->heads));
-    compose_panel(c->out, c->wo, c->wv, c->d, c->heads, task / panels,
-                  task % panels * PANEL, panel);
+    int d = c->d, hd = d / c->heads, h = task / count_panels(d);
+    int first = task % count_panels(d) * PE_PANEL;
+    size_t size = (size_t)MIN(PE_PANEL, d - first) * sizeof(float);
+    g_autofree float *panel = g_new0(float, hd *PE_PANEL);
+    g_autofree float *product = g_new(float, d *PE_PANEL);
+    for (int j = 0; j < hd; j++)
+        memcpy(panel + j * PE_PANEL,
+               c->wv + (size_t)(h * hd + j) * (size_t)d + first, size);
+    c->loops->multiply_panel(c->wo + h * hd, (size_t)d, d, panel, hd, product);
+    for (int r = 0; r < d; r++)
+        memcpy(c->out + ((size_t)r * (size_t)c->heads + (size_t)h) * (size_t)d +
+                   first,
+               product + r * PE_PANEL, size);
 }
 
 // Block h of out [d, heads * d] = Wo's columns of head h times Wv's rows of it.
 static void
 compose(float *out, const float *wo, const float *wv, int d, int heads)
 {
-    Composition c = {out, wo, wv, d, heads};
+    Composition c = {pe_dots_loops(pe_dots_best()), out, wo, wv, d, heads};
     pe_threads_run(pe_cores_count(), heads * count_panels(d), run_panel, &c);
 }
 

@@ -8,20 +8,53 @@
 // Rows of one task of the rotation.
 #define ROPE_ROWS 16
 
-// Weights become panels [n / TILE_COLS][words][TILE_COLS], padded with zeros.
+// Words of a panel that are packed at a time, so that they stay in the first
+// cache while all rows are read.
+#define PACK_WORDS 64
+
+typedef struct {
+    PeDtype act;
+    const PeLinearParams *params;
+    PeLinear *l;
+    float *rows; // `stride` values for each lane
+    size_t stride;
+} Packing;
+
+// k values become words of bf16 in place.
 static void
-pack_panel(PeDtype act, uint32_t *panel, const float *rows, int n, int k)
+narrow_row(float *row, int k)
 {
-    int n_words = words_of(act, k);
-    memset(panel, 0, (size_t)n_words * TILE_COLS * sizeof *panel);
-    for (int c = 0; c < n; c++) {
-        for (int j = 0; j < k; j++) {
-            float v = rows[(size_t)c * k + j];
-            if (act == PE_DTYPE_F32)
-                memcpy(panel + (size_t)j * TILE_COLS + c, &v, sizeof v);
-            else
-                panel[(size_t)(j / 2) * TILE_COLS + c] |=
-                    (uint32_t)pe_bf16_from_f32(v) << (j % 2 * 16);
+    int i = 0;
+    for (; i + VF <= k; i += VF)
+        store_act(PE_DTYPE_BF16, row, (size_t)i, load(row + i));
+    for (; i < k; i++)
+        pe_act_set(PE_DTYPE_BF16, row, (size_t)i, row[i]);
+    if (k % 2)
+        pe_act_set(PE_DTYPE_BF16, row, (size_t)k, 0);
+}
+
+// A task is a panel. Weights become panels [n / TILE_COLS][words][TILE_COLS],
+// padded with zeros.
+static void
+pack_panel(void *data, int task, int lane)
+{
+    const Packing *p = data;
+    int first = task * TILE_COLS, n = MIN(TILE_COLS, p->l->n - first);
+    int n_words = words_of(p->act, p->l->k);
+    size_t k = (size_t)p->l->k, size = (size_t)n_words * TILE_COLS;
+    uint32_t *panel = (uint32_t *)p->l->weight + (size_t)task * size;
+    float *rows = p->rows + (size_t)lane * p->stride;
+    pe_linear_weight_rows(p->params, first, n, rows);
+    for (int c = 0; c < n && p->act == PE_DTYPE_BF16; c++)
+        narrow_row(rows + (size_t)c * k, p->l->k);
+    if (n < TILE_COLS)
+        memset(panel, 0, size * sizeof *panel);
+    for (int from = 0; from < n_words; from += PACK_WORDS) {
+        int end = MIN(from + PACK_WORDS, n_words);
+        for (int c = 0; c < n; c++) {
+            const float *row = rows + (size_t)c * k;
+            for (int w = from; w < end; w++)
+                memcpy(panel + (size_t)w * TILE_COLS + c, row + w, 4);
         }
     }
 }
@@ -29,23 +62,21 @@ pack_panel(PeDtype act, uint32_t *panel, const float *rows, int n, int k)
 static PeLinear *
 linear_new(PeBackend *be, const PeLinearParams *params)
 {
+    PeCpu *cpu = (PeCpu *)be;
     PeLinear *l = pe_linear_new_unpacked(params);
     if (!l)
         return NULL;
-    int n_words = words_of(be->act, l->k);
-    size_t panel = (size_t)n_words * TILE_COLS;
-    size_t n_panels = (size_t)(round_up(l->n, TILE_COLS) / TILE_COLS);
-    l->weight = pe_block_alloc(panel * n_panels * sizeof(uint32_t));
+    int n_panels = round_up(l->n, TILE_COLS) / TILE_COLS;
+    size_t panel = (size_t)words_of(be->act, l->k) * TILE_COLS;
+    size_t stride = TILE_COLS * (size_t)l->k;
+    l->weight = pe_block_alloc(panel * (size_t)n_panels * sizeof(uint32_t));
     if (!l->weight) {
         be->ops->linear_free(be, l);
         return NULL;
     }
-    g_autofree float *rows = g_new(float, TILE_COLS *(size_t)l->k);
-    for (size_t i = 0; i < n_panels; i++) {
-        int first = (int)i * TILE_COLS, n = MIN(TILE_COLS, l->n - first);
-        pe_linear_weight_rows(params, first, n, rows);
-        pack_panel(be->act, (uint32_t *)l->weight + i * panel, rows, n, l->k);
-    }
+    g_autofree float *rows = g_new(float, (size_t)cpu->n_threads *stride);
+    Packing p = {be->act, params, l, rows, stride};
+    pe_threads_run(cpu->n_threads, n_panels, pack_panel, &p);
     return l;
 }
 

@@ -116,7 +116,8 @@ pack_row(const Packing *p, const float *v, int row, int8_t *panel, int at)
     int8_t *to = panel + (size_t)at * (size_t)n;
     float most = 0;
     for (int j = 0; j < length; j++)
-        most = fmaxf(most, fabsf(v[j]));
+        most =
+            fabsf(v[j]) > most ? fabsf(v[j]) : most; // unlike fmaxf(), inline
     float inverse = most < PE_INT8_LEAST ? 0 : 127 / most;
     int32_t sum = 0;
     for (int j = 0; j < length; j++) {

@@ -20,13 +20,15 @@ def has_tracer():
 
 
 def find_leaks(program):
-    """What was alive at the end, or None when the program failed."""
+    """What was alive at the end, or how the program failed."""
     env = dict(os.environ, GST_TRACERS="leaks", GST_DEBUG="GST_TRACER:7",
                GST_DEBUG_NO_COLOR="1")
     run = subprocess.run([program], capture_output=True, text=True, env=env,
                          check=False)
     if run.returncode != 0:
-        return None
+        lines = (run.stdout + run.stderr).splitlines()
+        told = [line for line in lines if "ERROR" in line or "not ok" in line]
+        return [f"exit status {run.returncode}", *(told or lines)[-9:]]
     # The tracer announces the format of its records in the same words.
     return [line for line in run.stderr.split("\n")
             if "object-alive," in line and "format string" not in line]
@@ -41,9 +43,9 @@ def main():
     failed = False
     for number, program in enumerate(programs, 1):
         leaks = find_leaks(program)
-        for line in (leaks or [])[:10]:
+        for line in leaks[:10]:
             print(f"# {line}")
-        ok = leaks == []
+        ok = not leaks
         failed |= not ok
         print(f"{'ok' if ok else 'not ok'} {number} - "
               f"{pathlib.Path(program).name}")

@@ -128,6 +128,34 @@ skips_frames_instead_of_queuing_them(void)
     stop(h);
 }
 
+// The door's turn comes while a frame is at work, and its frame makes place for
+// the next one. It does not wait for another thousand frames.
+static void
+gives_a_region_its_turn_back(void)
+{
+#define GATE "gate=0,0,20,20"
+    GstHarness *h = play_live("mode=latest clip-length=1 regions=" GATE);
+    bool seen = false;
+
+    hold(&ingesting, true);
+    push_frames(h, 0, 1);
+    wait_for(&ingesting, 1);
+    g_object_set(h->element, "regions", GATE ";;door=20,0,20,20;interval=1000",
+                 NULL);
+    push_frames(h, 1, 2);
+    hold(&ingesting, false);
+    pull_frames(h, 3);
+    for (int i = 3; i < 900 && !seen; i++) {
+        push_frames(h, i, 1);
+        GstBuffer *buffer = pull(h);
+        seen = gst_buffer_get_n_pe_metas(buffer) == 2;
+        gst_buffer_unref(buffer);
+        g_usleep(5000);
+    }
+    g_assert_true(seen);
+    stop(h);
+}
+
 static void
 holds_live_frames_until_their_result(void)
 {
@@ -184,6 +212,7 @@ add_tests(void)
     g_test_add_func("/live/latency-message", tells_when_its_latency_changes);
     g_test_add_func("/live/latest", carries_the_latest_result_and_its_age);
     g_test_add_func("/live/skip", skips_frames_instead_of_queuing_them);
+    g_test_add_func("/live/turn", gives_a_region_its_turn_back);
     g_test_add_func("/live/hold", holds_live_frames_until_their_result);
     g_test_add_func("/live/late", sends_late_results_with_later_frames);
     g_test_add_func("/live/auto", follows_the_source_in_auto_mode);

@@ -205,6 +205,7 @@ find_parts(GstPeStream *self, GstBuffer *buffer, const GstPeSettings *settings)
         .min_size = settings->min_roi_size,
         .regions = self->regions,
         .sample = self->n_looked++,
+        .owed = g_atomic_int_and(&self->shared->owed, 0),
     };
     GstPeLeftOut left_out;
 

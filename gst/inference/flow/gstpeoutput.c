@@ -113,6 +113,18 @@ describe(const GstPeClip *clip)
     return found;
 }
 
+// Every frame of the clip was left out for a newer one. A named region's turn
+// is then that of the next frame: those that are seldom looked at would never
+// be seen beside others that always are.
+static void
+give_turn_back(GstPeOutput *self, const GstPeClip *clip)
+{
+    const GstPePart *part = gst_pe_clip_get_part(clip);
+
+    if (part && part->kind == GST_PE_PART_NAMED)
+        g_atomic_int_or(&self->shared->owed, UINT32_C(1) << part->index);
+}
+
 // One clip of a sample; takes its error to the bus.
 static bool
 finish_clip(GstPeOutput *self, GstPeClip *clip, const GstPeSettings *settings,
@@ -136,8 +148,12 @@ finish_clip(GstPeOutput *self, GstPeClip *clip, const GstPeSettings *settings,
             gst_pe_stats_time(&self->shared->stats, GST_PE_STAGE_PUSH, end);
         announce(self, clip, result, settings);
     }
-    if (!error || g_error_matches(error, PE_ERROR, PE_ERROR_CANCELLED))
+    if (!error)
         return true;
+    if (g_error_matches(error, PE_ERROR, PE_ERROR_CANCELLED)) {
+        give_turn_back(self, clip);
+        return true;
+    }
     gst_pe_failure_post(&self->shared->failure, error);
     return false;
 }

@@ -37,11 +37,13 @@ typedef struct {
     char *event_state;  // file of the history of events; may be NULL
     char *object_class; // of objects that are looked at; may be NULL
     int flushed;        // atomic: since the source pad's task looked
-    PeEngine *engine;   // NULL: not started
-    PeClient *client;   // NULL: not started
-    int max_held;       // frames that may wait in the queue
-    int n_ingesting;    // frames that may be held besides
-    bool paced;         // a sink shows frames when their time has come
+    guint owed; // atomic, bit n: of named region n nothing was embedded when
+                // its turn came
+    PeEngine *engine; // NULL: not started
+    PeClient *client; // NULL: not started
+    int max_held;     // frames that may wait in the queue
+    int n_ingesting;  // frames that may be held besides
+    bool paced;       // a sink shows frames when their time has come
     bool pace_known;
     bool whole; // every frame of a source that can wait is to be analysed
 } GstPeShared;

@@ -80,7 +80,8 @@ add_named(GstPeParts *parts, const PeRect *picture, const GstPeSought *sought,
 
     for (guint i = 0; regions && i < regions->n; i++) {
         const GstPeNamedRegion *named = &regions->regions[i];
-        if (sought->sample % (uint64_t)named->interval != 0)
+        bool owed = sought->owed & UINT32_C(1) << i;
+        if (!owed && sought->sample % (uint64_t)named->interval != 0)
             continue;
         if (!gst_pe_regions_place(regions, i, picture, &place)) {
             left_out->n_outside++;

@@ -44,6 +44,7 @@ typedef struct {
     guint min_size;           // of an object's shorter side, pixels
     GstPeRegions *regions;    // borrowed; NULL: none
     uint64_t sample;          // counts since `regions` are in use
+    uint32_t owed;            // bit n: named region n missed its turn
 } GstPeSought;
 
 // What was found and is not in the parts.

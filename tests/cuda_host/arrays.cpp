@@ -9,12 +9,37 @@
 
 const PeDtype activation_types[3] = {PE_DTYPE_F32, PE_DTYPE_F16, PE_DTYPE_BF16};
 PeBackend *reference;
+unsigned n_orders = 4;
+bool has_bf16_products = true;
 
 Array::Array(PeDtype t, size_t count) : type(t), n(count)
 {
     Line line;
     memset(&line, 0xff, sizeof line);
     lines.assign(n * pe_dtype_size(t) / sizeof line + 3, line);
+    lend();
+}
+
+Array::Array(const Array &other)
+    : type(other.type), n(other.n), lines(other.lines)
+{
+    lend();
+}
+
+Array &
+Array::operator=(const Array &other)
+{
+    type = other.type;
+    n = other.n;
+    lines = other.lines;
+    lend();
+    return *this;
+}
+
+void
+Array::lend()
+{
+    lent.reset(new Lent(raw(), n * pe_dtype_size(type)));
 }
 
 unsigned char *
@@ -65,6 +90,7 @@ Plane::Plane(size_t n)
     g_assert_true(pages != MAP_FAILED);
     g_assert_cmpint(mprotect(pages + size, page, PROT_NONE), ==, 0);
     data = pages + size - n;
+    lent.reset(new Lent(pages, size));
 }
 
 Plane::~Plane()
@@ -99,7 +125,8 @@ run_orders(const char *what, const std::function<bool(unsigned)> &launch)
     static const PeEmulatorOrder orders[] = {
         PE_EMULATOR_RANDOM, PE_EMULATOR_WARPS, PE_EMULATOR_WARPS,
         PE_EMULATOR_THREADS};
-    for (unsigned seed = 0; seed < G_N_ELEMENTS(orders); seed++) {
+    g_assert_cmpuint(n_orders, <=, G_N_ELEMENTS(orders));
+    for (unsigned seed = 0; seed < n_orders; seed++) {
         pe_emulator_set_order(orders[seed], seed);
         try {
             if (!launch(seed)) {
@@ -109,6 +136,10 @@ run_orders(const char *what, const std::function<bool(unsigned)> &launch)
             }
         } catch (const PeEmulatorError &e) {
             g_test_message("%s, order %u: %s", what, seed, e.what);
+            g_test_fail();
+            return false;
+        } catch (const std::exception &e) { // of the PTX interpreter
+            g_test_message("%s: %s", what, e.what());
             g_test_fail();
             return false;
         }

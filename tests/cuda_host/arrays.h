@@ -6,6 +6,7 @@
 #pragma once
 
 #include "tests/cuda_host/emulator.h"
+#include "tests/cuda_host/lent.h"
 
 #include <glib.h>
 
@@ -14,7 +15,8 @@ extern "C" {
 #include "core/device/cpu/ops.h"
 }
 
-// Values of an operand in the type of a run. They begin as NaN.
+// Values of an operand in the type of a run, lent to kernels. They begin as
+// NaN.
 struct Array {
     struct alignas(128) Line {
         unsigned char bytes[128];
@@ -25,14 +27,22 @@ struct Array {
     std::vector<Line> lines; // the first and the last are guards
 
     Array(PeDtype t, size_t count);
+    Array(const Array &other);
+    Array &operator=(const Array &other);
     unsigned char *raw();
     float get(size_t i);
     void set(size_t i, float v);
     // Everything outside the n elements is still 0xff.
     bool guarded();
+
+  private:
+    std::unique_ptr<Lent> lent;
+
+    void lend();
 };
 
-// Bytes behind which nobody may read: the next page cannot be touched.
+// Bytes behind which nobody may read: the next page cannot be touched. Lent to
+// kernels.
 class Plane
 {
   public:
@@ -46,12 +56,19 @@ class Plane
   private:
     uint8_t *pages;
     size_t page, size;
+    std::unique_ptr<Lent> lent;
 };
 
 Array random_array(PeDtype type, size_t n, float mean = 0, float deviation = 1);
 
 // The same values in f32, so that the twin sees what the kernel saw.
 Array as_f32(Array &a);
+
+// How many orders of the threads a kernel is run with: all by default.
+extern unsigned n_orders;
+
+// Whether tensor cores multiply bf16: without, attention in bf16 is left out.
+extern bool has_bf16_products;
 
 // Calls `launch(n)` for each order n of the threads. False, and the test has
 // failed, when one of them returns false or ends in a deadlock and the like.

@@ -79,6 +79,8 @@ scale_keys(Array &qkv, int width, int rows, float loudest)
 void
 check_attention(PeDtype type, const AttentionCase &c, float loudest)
 {
+    if (type == PE_DTYPE_BF16 && !has_bf16_products)
+        return;
     int width = c.heads * c.head_dim, rows = c.b * c.n;
     std::vector<int> offsets;
     if (!c.lengths.empty()) {
@@ -88,6 +90,7 @@ check_attention(PeDtype type, const AttentionCase &c, float loudest)
         rows = offsets.back();
     }
     const int *at = offsets.empty() ? nullptr : offsets.data();
+    Lent lent(at, offsets.size() * sizeof(int));
     Array qkv = random_array(type, (size_t)rows * 3 * width);
     scale_queries(qkv, width, c.head_dim);
     if (loudest != 1)

@@ -60,19 +60,26 @@ noise(int, int, int)
 struct Axes {
     PeResizeAxis *x, *y;
     PeCudaAxis cuda_x, cuda_y;
+    std::vector<std::unique_ptr<Lent>> lent;
 
-    static PeCudaAxis
+    PeCudaAxis
     view(const PeResizeAxis *a)
     {
+        const size_t n = (size_t)a->out_size;
+        lent.emplace_back(new Lent(a->first, n * sizeof *a->first));
+        lent.emplace_back(new Lent(a->count, n * sizeof *a->count));
+        lent.emplace_back(
+            new Lent(a->weights, n * a->taps * sizeof *a->weights));
         return {a->in_size, a->out_size, a->taps,
                 a->first,   a->count,    a->weights};
     }
 
     Axes(const PeFrame &f, int out_w, int out_h)
         : x(pe_resize_axis_new(pe_frame_get_crop(&f).width, out_w)),
-          y(pe_resize_axis_new(pe_frame_get_crop(&f).height, out_h)),
-          cuda_x(view(x)), cuda_y(view(y))
+          y(pe_resize_axis_new(pe_frame_get_crop(&f).height, out_h))
     {
+        cuda_x = view(x);
+        cuda_y = view(y);
     }
 
     ~Axes()
@@ -308,6 +315,19 @@ is_nearly_as_exact_when_fast()
     }
 }
 
+// These are converted before they are squashed, in both modes.
+void
+is_nearly_as_exact_with_any_format_when_fast()
+{
+    for (int format = PE_FORMAT_P010 + 1; format < PE_N_FORMATS; format++) {
+        Picture p((PeFormat)format, 75, 41, 2, 6, noise);
+        p.frame.matrix = (PeMatrix)(format % 3);
+        p.frame.site = (PeSite)(format % 4);
+        p.frame.full_range = format % 2;
+        check_frame(name_of(format), p.frame, 53, 17, false, 1, 0.5);
+    }
+}
+
 void
 is_nearly_as_exact_with_crops_when_fast()
 {
@@ -384,5 +404,7 @@ add_pixel_tests()
     g_test_add_func("/cuda_host/preprocess/pq", maps_pq_as_the_cpu);
     g_test_add_func("/cuda_host/preprocess/extremes", squashes_beyond_measure);
     g_test_add_func("/cuda_host/preprocess/fast", is_nearly_as_exact_when_fast);
+    g_test_add_func("/cuda_host/preprocess/fast_formats",
+                    is_nearly_as_exact_with_any_format_when_fast);
     g_test_add_func("/cuda_host/tokens/patchify", cuts_pictures_into_patches);
 }

@@ -54,6 +54,7 @@ gathers_and_converts()
 {
     int d = 40;
     int rows[] = {6, 0, 3, 3};
+    Lent lent(rows, sizeof rows);
     Array x = random_array(PE_DTYPE_F32, 7 * d);
     Array y(PE_DTYPE_F32, 4 * d), z = y;
     pe_gather_c(reference, (float *)z.raw(), (float *)x.raw(), rows, 4, d);

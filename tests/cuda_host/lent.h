@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// lent.h - which memory of a test program a kernel may touch. Only the PTX
+// interpreter asks.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// Bytes that kernels may touch while this exists.
+class Lent
+{
+  public:
+    Lent(const void *p, size_t n);
+    ~Lent();
+    Lent(const Lent &) = delete;
+    Lent &operator=(const Lent &) = delete;
+
+  private:
+    const void *begin;
+    size_t size;
+};
+
+// Whether n bytes lie in one of them.
+bool is_lent(uint64_t address, size_t n);

@@ -14,7 +14,7 @@
 // What the choice depends on. All ints, so that a key can be hashed as bytes.
 typedef struct {
     int in, out;  // PeDtype
-    int gelu;     // fused
+    int gelu;     // PeGelu
     int residual; // added to what is there
     int bias;
     int m, n, k;
@@ -23,20 +23,22 @@ typedef struct {
 
 typedef struct {
     uint64_t words[8];
+    uint64_t ns; // that the product took, with what follows it
 } PeAlgo;
 
 typedef struct PeAlgos PeAlgos;
-
-// Sizes of m that share an algorithm: rounded up to three significant bits.
-int pe_algos_bucket(int m);
 
 // With what the file has; damaged lines are left out. `path` may be NULL or
 // missing.
 PeAlgos *pe_algos_new(const char *path);
 void pe_algos_free(PeAlgos *algos);
 int pe_algos_count(const PeAlgos *algos);
-// NULL: not known.
-const PeAlgo *pe_algos_get(const PeAlgos *algos, const PeAlgoKey *key);
+// False: not known. *checked: it is this process that has set or checked it.
+bool pe_algos_get(const PeAlgos *algos, const PeAlgoKey *key, PeAlgo *algo,
+                  bool *checked);
 void pe_algos_set(PeAlgos *algos, const PeAlgoKey *key, const PeAlgo *algo);
-// Write the file if there is something new; it appears whole or not at all.
+// It still takes as long as it did.
+void pe_algos_set_checked(PeAlgos *algos, const PeAlgoKey *key);
+// Write the file if there is something new; it appears whole or not at all, and
+// keeps what other processes have added to it.
 bool pe_algos_save(PeAlgos *algos, GError **error);

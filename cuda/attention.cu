@@ -11,6 +11,7 @@
 
 #define MASKED -1e30f // a score that no softmax notices
 #define SLACK 8       // see raise_maxima()
+#define FEW 16        // keys of a last tile that is not computed whole
 
 // ---- Tensor cores -----------------------------------------------------------
 
@@ -95,15 +96,15 @@ multiply_keys(float (&s)[M][BN / 8][4], const uint32_t (&q)[M][D / 16][4],
 }
 
 // o [M * 16, D] += p v of one warp: p in fragments, v in shared memory, from
-// the thread's row of the first matrices on.
-template <typename T, int D, int BN, int M>
+// the thread's row of the first matrices on. Only the first KEYS of BN keys.
+template <typename T, int D, int KEYS, int BN, int M>
 PE_DEVICE void
 multiply_values(float (&o)[M][D / 8][4], const uint32_t (&p)[M][BN / 16][4],
                 PeSharedAddress values)
 {
     const int LD = D + 8;
 #pragma unroll
-    for (int n = 0; n < BN / 16; n++) {
+    for (int n = 0; n < KEYS / 16; n++) {
 #pragma unroll
         for (int d = 0; d < D / 16; d++) {
             uint32_t b[4];
@@ -208,15 +209,41 @@ exponentiate(float (&s)[BN / 8][4], Row (&row)[2])
 
 // Probabilities as the left operand of the next product: the accumulators of
 // two 16x8 tiles lie just as the fragments of one 16x16 tile.
-template <typename T, int BN>
+template <typename T, int KEYS, int BN>
 PE_DEVICE void
-pack_tile(uint32_t (&p)[BN / 16][4], const float (&s)[BN / 8][4])
+pack_tile(uint32_t (&p)[BN / 16][4], const float (&s)[KEYS / 8][4])
 {
-    for (int i = 0; i < BN / 16; i++) {
+    for (int i = 0; i < KEYS / 16; i++) {
         p[i][0] = pe_pack<T>(s[2 * i][0], s[2 * i][1]);
         p[i][1] = pe_pack<T>(s[2 * i][2], s[2 * i][3]);
         p[i][2] = pe_pack<T>(s[2 * i + 1][0], s[2 * i + 1][1]);
         p[i][3] = pe_pack<T>(s[2 * i + 1][2], s[2 * i + 1][3]);
+    }
+}
+
+// p = exp2(scores) of a warp's queries and the first KEYS keys of a tile, after
+// the rows' maxima have followed the scores.
+//
+//   keys  in shared memory, from the thread's row of the first matrices on
+//   key0  the first of them
+//   cut   some of them are not for all queries: see mask_keys()
+template <typename T, int D, int KEYS, int BN, int M>
+PE_DEVICE void
+weigh_keys(uint32_t (&p)[M][BN / 16][4], float (&o)[M][D / 8][4],
+           Row (&rows)[M][2], const uint32_t (&q)[M][D / 16][4],
+           PeSharedAddress keys, int key0, int len, int q0, bool causal,
+           bool cut)
+{
+    float s[M][KEYS / 8][4];
+    multiply_keys<T, D, KEYS, M>(s, q, keys);
+#pragma unroll
+    for (int m = 0; m < M && cut; m++)
+        mask_keys<KEYS>(s[m], key0, len, q0 + m * 16, causal);
+    raise_maxima<D, KEYS, M>(rows, o, s);
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+        exponentiate<KEYS>(s[m], rows[m]);
+        pack_tile<T, KEYS, BN>(p[m], s[m]);
     }
 }
 
@@ -258,7 +285,9 @@ store_rows(T *out, int width, int left, const float (&o)[M][D / 8][4],
 //           gives a multiprocessor 128 bytes a clock, is used twice
 //   shared  two tiles each of k and v, [BN, D + 8]: the next is on its way
 //           while the tensor cores work on one
-//   flops   4 * n^2 * D per head
+//   flops   4 * n^2 * D per head, and what the last tile has too many of: the
+//           towers' sequences are one token longer than a multiple of 16, so
+//           of a last tile with few keys only FEW are computed
 //   needs   16-byte aligned rows (D % 8 == 0)
 //
 // Source: Dao 2023, FlashAttention-2, algorithm 1.
@@ -324,7 +353,8 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
     pe_cp_async_commit();
     for (int t = 0; t < tiles; t++) {
         const int now = (t & 1) * TILE, next = TILE - now;
-        float s[M][BN / 8][4];
+        // The same for the whole block.
+        const bool few = len - t * BN <= FEW;
         uint32_t p[M][BN / 16][4];
 
         from += BN * stride;
@@ -336,18 +366,15 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
         if (t + 1 < tiles)
             load_tile<T, D, BN, THREADS>(copied + next, k, from, stride, left);
         pe_cp_async_commit();
-        multiply_keys<T, D, BN, M>(s, q_fragment, keys + now + beside);
-
         const bool cut = (t + 1) * BN > len || (causal && (t + 1) * BN > q0);
-#pragma unroll
-        for (int m = 0; m < M && cut; m++)
-            mask_keys<BN>(s[m], t * BN, len, q0 + m * 16, causal);
-        raise_maxima<D, BN, M>(rows, o, s);
-#pragma unroll
-        for (int m = 0; m < M; m++) {
-            exponentiate<BN>(s[m], rows[m]);
-            pack_tile<T, BN>(p[m], s[m]);
-        }
+        if (few)
+            weigh_keys<T, D, FEW, BN, M>(p, o, rows, q_fragment,
+                                         keys + now + beside, t * BN, len, q0,
+                                         causal, cut);
+        else
+            weigh_keys<T, D, BN, BN, M>(p, o, rows, q_fragment,
+                                        keys + now + beside, t * BN, len, q0,
+                                        causal, cut);
 
         pe_cp_async_wait<1>();
         __syncthreads();
@@ -355,7 +382,10 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
             load_tile<T, D, BN, THREADS>(copied + 2 * TILE + next, v, from,
                                          stride, left);
         pe_cp_async_commit();
-        multiply_values<T, D, BN, M>(o, p, values + now + below);
+        if (few)
+            multiply_values<T, D, FEW, BN, M>(o, p, values + now + below);
+        else
+            multiply_values<T, D, BN, BN, M>(o, p, values + now + below);
     }
 
     const int row = q0 + lane / 4;
@@ -364,14 +394,12 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
                         width, len - row, o, rows);
 }
 
-template <typename T, int D, int M>
+template <typename T, int D, int BN, int M>
 static void
 launch_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
              int heads, bool causal)
 {
-    // Keys a tile: as many as leave registers, and the 100 KiB of small cards,
-    // for two blocks a multiprocessor.
-    const int BN = D == 64 ? 64 : 32, WARPS = 4, BM = 16 * M * WARPS;
+    const int WARPS = 4, BM = 16 * M * WARPS;
     dim3 grid((n + BM - 1) / BM, heads, b), block(32 * WARPS);
     size_t shared = 4 * BN * (D + 8) * sizeof(T);
     PE_LAUNCH((flash_kernel<T, D, BN, M, WARPS>), grid, block, shared, stream,
@@ -380,16 +408,23 @@ launch_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
 
 // 128 queries a block where each multiprocessor still gets two blocks, and a
 // sequence has more than 64; else 64 queries, and twice as many blocks.
+//
+// Keys a tile: as many as leave registers, and shared memory, for two blocks a
+// multiprocessor. Turing has 64 KiB of it and copies while nobody computes, so
+// there the tiles are small for the sake of three blocks.
 template <typename T, int D>
 static void
 choose_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
-             int heads, bool causal, int n_sms)
+             int heads, bool causal, int sm, int n_sms)
 {
+    const int BN = D == 64 ? 64 : 32;
     const long blocks = (long)((n + 127) / 128) * heads * b;
-    if (n > 64 && blocks >= 2 * (long)n_sms)
-        launch_flash<T, D, 2>(stream, y, qkv, offsets, b, n, heads, causal);
+    if (sm < 80)
+        launch_flash<T, D, 32, 1>(stream, y, qkv, offsets, b, n, heads, causal);
+    else if (n > 64 && blocks >= 2 * (long)n_sms)
+        launch_flash<T, D, BN, 2>(stream, y, qkv, offsets, b, n, heads, causal);
     else
-        launch_flash<T, D, 1>(stream, y, qkv, offsets, b, n, heads, causal);
+        launch_flash<T, D, BN, 1>(stream, y, qkv, offsets, b, n, heads, causal);
 }
 
 // ---- Everything else --------------------------------------------------------
@@ -458,13 +493,13 @@ launch_attention(void *stream, T *y, const T *qkv, const int *offsets, int b,
 template <typename T>
 static void
 launch_16(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
-          int heads, int head_dim, bool causal, int n_sms)
+          int heads, int head_dim, bool causal, int sm, int n_sms)
 {
     if (head_dim == 64)
-        choose_flash<T, 64>(stream, y, qkv, offsets, b, n, heads, causal,
+        choose_flash<T, 64>(stream, y, qkv, offsets, b, n, heads, causal, sm,
                             n_sms);
     else if (head_dim == 96)
-        choose_flash<T, 96>(stream, y, qkv, offsets, b, n, heads, causal,
+        choose_flash<T, 96>(stream, y, qkv, offsets, b, n, heads, causal, sm,
                             n_sms);
     else
         launch_attention(stream, y, qkv, offsets, b, n, heads, head_dim,
@@ -474,14 +509,14 @@ launch_16(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
 extern "C" void
 pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
                   const int *offsets, int b, int n, int heads, int head_dim,
-                  bool causal, int n_sms)
+                  bool causal, int sm, int n_sms)
 {
     if (act == PE_DTYPE_BF16)
         launch_16(stream, (PeBf16 *)y, (const PeBf16 *)qkv, offsets, b, n,
-                  heads, head_dim, causal, n_sms);
+                  heads, head_dim, causal, sm, n_sms);
     else if (act == PE_DTYPE_F16)
         launch_16(stream, (PeHalf *)y, (const PeHalf *)qkv, offsets, b, n,
-                  heads, head_dim, causal, n_sms);
+                  heads, head_dim, causal, sm, n_sms);
     else
         launch_attention(stream, (float *)y, (const float *)qkv, offsets, b, n,
                          heads, head_dim, causal);

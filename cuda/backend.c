@@ -12,7 +12,6 @@
 
 #include <gmodule.h>
 
-#include "cuda/bucket.h"
 #include "cuda/kernels.h"
 
 #define MIN_SM 75
@@ -60,7 +59,7 @@ set_no_device(GError **error)
 static bool
 resolve_precision(PeCuda *cuda, PePrecision precision, GError **error)
 {
-    bool has_bf16 = cuda->sm >= MIN_SM_BF16;
+    bool has_bf16 = cuda->rates.sm >= MIN_SM_BF16;
     if (precision == PE_PRECISION_AUTO)
         precision = has_bf16 ? PE_PRECISION_BF16 : PE_PRECISION_FP16;
     cuda->be.precision = precision;
@@ -87,7 +86,33 @@ resolve_precision(PeCuda *cuda, PePrecision precision, GError **error)
     return false;
 }
 
-// Sets `sm` and what else is asked of the device later.
+static double
+get_attribute(const PeCuda *cuda, enum cudaDeviceAttr attribute)
+{
+    int value = 0;
+    if (cudaDeviceGetAttribute(&value, attribute, cuda->device) != cudaSuccess)
+        cudaGetLastError();
+    return value;
+}
+
+// What is not known is as on a card of the data centre: then only the number of
+// multiprocessors counts.
+static void
+read_rates(PeCuda *cuda, const struct cudaDeviceProp *p)
+{
+    // kHz, of both edges, and bits
+    double memory = get_attribute(cuda, cudaDevAttrMemoryClockRate) * 2e3 *
+                    get_attribute(cuda, cudaDevAttrGlobalMemoryBusWidth) / 8;
+    double clock = get_attribute(cuda, cudaDevAttrClockRate) * 1e3;
+    cuda->rates = (PeCudaRates){
+        .sm = 10 * p->major + p->minor,
+        .n_sms = p->multiProcessorCount,
+        .clock = clock > 0 ? clock : 1.8e9,
+        .bandwidth = memory > 0 ? memory : 1e13,
+        .l2_size = (size_t)p->l2CacheSize,
+    };
+}
+
 static bool
 read_properties(PeCuda *cuda, GError **error)
 {
@@ -99,16 +124,32 @@ read_properties(PeCuda *cuda, GError **error)
                     cuda->device, cudaGetErrorString(status));
         return false;
     }
-    cuda->sm = 10 * p.major + p.minor;
-    cuda->n_sms = p.multiProcessorCount;
-    cuda->l2_size = (size_t)p.l2CacheSize;
-    cuda->description = g_strdup_printf("%s, sm_%d", p.name, cuda->sm);
-    if (cuda->sm >= MIN_SM)
+    read_rates(cuda, &p);
+    cuda->description = g_strdup_printf("%s, sm_%d", p.name, cuda->rates.sm);
+    if (cuda->rates.sm >= MIN_SM)
         return true;
     g_set_error(error, PE_ERROR, PE_ERROR_DEVICE,
                 "cuda:%d: %s has compute capability %d.%d, 7.5 (Turing) or "
                 "later is needed",
                 cuda->device, p.name, p.major, p.minor);
+    return false;
+}
+
+// Has this build code for the device? It has that of the capabilities it was
+// configured for, and PTX, from which the driver makes that of later ones.
+static bool
+check_code(PeCuda *cuda, GError **error)
+{
+    pe_cuda_use(cuda);
+    cudaError_t status = (cudaError_t)pe_cuda_probe_code();
+    cudaGetLastError();
+    if (status == cudaSuccess)
+        return true;
+    g_set_error(error, PE_ERROR, PE_ERROR_DEVICE,
+                "cuda:%d: this build has no code for %s (%s); configure it "
+                "with -Dgpu-arch=%d",
+                cuda->device, cuda->description, cudaGetErrorString(status),
+                cuda->rates.sm);
     return false;
 }
 
@@ -125,6 +166,20 @@ algos_path(const PeCuda *cuda)
         g_string_append_printf(name, "%02x", (guint8)p.uuid.bytes[i]);
     g_string_append_printf(name, "-%zu.txt", cuda->lt->GetVersion());
     return g_build_filename(g_get_user_cache_dir(), "gst-pe", name->str, NULL);
+}
+
+// The library rounds to 16 bits after its GELU, ours reads what was rounded
+// before: with the 8 bits of bf16 the library's is the nearer one to the exact
+// form, although it computes another.
+static PeGelu
+choose_gelu(const PeCuda *cuda)
+{
+    const char *asked = g_getenv("PE_CUDA_GELU");
+    if (g_strcmp0(asked, "tanh") == 0)
+        return PE_GELU_LIBRARY;
+    if (g_strcmp0(asked, "erf") == 0 || cuda->be.act != PE_DTYPE_BF16)
+        return PE_GELU_EXACT;
+    return PE_GELU_FASTER;
 }
 
 // Everything that belongs to the device. False leaves the rest to cuda_close().
@@ -144,7 +199,7 @@ set_up(PeCuda *cuda)
         return false;
     }
     cuda->workspace_size =
-        cuda->sm >= SM_HOPPER ? WORKSPACE_SIZE_HOPPER : WORKSPACE_SIZE;
+        cuda->rates.sm >= SM_HOPPER ? WORKSPACE_SIZE_HOPPER : WORKSPACE_SIZE;
     cuda->workspace = pe_cuda_alloc(&cuda->be, cuda->workspace_size);
     cuda->context = pe_cuda_get_context(cuda->device);
     cuda->ingest = pe_cuda_ingest_new(cuda);
@@ -152,7 +207,7 @@ set_up(PeCuda *cuda)
     g_autofree char *path = algos_path(cuda);
     cuda->algos = pe_algos_new(path);
     cuda->autotune = g_strcmp0(g_getenv("PE_CUDA_AUTOTUNE"), "0") != 0;
-    cuda->tanh_gelu = g_strcmp0(g_getenv("PE_CUDA_GELU"), "tanh") == 0;
+    cuda->gelu = choose_gelu(cuda);
     return cuda->workspace && cuda->ingest && !cuda->error;
 }
 
@@ -229,7 +284,7 @@ cuda_attention(PeBackend *be, void *y, const void *qkv, const int *offsets,
 {
     PeCuda *cuda = (PeCuda *)be;
     pe_cuda_attention(cuda->stream, be->act, y, qkv, offsets, b, n, heads,
-                      head_dim, causal, cuda->n_sms);
+                      head_dim, causal, cuda->rates.sm, cuda->rates.n_sms);
 }
 
 static void
@@ -254,9 +309,10 @@ cuda_convert(PeBackend *be, void *y, const float *x, size_t n)
 }
 
 static int
-cuda_batch_bucket(PeBackend *be, int n, int tokens, int width, int mlp_width)
+cuda_batch_bucket(PeBackend *be, int n, int max, int tokens, int width,
+                  int mlp_width)
 {
-    return pe_cuda_batch_bucket(((PeCuda *)be)->n_sms, n, tokens, width,
+    return pe_cuda_batch_bucket(&((PeCuda *)be)->rates, n, max, tokens, width,
                                 mlp_width);
 }
 
@@ -306,7 +362,7 @@ cuda_open(const PeBackendParams *params, GError **error)
     cuda->be.ops = &ops;
     cuda->device = params->device;
     cuda->lt = lt;
-    if (!read_properties(cuda, error) ||
+    if (!read_properties(cuda, error) || !check_code(cuda, error) ||
         !resolve_precision(cuda, params->precision, error)) {
         g_free(cuda->description);
         g_free(cuda);

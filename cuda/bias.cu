@@ -22,6 +22,12 @@ __launch_bounds__(THREADS) bias_kernel(T *y, const T *bias, int n)
         pe_store(row + i, pe_to_float(row[i]) + pe_to_float(bias[i]));
 }
 
+extern "C" int
+pe_cuda_probe_code(void)
+{
+    return PE_PROBE(bias_kernel<float>);
+}
+
 extern "C" void
 pe_cuda_bias(void *stream, PeDtype type, void *y, const void *bias, int rows,
              int n)

@@ -76,6 +76,13 @@ pe_cuda_use(PeCuda *cuda)
     pe_cuda_check(cuda, cudaSetDevice(cuda->device), "choosing the device");
 }
 
+cudaError_t
+pe_cuda_event_new(cudaEvent_t *event)
+{
+    return cudaEventCreateWithFlags(event, cudaEventDisableTiming |
+                                               cudaEventBlockingSync);
+}
+
 // ---- Devices ----------------------------------------------------------------
 
 int

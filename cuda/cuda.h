@@ -10,6 +10,7 @@
 
 #include "core/device/backend.h"
 #include "cuda/algos.h"
+#include "cuda/bucket.h"
 #include "cuda/cublaslt.h"
 #include "cuda/driver.h"
 
@@ -21,13 +22,19 @@ typedef struct {
 
 #define PE_STAGE_SIZE ((size_t)16 << 20)
 
+// Who computes a GELU behind a product, and which.
+typedef enum {
+    PE_GELU_NONE,
+    PE_GELU_EXACT,   // a pass of ours, the erf form
+    PE_GELU_LIBRARY, // its epilogue, the tanh form, off by up to 4.7e-4
+    PE_GELU_FASTER,  // one of the two, by what was timed; EXACT if nothing was
+} PeGelu;
+
 typedef struct {
     PeBackend be;
     int device;
     void *context; // the device's primary one; NULL: the driver is not known
-    int sm;        // compute capability, 75 for 7.5
-    int n_sms;
-    size_t l2_size;
+    PeCudaRates rates;
     char *description;
     const char *error;   // the first failure, interned
     cudaStream_t stream; // everything but preprocessing
@@ -42,7 +49,7 @@ typedef struct {
     PeAlgos *algos;
     bool autotune;
 
-    bool tanh_gelu; // linear.c
+    PeGelu gelu; // of linear.c
     struct PeGraphs *graphs;
     struct PeIngest *ingest;
 } PeCuda;
@@ -61,6 +68,9 @@ bool pe_cuda_expect(PeCuda *cuda, cudaError_t status, const char *what,
                     GError **error);
 // Make the device current on this thread.
 void pe_cuda_use(PeCuda *cuda);
+// For threads that sleep while they wait: streaming threads are many, and a
+// kernel of theirs can be a whole matrix product late.
+cudaError_t pe_cuda_event_new(cudaEvent_t *event);
 // See PeBackendOps.
 int pe_cuda_count(void);
 void *pe_cuda_get_context(int device);
@@ -88,6 +98,8 @@ double pe_cuda_gemm_seconds(PeBackend *be, int m, int n, int k);
 struct PeGraphs *pe_cuda_graphs_new(void);
 void pe_cuda_graphs_free(struct PeGraphs *graphs);
 bool pe_cuda_graphs_recording(const struct PeGraphs *graphs);
+// Is this the first call of a key, in which algorithms may be timed?
+bool pe_cuda_graphs_tuning(const struct PeGraphs *graphs);
 // Mark the current recording as incomplete, so that it is not used.
 void pe_cuda_graphs_spoil(struct PeGraphs *graphs);
 bool pe_cuda_graph_begin(PeBackend *be, uint64_t key);

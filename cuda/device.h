@@ -38,6 +38,13 @@
             __VA_ARGS__); \
     } while (0)
 
+// The runtime's status for a kernel: not 0 when the device cannot run it.
+#define PE_PROBE(kernel) \
+    ((int)[] { \
+        cudaFuncAttributes attributes; \
+        return cudaFuncGetAttributes(&attributes, kernel); \
+    }())
+
 typedef uint32_t PeSharedAddress;
 
 PE_DEVICE PeSharedAddress

@@ -3,8 +3,8 @@
 // graph.c - recordings of operations that are always the same: starting a
 // hundred kernels one by one takes longer than a small batch computes.
 //
-// The first call of a key runs as it is, which lets matrix products choose
-// their algorithms and kernels be loaded; the second is recorded.
+// The first call of a key runs as it is: matrix products choose their
+// algorithms, and kernels are loaded. The second is recorded.
 
 #include "cuda/cuda.h"
 
@@ -17,7 +17,8 @@
 #define MAX_FAILURES 3
 
 typedef struct {
-    bool seen;      // has run once
+    bool tuned;     // has run once
+    bool once_more; // they run as they are before the next recording
     int n_failures; // to record it
     cudaGraphExec_t exec;
 } Graph;
@@ -25,6 +26,7 @@ typedef struct {
 struct PeGraphs {
     GHashTable *table; // key -> Graph
     Graph *recording;
+    bool tuning; // operations of a key's first call are being queued
     bool spoiled;
     bool warned;
 };
@@ -62,6 +64,12 @@ pe_cuda_graphs_recording(const struct PeGraphs *graphs)
     return graphs->recording != NULL;
 }
 
+bool
+pe_cuda_graphs_tuning(const struct PeGraphs *graphs)
+{
+    return graphs->tuning;
+}
+
 void
 pe_cuda_graphs_spoil(struct PeGraphs *graphs)
 {
@@ -81,6 +89,23 @@ get_graph(struct PeGraphs *graphs, uint64_t key)
     return g;
 }
 
+// Recording has failed; it will be tried again, but not for ever.
+static void
+note_failure(PeCuda *cuda, Graph *g, const char *what, cudaError_t status)
+{
+    struct PeGraphs *graphs = cuda->graphs;
+    const char *why = cudaGetErrorString(status);
+    cudaGetLastError();
+    pe_log(PE_LOG_DEBUG, "%s: %s failed: %s (attempt %d of %d)",
+           cuda->description, what, why, g->n_failures + 1, MAX_FAILURES);
+    if (++g->n_failures < MAX_FAILURES || graphs->warned)
+        return;
+    pe_log(PE_LOG_WARNING,
+           "%s: operations are started one by one, recording them failed: %s",
+           cuda->description, why);
+    graphs->warned = true;
+}
+
 bool
 pe_cuda_graph_begin(PeBackend *be, uint64_t key)
 {
@@ -93,18 +118,22 @@ pe_cuda_graph_begin(PeBackend *be, uint64_t key)
                       "starting a graph");
         return true;
     }
-    if (!g->seen) {
-        g->seen = true;
+    if (!g->tuned) {
+        g->tuned = cuda->graphs->tuning = true;
+        return false;
+    }
+    if (g->once_more) {
+        g->once_more = false;
         return false;
     }
     // Other threads go on allocating and preprocessing meanwhile.
-    if (cudaStreamBeginCapture(
-            cuda->stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess) {
+    cudaError_t status =
+        cudaStreamBeginCapture(cuda->stream, cudaStreamCaptureModeThreadLocal);
+    if (status == cudaSuccess) {
         cuda->graphs->recording = g;
         cuda->graphs->spoiled = false;
     } else {
-        cudaGetLastError();
-        g->n_failures = MAX_FAILURES;
+        note_failure(cuda, g, "beginning a recording", status);
     }
     return false;
 }
@@ -135,22 +164,16 @@ pe_cuda_graph_end(PeBackend *be)
     struct PeGraphs *graphs = cuda->graphs;
     Graph *g = graphs->recording;
     graphs->recording = NULL;
+    graphs->tuning = false;
     if (!g)
         return true;
     cudaError_t status = finish_recording(cuda, g);
     if (status == cudaSuccess)
         return true;
-    cudaGetLastError();
     if (g->exec)
         cudaGraphExecDestroy(g->exec);
     g->exec = NULL;
-    g->seen = false; // as it is once more, then another try
-    if (++g->n_failures == MAX_FAILURES && !graphs->warned) {
-        pe_log(PE_LOG_WARNING,
-               "%s: operations are started one by one, recording them failed: "
-               "%s",
-               cuda->description, cudaGetErrorString(status));
-        graphs->warned = true;
-    }
+    g->once_more = true;
+    note_failure(cuda, g, "recording", status);
     return false;
 }

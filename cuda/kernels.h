@@ -52,11 +52,11 @@ void pe_cuda_gelu(void *stream, PeDtype act, void *y, size_t n);
 
 // attention.cu
 //
-// softmax to the base 2; how much one block does follows from the number of
-// multiprocessors
+// softmax to the base 2; how much one block does follows from the compute
+// capability and the number of multiprocessors
 void pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
                        const int *offsets, int b, int n, int heads,
-                       int head_dim, bool causal, int n_sms);
+                       int head_dim, bool causal, int sm, int n_sms);
 
 // pool.cu
 //
@@ -86,6 +86,9 @@ void pe_cuda_preprocess(void *stream, const PeFrame *frame, const PeCudaAxis *x,
 
 // bias.cu
 //
+// 0 when the device can run what was compiled, else a cudaError_t. All kernels
+// are compiled for the same devices, so one is asked for.
+int pe_cuda_probe_code(void);
 // y [rows, n] += bias [n], both of `type`
 void pe_cuda_bias(void *stream, PeDtype type, void *y, const void *bias,
                   int rows, int n);

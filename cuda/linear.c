@@ -142,13 +142,10 @@ pe_cuda_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
         .bias = f32 ? l->bias_f32 : l->bias_act,
         .y = y,
         .residual = epilogue == PE_EPILOGUE_RESIDUAL,
-        // The library's own is an approximation, good to 4.7e-4.
-        .gelu = epilogue == PE_EPILOGUE_GELU && cuda->tanh_gelu,
+        .gelu = epilogue == PE_EPILOGUE_GELU ? cuda->gelu : PE_GELU_NONE,
     };
     pe_cuda_matmul(cuda, &p);
-    if (epilogue == PE_EPILOGUE_GELU && !p.gelu)
-        pe_cuda_gelu(cuda->stream, be->act, y, (size_t)rows * (size_t)l->n);
-    else if (epilogue == PE_EPILOGUE_ROPE)
+    if (epilogue == PE_EPILOGUE_ROPE)
         pe_cuda_rope(cuda->stream, be->act, y, rope->cos_sin, rows, l->n / 3,
                      rope->n_tokens, rope->head_dim);
 }

@@ -15,11 +15,11 @@ typedef struct {
     const void *bias; // [n], NULL: none
     void *y;
     bool residual; // y += instead, f32
-    bool gelu;     // of the result, in the tanh form if the library has it
+    PeGelu gelu;   // of the result
 } PeMatmul;
 
-// Queued. The first product of a shape is tried with several algorithms, which
-// takes some milliseconds; never while a graph is being recorded.
+// Queued. In the first call of a recording, a product of a new shape is tried
+// with several algorithms, which takes some milliseconds.
 void pe_cuda_matmul(PeCuda *cuda, const PeMatmul *p);
 
 // Seconds of the fastest algorithm, 0 when there is none.

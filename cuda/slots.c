@@ -188,8 +188,14 @@ pe_cuda_ingest_new(PeCuda *cuda)
     struct PeIngest *in = g_new0(struct PeIngest, 1);
     in->cuda = cuda;
     in->exact = g_strcmp0(g_getenv("PE_CUDA_PREPROCESS"), "fast") != 0;
+    // Its kernels are short, and streaming threads wait for them: they go
+    // before what is left of the model's.
+    int least = 0, greatest = 0;
+    pe_cuda_check(cuda, cudaDeviceGetStreamPriorityRange(&least, &greatest),
+                  "asking for priorities");
     pe_cuda_check(cuda,
-                  cudaStreamCreateWithFlags(&in->stream, cudaStreamNonBlocking),
+                  cudaStreamCreateWithPriority(&in->stream,
+                                               cudaStreamNonBlocking, greatest),
                   "making a stream");
     in->uploads = pe_cuda_uploads_new(cuda);
     in->tables = pe_cuda_tables_new(cuda, in->stream);
@@ -220,8 +226,7 @@ pe_cuda_slot_new(PeBackend *be, int width, int height)
     pe_cuda_use(cuda);
     if (cudaMalloc((void **)&slot->rgb, 3 * (size_t)width * (size_t)height) ==
             cudaSuccess &&
-        cudaEventCreateWithFlags(&slot->ready, cudaEventDisableTiming) ==
-            cudaSuccess)
+        pe_cuda_event_new(&slot->ready) == cudaSuccess)
         return slot;
     cudaGetLastError();
     pe_cuda_slot_free(be, slot);

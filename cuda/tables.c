@@ -45,7 +45,7 @@ make_room(Table *t, size_t size)
 {
     cudaError_t status = cudaSuccess;
     if (!t->ready)
-        status = cudaEventCreateWithFlags(&t->ready, cudaEventDisableTiming);
+        status = pe_cuda_event_new(&t->ready);
     if (status == cudaSuccess)
         status = cudaEventSynchronize(t->ready);
     if (status != cudaSuccess || t->size >= size)

@@ -67,7 +67,7 @@ prepare(PeCuda *cuda, PeCudaUpload *u, size_t size, bool from_host,
     size_t host_size = from_host ? size : 0;
     cudaError_t status = cudaSuccess;
     if (!u->done)
-        status = cudaEventCreateWithFlags(&u->done, cudaEventDisableTiming);
+        status = pe_cuda_event_new(&u->done);
     if (status == cudaSuccess)
         status = cudaEventSynchronize(u->done);
     if (status == cudaSuccess && host_size > u->host_size) {

@@ -208,10 +208,11 @@ struct PeBackendOps {
     // thread.
     void *(*get_context)(int device);
 
-    // How many of n waiting images to run at once: n when they are few, and
-    // what keeps all of the device busy when they are many. `tokens`, `width`
-    // and `mlp_width` are of the image tower.
-    int (*batch_bucket)(PeBackend *be, int n, int tokens, int width,
+    // How many of n waiting images to run at once, at most `max`: one of a few
+    // sizes that keep the device busy. It may be more than n, then the batch is
+    // to be filled up with any pictures. `tokens`, `width` and `mlp_width` are
+    // of the image tower.
+    int (*batch_bucket)(PeBackend *be, int n, int max, int tokens, int width,
                         int mlp_width);
 };
 

@@ -13,7 +13,9 @@ typedef struct {
     PeModel *model;
     PeBackend *be;
     PeVision *vision;
-    PeText *text; // while there are texts
+    PeSlot **slots; // [batch_size], of a batch that is filled up
+    float *out;     // [batch_size, dim], its vectors
+    PeText *text;   // while there are texts
     bool text_ready;
     int text_batch; // 0: no tower has been asked for
 } TowerRunner;
@@ -43,15 +45,15 @@ check_finite(const TowerRunner *r, const char *what, const float *out, int n,
     return false;
 }
 
-// How many of n waiting images to run at once.
+// How many of n waiting images to run at once, see PeBackendOps.batch_bucket.
 static int
-pick_batch(const TowerRunner *r, int n)
+pick_batch(const TowerRunner *r, int n, int max)
 {
     const PeVisionConfig *v = pe_model_get_vision(r->model);
     int grid = v->image_size / v->patch_size;
     if (!r->be->ops->batch_bucket)
-        return n;
-    return r->be->ops->batch_bucket(r->be, n, grid * grid + v->cls_token,
+        return MIN(n, max);
+    return r->be->ops->batch_bucket(r->be, n, max, grid * grid + v->cls_token,
                                     v->width, v->mlp_width);
 }
 
@@ -78,8 +80,9 @@ runner_open(const PeEngineParams *params, GError **error)
     r->base.text_idle_us = TEXT_IDLE_SECONDS * G_TIME_SPAN_SECOND;
     r->base.batch_size = params->batch_size;
     if (r->base.batch_size == 0)
-        r->base.batch_size =
-            be->ops->batch_bucket ? pick_batch(r, MANY_IMAGES) : BATCH_CPU;
+        r->base.batch_size = be->ops->batch_bucket
+                                 ? pick_batch(r, MANY_IMAGES, MANY_IMAGES)
+                                 : BATCH_CPU;
     return &r->base;
 }
 
@@ -91,6 +94,8 @@ runner_close(PeRunner *runner)
     g_clear_pointer(&r->vision, pe_vision_free);
     r->be->ops->close(r->be);
     pe_model_unref(r->model);
+    g_free(r->slots);
+    g_free(r->out);
     g_free(r->base.name);
     g_free(r->base.description);
     g_strfreev(r->base.notes);
@@ -111,24 +116,31 @@ halve_batch(TowerRunner *r, const char *tower, int *batch, GError **error)
 }
 
 // Where operations are recorded, the first pass of a batch size chooses
-// algorithms and the second records: here rather than under the first frames.
+// algorithms and the second records: here, for all sizes that there are, rather
+// than under live frames.
 static bool
-warm_up(TowerRunner *r, int n, GError **error)
+warm_up(TowerRunner *r, GError **error)
 {
     const PeVisionConfig *v = pe_model_get_vision(r->model);
-    size_t size = (size_t)n;
+    int max = r->base.batch_size;
     PeSlot *slot = r->be->ops->slot_new(r->be, v->image_size, v->image_size);
-    g_autofree PeSlot **slots = g_new(PeSlot *, size);
-    g_autofree float *out = g_new(float, size *(size_t)v->output_dim);
     if (!slot) {
         g_set_error(error, PE_ERROR, PE_ERROR_NOMEM,
                     "%s: no memory for a preprocessed frame", r->base.name);
         return false;
     }
-    for (int i = 0; i < n; i++)
-        slots[i] = slot;
-    bool ok = pe_vision_embed(r->vision, slots, n, out, error) &&
-              pe_vision_embed(r->vision, slots, n, out, error);
+    for (int i = 0; i < max; i++)
+        r->slots[i] = slot;
+    g_autofree bool *done = g_new0(bool, max + 1);
+    bool ok = true;
+    for (int n = 1; ok && n <= max; n++) {
+        int size = pick_batch(r, n, max);
+        if (done[size])
+            continue;
+        done[size] = true;
+        ok = pe_vision_embed(r->vision, r->slots, size, r->out, error) &&
+             pe_vision_embed(r->vision, r->slots, size, r->out, error);
+    }
     r->be->ops->slot_free(r->be, slot);
     return ok;
 }
@@ -137,16 +149,18 @@ static bool
 make_vision_tower(TowerRunner *r, GError **error)
 {
     GError *e = NULL;
-    for (int attempt = 0; attempt < 2; attempt++) {
+    do {
         PeTowerParams params = {.max_batch = r->base.batch_size};
         r->vision = pe_vision_new(r->be, r->model, &params, &e);
-        if (r->vision)
-            return true;
-        if (attempt > 0 || !halve_batch(r, "vision", &r->base.batch_size, &e))
-            break;
+    } while (!r->vision && halve_batch(r, "vision", &r->base.batch_size, &e));
+    if (!r->vision) {
+        g_propagate_error(error, e);
+        return false;
     }
-    g_propagate_error(error, e);
-    return false;
+    size_t n = (size_t)r->base.batch_size;
+    r->slots = g_new(PeSlot *, n);
+    r->out = g_new(float, n *(size_t)pe_model_get_vision(r->model)->output_dim);
+    return true;
 }
 
 static bool
@@ -157,9 +171,21 @@ runner_load(PeRunner *runner, GError **error)
                                error) ||
         !make_vision_tower(r, error))
         return false;
-    return !r->be->ops->graph_begin ||
-           (warm_up(r, 1, error) &&
-            warm_up(r, pick_batch(r, r->base.batch_size), error));
+    return !r->be->ops->graph_begin || warm_up(r, error);
+}
+
+// Of fewer than `size` images, filled up with the last.
+static bool
+embed_filled(TowerRunner *r, PeSlot *const *slots, int n, int size, float *out,
+             GError **error)
+{
+    size_t dim = (size_t)pe_model_get_vision(r->model)->output_dim;
+    for (int i = 0; i < size; i++)
+        r->slots[i] = slots[MIN(i, n - 1)];
+    if (!pe_vision_embed(r->vision, r->slots, size, r->out, error))
+        return false;
+    memcpy(out, r->out, (size_t)n * dim * sizeof *out);
+    return true;
 }
 
 static bool
@@ -171,9 +197,11 @@ runner_embed_images(PeRunner *runner, PeSlot *const *slots, int n,
     int size;
     pe_vision_set_abandon(r->vision, abandon);
     for (int i = 0; i < n; i += size) {
-        size = pick_batch(r, n - i);
-        if (!pe_vision_embed(r->vision, slots + i, size, out + (size_t)i * dim,
-                             error))
+        float *to = out + (size_t)i * dim;
+        size = pick_batch(r, n - i, r->base.batch_size);
+        if (size > n - i
+                ? !embed_filled(r, slots + i, n - i, size, to, error)
+                : !pe_vision_embed(r->vision, slots + i, size, to, error))
             return false;
     }
     return check_finite(r, "image", out, n, dim, error);
@@ -197,7 +225,7 @@ begin_text_tower(TowerRunner *r, GError **error)
     return r->text != NULL;
 }
 
-// Without memory for the tower it is begun once more, for half as many texts.
+// Without memory for the tower it is begun again, for half as many texts.
 static bool
 runner_load_texts(PeRunner *runner, bool *ready, GError **error)
 {
@@ -209,8 +237,7 @@ runner_load_texts(PeRunner *runner, bool *ready, GError **error)
     if (ok)
         return true;
     runner_drop_texts(runner);
-    if (r->text_batch == PE_TEXT_CHUNK &&
-        halve_batch(r, "text", &r->text_batch, &e))
+    if (halve_batch(r, "text", &r->text_batch, &e))
         return true;
     g_propagate_error(error, e);
     return false;

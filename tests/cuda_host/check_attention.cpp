@@ -50,8 +50,11 @@ struct AttentionCase {
 };
 
 // Devices whose multiprocessors get few blocks and many: 64 and, where a
-// sequence may be longer than that, 128 queries a block.
-const int sms_of_devices[] = {1000, 1};
+// sequence may be longer than that, 128 queries a block. The last has smaller
+// tiles.
+const struct {
+    int sm, n_sms;
+} devices[] = {{90, 1000}, {90, 1}, {75, 1}};
 
 // As the towers' qkv weights do it.
 void
@@ -99,16 +102,17 @@ check_attention(PeDtype type, const AttentionCase &c, float loudest)
     Array y(type, (size_t)rows * width), z(PE_DTYPE_F32, y.n);
     pe_attention_c(reference, z.raw(), same.raw(), at, c.b, c.n, c.heads,
                    c.head_dim, c.causal);
-    for (int n_sms : sms_of_devices) {
-        if (type == PE_DTYPE_F32 && n_sms > 1)
+    for (auto &device : devices) {
+        if (type == PE_DTYPE_F32 && &device != devices)
             continue; // all the same
-        g_autofree char *what =
-            g_strdup_printf("attention %d x %d%s, %d heads of %d%s, %d SMs",
-                            c.b, c.n, at ? " ragged" : "", c.heads, c.head_dim,
-                            c.causal ? ", causal" : "", n_sms);
+        g_autofree char *what = g_strdup_printf(
+            "attention %d x %d%s, %d heads of %d%s, sm_%d x %d", c.b, c.n,
+            at ? " ragged" : "", c.heads, c.head_dim,
+            c.causal ? ", causal" : "", device.sm, device.n_sms);
         compare(what, type, y, z, [&](void *out) {
             pe_cuda_attention(nullptr, type, out, qkv.raw(), at, c.b, c.n,
-                              c.heads, c.head_dim, c.causal, n_sms);
+                              c.heads, c.head_dim, c.causal, device.sm,
+                              device.n_sms);
         });
     }
 }

@@ -10,10 +10,8 @@
 #include "core/tower/vision.h"
 #include "tests/support/tiny_model.h"
 
-#include <glib/gstdio.h>
 #include <gmodule.h>
 #include <math.h>
-#include <unistd.h>
 
 static char *model_path;
 static PeModel *model;
@@ -392,7 +390,7 @@ runs_without_recordings(void)
         g_assert_cmpint(graph_launches(), ==, before);
         g_assert_cmpint(n_warnings - warned, <=, 1);
     }
-    g_assert_cmpint(n_warnings, ==, 1);
+    g_assert_cmpint(n_warnings, ==, 2);
 }
 
 // ---- Failures and limits ----------------------------------------------------
@@ -459,9 +457,7 @@ measures_every_product_once(void)
     g_autoptr(GError) error = NULL;
     g_autofree char *dir =
         g_build_filename(g_get_user_cache_dir(), "gst-pe", NULL);
-    g_autofree char *old = g_strdup_printf("%s.old-%d", dir, (int)getpid());
     g_autofree char *forced = g_strdup(g_getenv("PE_CUDA_AUTOTUNE"));
-    g_rename(dir, old);
     g_unsetenv("PE_CUDA_AUTOTUNE");
     for (int i = 0; i < 2; i++) {
         int before = n_measured;
@@ -472,11 +468,14 @@ measures_every_product_once(void)
         g_test_message("run %d timed %d products", i, measured);
         g_assert_true(i == 0 ? measured > 5 : measured == 0);
     }
-    // cublaslt-DEVICE-VERSION.txt
+    // cublaslt-DEVICE-VERSION.txt, and its lock
     GDir *files = g_dir_open(dir, 0, &error);
     g_assert_no_error(error);
-    const char *name = g_dir_read_name(files);
-    g_assert_true(g_pattern_match_simple("cublaslt-*-*.txt", name));
+    const char *name;
+    int n_files = 0;
+    while ((name = g_dir_read_name(files)))
+        n_files += g_pattern_match_simple("cublaslt-*-*.txt", name);
+    g_assert_cmpint(n_files, ==, 1);
     g_dir_close(files);
     if (forced)
         g_setenv("PE_CUDA_AUTOTUNE", forced, TRUE);
@@ -513,7 +512,8 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_test_init(&argc, &argv, NULL);
+    // Not the user's cache: a real device fills it, too.
+    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
     pe_log_set(count_log, NULL);
     model_path = tiny_model_new(1);
     model = pe_model_open(model_path, &error);

@@ -85,16 +85,16 @@ does_epilogues_without_the_library(void)
 // Pass 0 runs as it is; 1 and 2 cannot be recorded and do the same; 3 and 4 are
 // launches of a recording.
 static void
-a_recording_that_failed_is_tried_again(void)
+check_second_attempts(const char *failure)
 {
     int before = graph_launches();
     float first[TINY_MODEL_DIM], out[TINY_MODEL_DIM];
     Embedder e = embedder_new(PE_PRECISION_AUTO);
-    g_setenv("PE_FAKE_CUDA_BAD_GRAPHS", "1", TRUE);
+    g_setenv(failure, "1", TRUE);
     embed(&e, first);
     for (int pass = 1; pass < 5; pass++) {
         if (pass == 3)
-            g_unsetenv("PE_FAKE_CUDA_BAD_GRAPHS");
+            g_unsetenv(failure);
         embed(&e, out);
         g_assert_cmpmem(out, sizeof out, first, sizeof first);
     }
@@ -102,6 +102,18 @@ a_recording_that_failed_is_tried_again(void)
     g_assert_cmpint(graph_launches() - before, ==, 2);
     g_assert_cmpint(n_warnings, ==, 0);
     embedder_clear(&e);
+}
+
+static void
+a_recording_that_failed_is_tried_again(void)
+{
+    check_second_attempts("PE_FAKE_CUDA_BAD_GRAPHS");
+}
+
+static void
+so_is_one_that_did_not_begin(void)
+{
+    check_second_attempts("PE_FAKE_CUDA_NO_GRAPHS");
 }
 
 static void
@@ -119,6 +131,23 @@ but_not_for_ever(void)
     g_assert_cmpint(graph_launches(), ==, before);
     g_assert_cmpint(n_warnings, ==, 1);
     embedder_clear(&e);
+}
+
+// Neither machine code nor PTX that the device could run.
+static void
+a_device_without_code_is_left_to_others(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_setenv("PE_FAKE_CUDA_NO_CODE", "1", TRUE);
+    g_assert_null(pe_backend_open("cuda", PE_PRECISION_AUTO, 0, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_DEVICE);
+    g_test_message("%s", error->message);
+    g_assert_nonnull(strstr(error->message, "no code for host emulator"));
+    PeBackend *be = pe_backend_open("auto", PE_PRECISION_AUTO, 0, NULL);
+    g_unsetenv("PE_FAKE_CUDA_NO_CODE");
+    g_assert_cmpstr(be->ops->name, ==, "cpu");
+    g_assert_nonnull(strstr(be->note, "no code for"));
+    be->ops->close(be);
 }
 
 // Not for having no memory, which a smaller batch would cure.
@@ -142,7 +171,7 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_test_init(&argc, &argv, NULL);
+    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
     pe_log_set(count_log, NULL);
     char *path = tiny_model_new(1);
     model = pe_model_open(path, &error);
@@ -157,7 +186,10 @@ main(int argc, char **argv)
                     does_epilogues_without_the_library);
     g_test_add_func("/cuda/fallbacks/recordings",
                     a_recording_that_failed_is_tried_again);
+    g_test_add_func("/cuda/fallbacks/beginnings", so_is_one_that_did_not_begin);
     g_test_add_func("/cuda/fallbacks/never", but_not_for_ever);
+    g_test_add_func("/cuda/fallbacks/code",
+                    a_device_without_code_is_left_to_others);
     g_test_add_func("/cuda/fallbacks/lost", a_lost_device_is_named_for_it);
     int failed = g_test_run();
     pe_model_unref(model);

@@ -4,6 +4,7 @@
 
 #include "tests/cuda_host/emulator.h"
 
+#include <cstdlib>
 #include <queue>
 
 #include "tests/cuda_host/fiber.h"
@@ -217,6 +218,13 @@ pe_emulate(dim3 grid, dim3 dim, size_t shared,
             }
         }
     }
+}
+
+// A device for which nothing was compiled: cudaErrorNoKernelImageForDevice.
+int
+pe_emulator_probe(void)
+{
+    return getenv("PE_FAKE_CUDA_NO_CODE") ? 209 : 0;
 }
 
 void (*pe_emulator_queue)(void *stream, std::function<void()> launch);

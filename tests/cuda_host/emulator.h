@@ -104,6 +104,9 @@ void pe_emulator_launch(void *stream, dim3 grid, dim3 block, size_t shared,
                            [=] { pe_kernel(__VA_ARGS__); }); \
     } while (0)
 
+#define PE_PROBE(kernel) pe_emulator_probe()
+int pe_emulator_probe(void);
+
 // ---- The state that a fiber sees ------------------------------------------
 
 struct PeThread {

@@ -124,6 +124,18 @@ struct Product {
     }
 };
 
+// How long a product takes: PE_FAKE_CUBLASLT_MS, and PE_FAKE_CUBLASLT_GELU_MS
+// more where it has a GELU.
+static double
+time_product(const Desc &desc)
+{
+    const char *ms = getenv("PE_FAKE_CUBLASLT_MS");
+    const char *gelu_ms = getenv("PE_FAKE_CUBLASLT_GELU_MS");
+    bool gelu = desc.epilogue == CUBLASLT_EPILOGUE_GELU_BIAS ||
+                desc.epilogue == CUBLASLT_EPILOGUE_GELU;
+    return (ms ? atof(ms) : 0) + (gelu && gelu_ms ? atof(gelu_ms) : 0);
+}
+
 // ---- The library ------------------------------------------------------------
 
 static size_t
@@ -260,7 +272,8 @@ algo_check(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
            cublasLtMatmulHeuristicResult_t *out)
 {
     *out = {};
-    return (algo->data[0] & ~(uint64_t)0xff) == MAGIC
+    return (algo->data[0] & ~(uint64_t)0xff) == MAGIC &&
+                   !getenv("PE_FAKE_CUBLASLT_REFUSES")
                ? CUBLAS_STATUS_SUCCESS
                : CUBLAS_STATUS_INVALID_VALUE;
 }
@@ -298,7 +311,8 @@ matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha,
             "rows are not aligned to 16 bytes");
     require(c == d && (p.beta == 0 || p.d.type == CUDA_R_32F),
             "not a residual that we use");
-    fake_cuda_push(stream, [=] { p.run(); });
+    fake_cuda_compute(
+        stream, [=] { p.run(); }, time_product(p.desc));
     return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -29,6 +29,23 @@ result(int status)
     return (cudaError_t)status;
 }
 
+void
+fake_cuda_compute(void *stream, std::function<void()> work, double ms)
+{
+    fake_cuda_push(stream, [=] {
+        if (!getenv("PE_FAKE_CUDA_IDLE"))
+            work();
+        fake_driver_spend(ms);
+    });
+}
+
+// A kernel takes 10 us.
+static void
+queue_kernel(void *stream, std::function<void()> launch)
+{
+    fake_cuda_compute(stream, std::move(launch), 0.01);
+}
+
 static CUdeviceptr
 address(const void *p)
 {
@@ -42,7 +59,7 @@ get_primary(CUcontext *context)
     static CUcontext primary;
     static CUresult status = [] {
         CUresult s = cuInit(0);
-        pe_emulator_queue = fake_cuda_push;
+        pe_emulator_queue = queue_kernel;
         return s == CUDA_SUCCESS ? cuDevicePrimaryCtxRetain(&primary, 0) : s;
     }();
     *context = primary;
@@ -82,6 +99,21 @@ cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
     bind();
     return result(cuStreamCreate(stream, flags));
+}
+
+cudaError_t
+cudaStreamCreateWithPriority(cudaStream_t *stream, unsigned flags, int priority)
+{
+    bind();
+    return result(cuStreamCreateWithPriority(stream, flags, priority));
+}
+
+cudaError_t
+cudaDeviceGetStreamPriorityRange(int *least, int *greatest)
+{
+    *least = 0;
+    *greatest = -5;
+    return cudaSuccess;
 }
 
 cudaError_t
@@ -271,6 +303,14 @@ cudaError_t
 cudaDriverGetVersion(int *version)
 {
     return result(cuDriverGetVersion(version));
+}
+
+// They have the numbers of the driver's.
+cudaError_t
+cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device)
+{
+    return result(
+        cuDeviceGetAttribute(value, (CUdevice_attribute)attribute, device));
 }
 
 cudaError_t

@@ -124,6 +124,15 @@ cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice dev)
     case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT:
         *value = 132;
         break;
+    case CU_DEVICE_ATTRIBUTE_CLOCK_RATE:
+        *value = 1980000;
+        break;
+    case CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE:
+        *value = 3200000;
+        break;
+    case CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH:
+        *value = 6144;
+        break;
     default:
         *value = 0;
     }
@@ -300,6 +309,8 @@ static const struct {
     ERROR(CUDA_ERROR_INVALID_CONTEXT, "invalid device context"),
     ERROR(CUDA_ERROR_INVALID_HANDLE, "invalid resource handle"),
     ERROR(CUDA_ERROR_NOT_READY, "device not ready"),
+    ERROR(CUDA_ERROR_NO_BINARY_FOR_GPU,
+          "no kernel image is available for execution on the device"),
     ERROR(CUDA_ERROR_ILLEGAL_ADDRESS, "an illegal memory access"),
     ERROR(CUDA_ERROR_CONTEXT_IS_DESTROYED, "context is destroyed"),
     ERROR(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,
@@ -347,7 +358,10 @@ COUNTER(uint64_t, bytes_between_contexts, device.between_contexts)
 COUNTER(int, context_waits, device.context_waits)
 COUNTER(int, stream_waits, device.stream_waits)
 COUNTER(int, event_waits, device.event_waits)
+COUNTER(int, spinning_waits, device.spinning_waits)
+COUNTER(int, graph_recordings, device.graph_recordings)
 COUNTER(int, graph_launches, device.graph_launches)
+COUNTER(int, launches, device.launches)
 COUNTER(int, live_contexts, device.contexts.size())
 
 int

@@ -43,6 +43,8 @@ struct CUevent_st {
     CUcontext context;
     std::shared_ptr<Queue> queue; // NULL: never recorded
     uint64_t position = 0;
+    unsigned flags = 0;
+    std::shared_ptr<double> time; // by the device's clock, ms
 };
 
 struct CUctx_st {
@@ -68,7 +70,9 @@ struct Device {
     size_t used = 0;                             // bytes of device memory
     uint64_t to_device = 0, to_host = 0, on_device = 0, between_contexts = 0;
     int context_waits = 0, stream_waits = 0, event_waits = 0;
-    int graph_launches = 0;
+    int spinning_waits = 0, graph_recordings = 0, graph_launches = 0;
+    int launches = 0;
+    double clock = 0; // ms
 };
 
 // One lock does for everything: the emulator runs one kernel at a time.

@@ -15,6 +15,10 @@
 // to the current context. Returns a CUresult.
 int fake_driver_push(void *stream, std::function<void()> operation);
 
+// Called by such an operation when it has run: the device's clock goes on by so
+// many milliseconds.
+void fake_driver_spend(double ms);
+
 extern "C" {
 #endif
 
@@ -29,9 +33,15 @@ uint64_t fake_cuda_bytes_between_contexts(void);
 int fake_cuda_context_waits(void);
 int fake_cuda_stream_waits(void);
 int fake_cuda_event_waits(void);
+// For an event whose waiter does not sleep.
+int fake_cuda_spinning_waits(void);
 
-// Recordings that were launched.
+// Recordings that were begun, and that were launched.
+int fake_cuda_graph_recordings(void);
 int fake_cuda_graph_launches(void);
+
+// Operations from outside that have run: kernels and products.
+int fake_cuda_launches(void);
 
 // What is alive in all contexts. The primary context counts while retained.
 int fake_cuda_live_contexts(void);

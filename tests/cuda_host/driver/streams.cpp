@@ -112,6 +112,14 @@ fake_driver_push(void *handle, Operation operation)
     return status;
 }
 
+void
+fake_driver_spend(double ms)
+{
+    Guard guard(lock);
+    device.launches++;
+    device.clock += ms;
+}
+
 static bool
 is_event(CUevent event)
 {
@@ -248,6 +256,7 @@ cuEventCreate(CUevent *event, unsigned flags)
         return status;
     *event = new CUevent_st;
     (*event)->context = context;
+    (*event)->flags = flags;
     context->events.insert(*event);
     return CUDA_SUCCESS;
 }
@@ -275,6 +284,11 @@ cuEventRecord(CUevent event, CUstream handle)
         return CUDA_ERROR_INVALID_HANDLE;
     if (stream->recording)
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    if (!(event->flags & CU_EVENT_DISABLE_TIMING)) {
+        auto time = std::make_shared<double>(0);
+        push(stream, [=] { *time = device.clock; });
+        event->time = time;
+    }
     event->queue = stream->queue;
     event->position = stream->queue->n_pushed;
     return CUDA_SUCCESS;
@@ -287,6 +301,7 @@ cuEventSynchronize(CUevent event)
     if (!is_event(event))
         return CUDA_ERROR_INVALID_HANDLE;
     device.event_waits++;
+    device.spinning_waits += !(event->flags & CU_EVENT_BLOCKING_SYNC);
     if (event->queue)
         drain(event->queue.get(), event->position);
     return event->context->error;
@@ -309,9 +324,11 @@ CUresult
 cuEventElapsedTime(float *ms, CUevent start, CUevent end)
 {
     Guard guard(lock);
-    *ms = 0.5f;
-    return is_event(start) && is_event(end) ? CUDA_SUCCESS
-                                            : CUDA_ERROR_INVALID_HANDLE;
+    if (!is_event(start) || !is_event(end) || !start->time || !end->time)
+        return CUDA_ERROR_INVALID_HANDLE;
+    // Something passes between any two events.
+    *ms = 0.5f + (float)(*end->time - *start->time);
+    return CUDA_SUCCESS;
 }
 
 // ---- Recordings -------------------------------------------------------------
@@ -327,6 +344,7 @@ cuStreamBeginCapture(CUstream handle, CUstreamCaptureMode mode)
     if (getenv("PE_FAKE_CUDA_NO_GRAPHS") ||
         stream == &stream->context->default_stream || stream->recording)
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    device.graph_recordings++;
     stream->recording.reset(new std::vector<Operation>);
     return CUDA_SUCCESS;
 }

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_tuning.c - what the CUDA backend measures and records while an engine
+// is loaded, on the emulated device: that it is all of it, that it is done once
+// for all processes, and what the choices are by the device's own clock.
+
+#include "core/engine/runner.h"
+#include "tests/support/tiny_model.h"
+
+#include <gmodule.h>
+#include <math.h>
+
+static PeModel *model;
+static int (*graph_recordings)(void);
+static int (*graph_launches)(void);
+static int (*launches)(void);
+static int (*spinning_waits)(void);
+static uint64_t (*bytes_on_device)(void);
+
+static int n_timed;  // products
+static int n_halved; // batches
+
+static void
+count_log(PeLogLevel level, const char *message, void *user_data)
+{
+    g_test_message("%s", message);
+    n_timed += strstr(message, "TFLOP/s") != NULL;
+    n_halved += strstr(message, "no memory for a vision batch") != NULL;
+}
+
+// ---- Runners ----------------------------------------------------------------
+
+static PeRunner *
+runner_new(PePrecision precision, int batch_size)
+{
+    g_autoptr(GError) error = NULL;
+    PeEngineParams params = {.model = model,
+                             .device = "cuda",
+                             .precision = precision,
+                             .batch_size = batch_size};
+    PeRunner *r = pe_runner_ops.open(&params, &error);
+    g_assert_no_error(error);
+    g_assert_true(pe_runner_ops.load(r, &error));
+    g_assert_no_error(error);
+    return r;
+}
+
+// Slots with pictures that differ.
+static void
+fill_slots(PeRunner *r, PeSlot **slots, int n)
+{
+    enum { SIZE = TINY_MODEL_SIZE };
+    g_autoptr(GError) error = NULL;
+    g_autofree uint8_t *pixels = g_malloc(3 * SIZE * SIZE);
+    PeFrame frame = {.format = PE_FORMAT_RGB,
+                     .width = SIZE,
+                     .height = SIZE,
+                     .planes = {pixels},
+                     .strides = {3 * SIZE}};
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < 3 * SIZE * SIZE; j++)
+            pixels[j] = (uint8_t)(j * (i + 3) % 251);
+        slots[i] = pe_runner_ops.slot_new(r);
+        g_assert_true(
+            pe_runner_ops.ingest(r, &slots[i], &frame, NULL, 1, &error));
+        g_assert_no_error(error);
+    }
+}
+
+static void
+embed(PeRunner *r, PeSlot *const *slots, int n, float *out)
+{
+    static const int abandon;
+    g_autoptr(GError) error = NULL;
+    g_assert_true(
+        pe_runner_ops.embed_images(r, slots, n, &abandon, out, &error));
+    g_assert_no_error(error);
+}
+
+static void
+runner_free(PeRunner *r, PeSlot **slots, int n)
+{
+    for (int i = 0; i < n; i++)
+        pe_runner_ops.slot_free(r, slots[i]);
+    pe_runner_ops.close(r);
+}
+
+// How many products are timed when a runner is loaded and has embedded one.
+static int
+count_timed(PePrecision precision)
+{
+    int before = n_timed;
+    PeSlot *slot;
+    float out[TINY_MODEL_DIM];
+    PeRunner *r = runner_new(precision, 4);
+    fill_slots(r, &slot, 1);
+    embed(r, &slot, 1, out);
+    runner_free(r, &slot, 1);
+    g_test_message("%d products were timed", n_timed - before);
+    return n_timed - before;
+}
+
+// ---- Under live frames ------------------------------------------------------
+
+#define N_SIZES 64
+
+typedef struct {
+    int timed, recordings;
+    uint64_t copies; // a trial copies its input
+} Counts;
+
+static Counts
+count_now(void)
+{
+    return (Counts){n_timed, graph_recordings(), bytes_on_device()};
+}
+
+// Batches that are filled up have the results of pictures alone.
+static void
+check_results(PeRunner *r, PeSlot *const *slots)
+{
+    static const int numbers[] = {3, 9, 21};
+    float out[21][TINY_MODEL_DIM], alone[21][TINY_MODEL_DIM];
+    for (int i = 0; i < 21; i++)
+        embed(r, &slots[i], 1, alone[i]);
+    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        size_t size = (size_t)numbers[i] * sizeof out[0];
+        embed(r, slots, numbers[i], out[0]);
+        g_assert_cmpmem(out, size, alone, size);
+    }
+}
+
+// Every number of waiting pictures, for a tower that has room for all of them.
+static void
+nothing_is_tuned_under_live_frames(void)
+{
+    static float out[N_SIZES][TINY_MODEL_DIM];
+    PeSlot *slots[N_SIZES];
+    Counts empty = count_now();
+    PeRunner *r = runner_new(PE_PRECISION_AUTO, N_SIZES);
+    fill_slots(r, slots, N_SIZES);
+    Counts loaded = count_now();
+    int launched = graph_launches();
+    g_test_message("loading: %d products timed, %d recordings",
+                   loaded.timed - empty.timed,
+                   loaded.recordings - empty.recordings);
+    g_assert_cmpint(loaded.timed - empty.timed, >, 20);
+    g_assert_cmpint(loaded.recordings - empty.recordings, >, 3);
+    g_assert_cmpuint(loaded.copies, >, empty.copies);
+    check_results(r, slots);
+
+    // From here on it does not matter what comes out.
+    g_setenv("PE_FAKE_CUDA_IDLE", "1", TRUE);
+    for (int n = 1; n <= N_SIZES; n++)
+        embed(r, slots, n, out[0]);
+    g_unsetenv("PE_FAKE_CUDA_IDLE");
+    Counts end = count_now();
+    g_test_message("then: %d products timed, %d recordings, %d launches",
+                   end.timed - loaded.timed, end.recordings - loaded.recordings,
+                   graph_launches() - launched);
+    g_assert_cmpint(end.timed, ==, loaded.timed);
+    g_assert_cmpint(end.recordings, ==, loaded.recordings);
+    g_assert_cmpuint(end.copies, ==, loaded.copies);
+    g_assert_cmpint(graph_launches() - launched, >=, N_SIZES + 21 + 3);
+    runner_free(r, slots, N_SIZES);
+}
+
+// A key of more than one shape would be timed again and again.
+static void
+nor_when_the_library_refuses_what_is_known(void)
+{
+    g_setenv("PE_FAKE_CUDA_BAD_GRAPHS", "1", TRUE);
+    PeSlot *slot;
+    float out[TINY_MODEL_DIM];
+    PeRunner *r = runner_new(PE_PRECISION_AUTO, 2);
+    int before = n_timed;
+    fill_slots(r, &slot, 1);
+    g_setenv("PE_FAKE_CUBLASLT_REFUSES", "1", TRUE);
+    for (int i = 0; i < 3; i++)
+        embed(r, &slot, 1, out);
+    g_unsetenv("PE_FAKE_CUBLASLT_REFUSES");
+    g_unsetenv("PE_FAKE_CUDA_BAD_GRAPHS");
+    g_assert_cmpint(n_timed, ==, before);
+    runner_free(r, &slot, 1);
+}
+
+static void
+streaming_threads_sleep_while_they_wait(void)
+{
+    PeSlot *slots[40]; // more than there are buffers for uploads
+    PeRunner *r = runner_new(PE_PRECISION_AUTO, 1);
+    int before = spinning_waits();
+    fill_slots(r, slots, G_N_ELEMENTS(slots));
+    g_assert_cmpint(spinning_waits(), ==, before);
+    runner_free(r, slots, G_N_ELEMENTS(slots));
+}
+
+// ---- Choices ----------------------------------------------------------------
+
+// Kernels and products of one picture.
+static int
+count_launches(PePrecision precision)
+{
+    PeSlot *slot;
+    float out[TINY_MODEL_DIM];
+    PeRunner *r = runner_new(precision, 1);
+    fill_slots(r, &slot, 1);
+    embed(r, &slot, 1, out);
+    int before = launches();
+    embed(r, &slot, 1, out);
+    int n = launches() - before;
+    runner_free(r, &slot, 1);
+    return n;
+}
+
+// Three linears have a GELU: two of the blocks, and the pool's. A pass of ours
+// is one launch more, of 0.01 ms.
+static void
+the_faster_gelu_is_taken(void)
+{
+    int library = count_launches(PE_PRECISION_BF16);
+    // From what the first has left in the cache.
+    g_assert_cmpint(count_launches(PE_PRECISION_BF16), ==, library);
+    g_setenv("PE_CUDA_GELU", "erf", TRUE);
+    int exact = count_launches(PE_PRECISION_BF16);
+    g_unsetenv("PE_CUDA_GELU");
+    g_test_message("%d launches with the library's GELU, %d with ours", library,
+                   exact);
+    g_assert_cmpint(exact, ==, library + 3);
+}
+
+static void
+the_librarys_gelu_may_be_slower(void)
+{
+    g_setenv("PE_CUDA_GELU", "erf", TRUE);
+    int exact = count_launches(PE_PRECISION_BF16);
+    g_unsetenv("PE_CUDA_GELU");
+    g_setenv("PE_FAKE_CUBLASLT_GELU_MS", "0.02", TRUE);
+    g_assert_cmpint(count_launches(PE_PRECISION_BF16), ==, exact);
+    g_unsetenv("PE_FAKE_CUBLASLT_GELU_MS");
+}
+
+// With the 11 bits of f16 it would cost accuracy.
+static void
+only_bf16_takes_the_librarys_gelu(void)
+{
+    int chosen = count_launches(PE_PRECISION_FP16);
+    g_setenv("PE_CUDA_GELU", "erf", TRUE);
+    g_assert_cmpint(count_launches(PE_PRECISION_FP16), ==, chosen);
+    g_unsetenv("PE_CUDA_GELU");
+}
+
+static void
+what_takes_longer_than_it_did_is_timed_again(void)
+{
+    g_assert_cmpint(count_timed(PE_PRECISION_AUTO), >, 5);
+    g_assert_cmpint(count_timed(PE_PRECISION_AUTO), ==, 0);
+    g_setenv("PE_FAKE_CUBLASLT_MS", "1", TRUE);
+    g_assert_cmpint(count_timed(PE_PRECISION_AUTO), >, 5);
+    g_assert_cmpint(count_timed(PE_PRECISION_AUTO), ==, 0);
+    g_unsetenv("PE_FAKE_CUBLASLT_MS"); // the card was busy
+    g_assert_cmpint(count_timed(PE_PRECISION_AUTO), >, 5);
+}
+
+// ---- Memory -----------------------------------------------------------------
+
+static void
+batches_are_halved_until_they_fit(void)
+{
+    g_setenv("PE_FAKE_CUDA_MEMORY", "45000000", TRUE);
+    PeRunner *r = runner_new(PE_PRECISION_AUTO, 1024);
+    g_unsetenv("PE_FAKE_CUDA_MEMORY");
+    g_test_message("%d pictures fit, after %d halves", r->batch_size, n_halved);
+    g_assert_cmpint(n_halved, >=, 2);
+    g_assert_cmpint(r->batch_size, ==, 1024 >> n_halved);
+    pe_runner_ops.close(r);
+}
+
+// ---- Main -------------------------------------------------------------------
+
+static void *
+find(GModule *module, const char *name)
+{
+    void *symbol = NULL;
+    g_assert_true(g_module_symbol(module, name, &symbol));
+    return symbol;
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    // A cache for each test.
+    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+    pe_log_set(count_log, NULL);
+    g_unsetenv("PE_CUDA_AUTOTUNE");
+    char *path = tiny_model_new(1);
+    model = pe_model_open(path, &error);
+    g_assert_no_error(error);
+    GModule *module =
+        g_module_open(g_getenv("GST_PE_CUDA_MODULE"), G_MODULE_BIND_LAZY);
+    g_assert_nonnull(module);
+    graph_recordings =
+        (int (*)(void))find(module, "fake_cuda_graph_recordings");
+    graph_launches = (int (*)(void))find(module, "fake_cuda_graph_launches");
+    launches = (int (*)(void))find(module, "fake_cuda_launches");
+    spinning_waits = (int (*)(void))find(module, "fake_cuda_spinning_waits");
+    bytes_on_device =
+        (uint64_t(*)(void))find(module, "fake_cuda_bytes_on_device");
+    g_test_add_func("/cuda/tuning/live", nothing_is_tuned_under_live_frames);
+    g_test_add_func("/cuda/tuning/refused",
+                    nor_when_the_library_refuses_what_is_known);
+    g_test_add_func("/cuda/tuning/waits",
+                    streaming_threads_sleep_while_they_wait);
+    g_test_add_func("/cuda/tuning/gelu/faster", the_faster_gelu_is_taken);
+    g_test_add_func("/cuda/tuning/gelu/slower",
+                    the_librarys_gelu_may_be_slower);
+    g_test_add_func("/cuda/tuning/gelu/precision",
+                    only_bf16_takes_the_librarys_gelu);
+    g_test_add_func("/cuda/tuning/again",
+                    what_takes_longer_than_it_did_is_timed_again);
+    g_test_add_func("/cuda/tuning/memory", batches_are_halved_until_they_fit);
+    int failed = g_test_run();
+    pe_model_unref(model);
+    tiny_model_remove(path);
+    return failed;
+}

@@ -64,6 +64,8 @@ resolve_precision(PeCuda *cuda, PePrecision precision, GError **error)
         precision = has_bf16 ? PE_PRECISION_BF16 : PE_PRECISION_FP16;
     cuda->be.precision = precision;
     cuda->be.k_align = 16; // whole 32-byte sectors of 16-bit elements
+    // The library's fastest products add a matrix or a vector, not both.
+    cuda->be.shifts_norms = true;
     switch (precision) {
     case PE_PRECISION_FP32:
         cuda->be.act = PE_DTYPE_F32;
@@ -273,9 +275,11 @@ cuda_tokens(PeBackend *be, float *x, const float *patches, const float *cls,
 
 static void
 cuda_layernorm(PeBackend *be, void *y, PeDtype type, const float *x,
-               const float *w, const float *b, int rows, int d, float eps)
+               const float *shift, const float *w, const float *b, int rows,
+               int d, float eps)
 {
-    pe_cuda_layernorm(((PeCuda *)be)->stream, type, y, x, w, b, rows, d, eps);
+    pe_cuda_layernorm(((PeCuda *)be)->stream, type, y, x, shift, w, b, rows, d,
+                      eps);
 }
 
 static void

@@ -22,10 +22,10 @@ extern "C" {
 
 // norm.cu
 //
-// w and b may both be NULL
+// shift may be NULL, and w and b both
 void pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
-                       const float *w, const float *b, int rows, int d,
-                       float eps);
+                       const float *shift, const float *w, const float *b,
+                       int rows, int d, float eps);
 
 // tokens.cu
 //

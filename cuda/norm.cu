@@ -24,6 +24,18 @@ squares_around(float4 v, float mean)
     return (p * p + q * q) + (r * r + s * s);
 }
 
+// Vector i of a row, shifted.
+PE_DEVICE float4
+load_shifted(const float4 *in, const float *shift, int i)
+{
+    float4 v = in[i];
+    if (shift) {
+        float4 s = ((const float4 *)shift)[i];
+        v = make_float4(v.x + s.x, v.y + s.y, v.z + s.z, v.w + s.w);
+    }
+    return v;
+}
+
 // Vector i of a row: y = (v - mean) * scale * w + b
 template <typename T>
 PE_DEVICE void
@@ -44,6 +56,7 @@ store_normal(T *y, int i, float4 v, float mean, float scale, const float *w,
 // One row a warp; see pe_layernorm_c for the equation.
 //
 //   x  [rows, d] f32, y  [rows, d] T, y may be x
+//   shift  [d] f32, or NULL for 0
 //   w, b  [d] f32, or both NULL for 1 and 0
 //
 //   grid   ceil(rows / 4)    block 128
@@ -54,8 +67,8 @@ store_normal(T *y, int i, float4 v, float mean, float scale, const float *w,
 // cancellation on channels with a large mean, which these towers have.
 template <typename T>
 __global__ void __launch_bounds__(32 * WARPS)
-    layernorm_kernel(T *y, const float *x, const float *w, const float *b,
-                     int rows, int d, float eps)
+    layernorm_kernel(T *y, const float *x, const float *shift, const float *w,
+                     const float *b, int rows, int d, float eps)
 {
     int row = blockIdx.x * WARPS + threadIdx.x / 32;
     int lane = threadIdx.x % 32;
@@ -69,11 +82,11 @@ __global__ void __launch_bounds__(32 * WARPS)
 #pragma unroll
     for (int k = 0; k < KEPT; k++) {
         int i = lane + 32 * k;
-        kept[k] = i < n ? in[i] : make_float4(0, 0, 0, 0);
+        kept[k] = i < n ? load_shifted(in, shift, i) : make_float4(0, 0, 0, 0);
         sum += sum_of(kept[k]);
     }
     for (int i = lane + 32 * KEPT; i < n; i += 32)
-        sum += sum_of(in[i]);
+        sum += sum_of(load_shifted(in, shift, i));
     float mean = pe_warp_sum(sum) / d;
 
     sum = 0;
@@ -81,7 +94,7 @@ __global__ void __launch_bounds__(32 * WARPS)
     for (int k = 0; k < KEPT; k++)
         sum += lane + 32 * k < n ? squares_around(kept[k], mean) : 0;
     for (int i = lane + 32 * KEPT; i < n; i += 32)
-        sum += squares_around(in[i], mean);
+        sum += squares_around(load_shifted(in, shift, i), mean);
     float scale = 1 / sqrtf(pe_warp_sum(sum) / d + eps);
 
     T *out = y + (size_t)row * d;
@@ -92,15 +105,16 @@ __global__ void __launch_bounds__(32 * WARPS)
             store_normal(out, i, kept[k], mean, scale, w, b);
     }
     for (int i = lane + 32 * KEPT; i < n; i += 32)
-        store_normal(out, i, in[i], mean, scale, w, b);
+        store_normal(out, i, load_shifted(in, shift, i), mean, scale, w, b);
 }
 
 extern "C" void
 pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
-                  const float *w, const float *b, int rows, int d, float eps)
+                  const float *shift, const float *w, const float *b, int rows,
+                  int d, float eps)
 {
     dim3 grid((rows + WARPS - 1) / WARPS), block(32 * WARPS);
     PE_FOR_TYPE(type, T,
                 PE_LAUNCH(layernorm_kernel<T>, grid, block, 0, stream, (T *)y,
-                          x, w, b, rows, d, eps));
+                          x, shift, w, b, rows, d, eps));
 }

@@ -96,20 +96,25 @@ __launch_bounds__(THREADS) patchify_kernel(T *y, Pictures pictures, int h,
 }
 
 // x f32 [b, c + np, d] = concat(cls, patches) + pos; see pe_tokens_c.
+//
+//   grid   at most b * (c + np), a block has a row at a time    block 256
+//   moves  12 * b * np * d bytes, less what the cache has of pos
+//
+// A block a row, as in rope_kernel.
 __global__ void
-tokens_kernel(float *x, const float *patches, const float *cls,
-              const float *pos, int b, int np, int d)
+__launch_bounds__(THREADS)
+    tokens_kernel(float *x, const float *patches, const float *cls,
+                  const float *pos, int b, int np, int d)
 {
-    int c = cls ? 1 : 0, n = np + c;
-    FOR_EACH(i, (size_t)b * n * d)
-    {
-        int column = (int)(i % d);
-        size_t row = i / d;
-        int token = (int)(row % n);
-        size_t image = row / n;
-        float v = token < c ? cls[column]
-                            : patches[(image * np + token - c) * d + column];
-        x[i] = v + pos[(size_t)token * d + column];
+    const int c = cls ? 1 : 0, n = np + c;
+    for (int row = blockIdx.x; row < b * n; row += gridDim.x) {
+        const int token = row % n, image = row / n;
+        const float *from =
+            token < c ? cls : patches + ((size_t)image * np + token - c) * d;
+        const float *at = pos + (size_t)token * d;
+        float *to = x + (size_t)row * d;
+        for (int i = threadIdx.x; i < d; i += THREADS)
+            to[i] = from[i] + at[i];
     }
 }
 
@@ -208,9 +213,8 @@ extern "C" void
 pe_cuda_tokens(void *stream, float *x, const float *patches, const float *cls,
                const float *pos, int b, int np, int d)
 {
-    size_t n = (size_t)b * (np + (cls ? 1 : 0)) * d;
-    PE_LAUNCH(tokens_kernel, blocks_for(n), THREADS, 0, stream, x, patches, cls,
-              pos, b, np, d);
+    PE_LAUNCH(tokens_kernel, b * (np + (cls ? 1 : 0)), THREADS, 0, stream, x,
+              patches, cls, pos, b, np, d);
 }
 
 extern "C" void

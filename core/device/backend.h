@@ -34,6 +34,8 @@ typedef struct {
     PePrecision precision; // resolved, never AUTO
     PeDtype act;           // activations between operations
     int k_align;           // D and the inputs of linears are multiples of it
+    bool shifts_norms;     // linears with RESIDUAL are faster without a bias:
+                           // it is to be added where norms read the stream
 } PeBackend;               // first member of each backend's own struct
 
 typedef struct {
@@ -140,12 +142,13 @@ struct PeBackendOps {
     void (*tokens)(PeBackend *be, float *x, const float *patches,
                    const float *cls, const float *pos, int b, int np, int d);
 
-    // y[r,:] = (x[r,:] - mean) / sqrt(var + eps) * w + b, y of type `type`
-    // (act or f32; f32 y may be x). w and b are both NULL where they have been
+    // y[r,:] = (z[r,:] - mean) / sqrt(var + eps) * w + b with z[r,:] = x[r,:] +
+    // shift and z's mean and variance; y of type `type` (act or f32; f32 y may
+    // be x). shift may be NULL: 0. w and b are both NULL where they have been
     // folded into what reads y: then they are 1 and 0.
     void (*layernorm)(PeBackend *be, void *y, PeDtype type, const float *x,
-                      const float *w, const float *b, int rows, int d,
-                      float eps);
+                      const float *shift, const float *w, const float *b,
+                      int rows, int d, float eps);
 
     // See PeEpilogue for y. x act [rows, k_padded]. `rope` only with ROPE.
     void (*linear)(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,

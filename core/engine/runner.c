@@ -145,33 +145,38 @@ warm_up(TowerRunner *r, GError **error)
     return ok;
 }
 
+// For batches of the runner's size. What is left after a failure is freed by
+// the next attempt, or on closing.
 static bool
-make_vision_tower(TowerRunner *r, GError **error)
+try_vision_tower(TowerRunner *r, GError **error)
 {
-    GError *e = NULL;
-    do {
-        PeTowerParams params = {.max_batch = r->base.batch_size};
-        r->vision = pe_vision_new(r->be, r->model, &params, &e);
-    } while (!r->vision && halve_batch(r, "vision", &r->base.batch_size, &e));
-    if (!r->vision) {
-        g_propagate_error(error, e);
-        return false;
-    }
+    PeTowerParams params = {.max_batch = r->base.batch_size};
     size_t n = (size_t)r->base.batch_size;
-    r->slots = g_new(PeSlot *, n);
-    r->out = g_new(float, n *(size_t)pe_model_get_vision(r->model)->output_dim);
-    return true;
+    size_t dim = (size_t)pe_model_get_vision(r->model)->output_dim;
+    g_clear_pointer(&r->vision, pe_vision_free);
+    r->vision = pe_vision_new(r->be, r->model, &params, error);
+    if (!r->vision)
+        return false;
+    r->slots = g_renew(PeSlot *, r->slots, n);
+    r->out = g_renew(float, r->out, n *dim);
+    return !r->be->ops->graph_begin || warm_up(r, error);
 }
 
 static bool
 runner_load(PeRunner *runner, GError **error)
 {
     TowerRunner *r = (TowerRunner *)runner;
+    GError *e = NULL;
     if (!pe_known_answer_check(r->be, r->model, PE_KNOWN_ANSWER_QUICK, NULL,
-                               error) ||
-        !make_vision_tower(r, error))
+                               error))
         return false;
-    return !r->be->ops->graph_begin || warm_up(r, error);
+    while (!try_vision_tower(r, &e)) {
+        if (halve_batch(r, "vision", &r->base.batch_size, &e))
+            continue;
+        g_propagate_error(error, e);
+        return false;
+    }
+    return true;
 }
 
 // Of fewer than `size` images, filled up with the last.

@@ -224,7 +224,8 @@ run_chunk(PeText *t, PeSequences *seq, float *out, GError **error)
 
     be->ops->gather(be, t->ends, tower->x, t->indices + seq->b + 1, seq->b,
                     width);
-    pe_tower_layernorm(tower, tower->h, be->act, t->ends, NULL, NULL, seq->b);
+    pe_tower_layernorm(tower, tower->h, be->act, t->ends, tower->shift, NULL,
+                       NULL, seq->b);
     be->ops->linear(be, t->projection, PE_EPILOGUE_F32, NULL, t->out, tower->h,
                     seq->b);
     return pe_tower_finish(tower, out, t->out,

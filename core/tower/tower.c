@@ -20,6 +20,7 @@ pe_tower_init(PeTower *t, PeBackend *be, const PeModel *model, int width,
         .width = width,
         .heads = heads,
         .mlp_width = mlp_width,
+        .shifts = be->shifts_norms,
         .buffers = g_ptr_array_new(),
         .linears = g_ptr_array_new(),
     };
@@ -42,6 +43,7 @@ pe_tower_clear(PeTower *t)
     g_ptr_array_unref(t->buffers);
     g_free(t->blocks);
     g_free(t->power);
+    g_free(t->late);
     g_clear_error(&t->error);
 }
 
@@ -108,17 +110,22 @@ pe_tower_read(PeTower *t, const PeTensor *tensor)
     return v;
 }
 
+static float *
+upload_vector(PeTower *t, const float *host, size_t n)
+{
+    float *p = pe_tower_alloc(t, n * sizeof *host);
+    if (p)
+        t->be->ops->upload(t->be, p, host, n * sizeof *host);
+    return p;
+}
+
 float *
 pe_tower_load_vector(PeTower *t, const PeTensor *tensor)
 {
     g_autofree float *host = pe_tower_read(t, tensor);
     if (!host)
         return NULL;
-    size_t size = (size_t)pe_tensor_size(tensor) * sizeof *host;
-    float *p = pe_tower_alloc(t, size);
-    if (p)
-        t->be->ops->upload(t->be, p, host, size);
-    return p;
+    return upload_vector(t, host, (size_t)pe_tensor_size(tensor));
 }
 
 float
@@ -251,6 +258,17 @@ new_in_size(const PeTower *t)
     return size;
 }
 
+// The stream does without the bias of a linear that writes to it, from here on.
+static void
+delay_bias(PeTower *t, const float *bias)
+{
+    if (!t->late)
+        t->late = g_new0(float, t->width);
+    for (int i = 0; i < t->width; i++)
+        t->late[i] += bias[i];
+    t->shift = upload_vector(t, t->late, (size_t)t->width);
+}
+
 PeLinear *
 pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
 {
@@ -274,8 +292,11 @@ pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
     g_autofree float *bias = t->error ? NULL : fold_bias(t, &w, source, scale);
     if (t->error)
         return NULL;
+    bool late = t->shifts && source->epilogue == PE_EPILOGUE_RESIDUAL;
+    if (late && bias)
+        delay_bias(t, bias);
     PeLinearParams params = {.weight = w,
-                             .bias = bias,
+                             .bias = late ? NULL : bias,
                              .scale = scale,
                              .in_scale = in_scale,
                              .k_padded = source->k_padded,
@@ -374,12 +395,14 @@ pe_tower_load_block_part(PeTower *t, const PeBlockWeights *blocks, int part)
     PeBlock *block = &t->blocks[part / PE_BLOCK_PARTS];
     switch (part % PE_BLOCK_PARTS) {
     case 0:
+        block->shift_1 = t->shift;
         block->qkv = load_qkv(t, w);
         break;
     case 1:
         block->out = load_out(t, w);
         break;
     case 2:
+        block->shift_2 = t->shift;
         block->fc = load_fc(t, w);
         break;
     default:
@@ -425,10 +448,11 @@ pe_tower_check(PeTower *t, GError **error)
 
 void
 pe_tower_layernorm(PeTower *t, void *y, PeDtype type, const float *x,
-                   const float *weight, const float *bias, int rows)
+                   const float *shift, const float *weight, const float *bias,
+                   int rows)
 {
-    t->be->ops->layernorm(t->be, y, type, x, weight, bias, rows, t->width,
-                          PE_LAYERNORM_EPS);
+    t->be->ops->layernorm(t->be, y, type, x, shift, weight, bias, rows,
+                          t->width, PE_LAYERNORM_EPS);
 }
 
 static bool
@@ -448,7 +472,7 @@ run_block(PeTower *t, const PeBlock *block, const PeSequences *seq)
     PeEpilogue rotate = seq->rope ? PE_EPILOGUE_ROPE : PE_EPILOGUE_NONE;
     int rows = seq->rows;
 
-    pe_tower_layernorm(t, t->h, act, t->x, NULL, NULL, rows);
+    pe_tower_layernorm(t, t->h, act, t->x, block->shift_1, NULL, NULL, rows);
     ops->linear(t->be, block->qkv, rotate, seq->rope, t->wide, t->h,
                 rows); // [rows, 3D]
     ops->attention(t->be, t->h, t->wide, seq->offsets, seq->b, seq->n, t->heads,
@@ -456,7 +480,7 @@ run_block(PeTower *t, const PeBlock *block, const PeSequences *seq)
     ops->linear(t->be, block->out, PE_EPILOGUE_RESIDUAL, NULL, t->x, t->h,
                 rows);
 
-    pe_tower_layernorm(t, t->h, act, t->x, NULL, NULL, rows);
+    pe_tower_layernorm(t, t->h, act, t->x, block->shift_2, NULL, NULL, rows);
     ops->linear(t->be, block->fc, PE_EPILOGUE_GELU, NULL, t->wide, t->h,
                 rows); // [rows, M]
     ops->linear(t->be, block->proj, PE_EPILOGUE_RESIDUAL, NULL, t->x, t->wide,
@@ -472,10 +496,28 @@ pe_tower_run(PeTower *t, const PeSequences *seq)
         if (t->trace) {
             char name[24];
             g_snprintf(name, sizeof name, "block%d", i);
-            pe_tower_trace(t, name, t->x, PE_DTYPE_F32,
-                           (size_t)seq->rows * (size_t)t->width);
+            bool last = i + 1 == t->n_blocks;
+            pe_tower_trace_stream(
+                t, name, last ? t->shift : t->blocks[i + 1].shift_1, seq->rows);
         }
     }
+}
+
+void
+pe_tower_trace_stream(PeTower *t, const char *name, const float *shift,
+                      int rows)
+{
+    if (!t->trace)
+        return;
+    size_t d = (size_t)t->width, n = (size_t)rows * d;
+    g_autofree float *values = g_new(float, n);
+    g_autofree float *late = g_new0(float, d);
+    t->be->ops->download(t->be, values, t->x, n * sizeof *values);
+    if (shift)
+        t->be->ops->download(t->be, late, shift, d * sizeof *late);
+    for (size_t i = 0; i < n; i++)
+        values[i] += late[i % d];
+    t->trace(name, values, n, t->trace_data);
 }
 
 void

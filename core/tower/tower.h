@@ -15,7 +15,13 @@
 
 // The weights of the norms are folded into the linears that follow them,
 // LayerScale into the linears before it, and the scale of the softmax into q.
+//
+// Where the backend shifts norms, the biases of `out` and `proj` are not added
+// to the stream x: what all before a norm would have added, the norm adds while
+// it reads.
 typedef struct {
+    float *shift_1; // f32 [D] in backend memory, NULL: nothing
+    float *shift_2;
     PeLinear *qkv;  // D -> 3D
     PeLinear *out;  // D -> D
     PeLinear *fc;   // D -> M
@@ -55,6 +61,12 @@ typedef struct {
     // f32 [D]: the power that the channels of the residual stream have by the
     // weights that have been loaded. NULL: nobody asks for it.
     float *power;
+
+    // f32 [D]: the sum of the biases that the stream lacks after what has been
+    // loaded, and the same in backend memory. NULL: it lacks none.
+    bool shifts; // it may lack some, because a norm reads it at the end
+    float *late;
+    float *shift;
 
     GPtrArray *buffers; // everything allocated on the backend
     GPtrArray *linears;
@@ -118,11 +130,16 @@ bool pe_tower_check(PeTower *t, GError **error);
 // wanted any more: then pe_tower_finish() says so.
 void pe_tower_run(PeTower *t, const PeSequences *seq);
 
-// y [rows, D] = LN(x). `type` is the type of y: act, or F32, and then y may be
-// x. weight and bias are NULL where they are folded into what reads y.
+// y [rows, D] = LN(x + shift). `type` is the type of y: act, or F32, and then y
+// may be x. shift is NULL for what is not the stream; weight and bias are NULL
+// where they are folded into what reads y.
 void pe_tower_layernorm(PeTower *t, void *y, PeDtype type, const float *x,
-                        const float *weight, const float *bias, int rows);
+                        const float *shift, const float *weight,
+                        const float *bias, int rows);
 
+// Report the first rows of the stream, with what it lacks.
+void pe_tower_trace_stream(PeTower *t, const char *name, const float *shift,
+                           int rows);
 // Report `n` elements of backend memory to the trace function, if there is one.
 void pe_tower_trace(PeTower *t, const char *name, const void *data,
                     PeDtype type, size_t n);

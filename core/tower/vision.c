@@ -208,6 +208,7 @@ pe_vision_new(PeBackend *be, const PeModel *model, const PeTowerParams *params,
 
     PeVision *v = g_new0(PeVision, 1);
     pe_tower_init(&v->tower, be, model, c->width, c->heads, c->mlp_width);
+    v->tower.shifts = be->shifts_norms && (c->output_dim > 0 || c->ln_post);
     v->config = c;
     v->weights = pe_model_get_vision_weights(model);
     v->cls_rows = c->cls_token ? 1 : 0;
@@ -286,23 +287,23 @@ run_tower(PeVision *v, const Grid *grid, int b)
                     b * np); // [b * Np, D]
     be->ops->tokens(be, t->x, patches, v->cls, grid->pos, b, np, t->width);
     pe_tower_trace(t, "embed", t->x, PE_DTYPE_F32, size);
-    pe_tower_layernorm(t, t->x, PE_DTYPE_F32, t->x, v->ln_pre_weight,
+    pe_tower_layernorm(t, t->x, PE_DTYPE_F32, t->x, NULL, v->ln_pre_weight,
                        v->ln_pre_bias, rows);
     pe_tower_trace(t, "ln_pre", t->x, PE_DTYPE_F32, size);
     pe_tower_run(t, &seq);
 
     if (v->config->output_dim == 0) {
         if (v->config->ln_post)
-            pe_tower_layernorm(t, t->x, PE_DTYPE_F32, t->x, v->ln_post_weight,
-                               v->ln_post_bias, rows);
+            pe_tower_layernorm(t, t->x, PE_DTYPE_F32, t->x, t->shift,
+                               v->ln_post_weight, v->ln_post_bias, rows);
         return;
     }
     if (t->trace) {
-        pe_tower_layernorm(t, t->wide, PE_DTYPE_F32, t->x, v->ln_post_weight,
-                           v->ln_post_bias, rows);
+        pe_tower_layernorm(t, t->wide, PE_DTYPE_F32, t->x, t->shift,
+                           v->ln_post_weight, v->ln_post_bias, rows);
         pe_tower_trace(t, "ln_post", t->wide, PE_DTYPE_F32, size);
     }
-    pe_tower_layernorm(t, t->h, be->act, t->x, NULL, NULL, rows);
+    pe_tower_layernorm(t, t->h, be->act, t->x, t->shift, NULL, NULL, rows);
     const void *pooled = pe_vision_pool_run(&v->pool, t, b, n);
     be->ops->linear(be, v->head, PE_EPILOGUE_F32, NULL, v->out, pooled, b);
 }

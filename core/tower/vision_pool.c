@@ -184,7 +184,7 @@ pe_vision_pool_run(const PeVisionPool *p, PeTower *t, int b, int n)
     be->ops->pool(be, p->mixed, t->wide, p->u, t->h, b, n, p->heads,
                   t->width); // [b, heads * D]
     be->ops->linear(be, p->out, PE_EPILOGUE_F32, NULL, p->y, p->mixed, b);
-    pe_tower_layernorm(t, p->h, be->act, p->y, NULL, NULL, b);
+    pe_tower_layernorm(t, p->h, be->act, p->y, NULL, NULL, NULL, b);
     be->ops->linear(be, p->fc, PE_EPILOGUE_GELU, NULL, p->mlp, p->h,
                     b); // [b, 4D]
     be->ops->linear(be, p->proj, PE_EPILOGUE_RESIDUAL, NULL, p->y, p->mlp, b);

@@ -11,7 +11,7 @@ namespace
 
 void
 check_layernorm(PeDtype type, int rows, int d, float mean, float deviation,
-                bool plain)
+                bool plain, bool shifts = false)
 {
     Array x = random_array(PE_DTYPE_F32, (size_t)rows * d, mean, deviation);
     Array w = random_array(PE_DTYPE_F32, d, 1, 0.1f);
@@ -19,13 +19,16 @@ check_layernorm(PeDtype type, int rows, int d, float mean, float deviation,
     Array y(type, (size_t)rows * d), z(PE_DTYPE_F32, y.n);
     const float *weight = plain ? nullptr : (float *)w.raw();
     const float *bias = plain ? nullptr : (float *)b.raw();
-    pe_layernorm_c(reference, z.raw(), PE_DTYPE_F32, (float *)x.raw(), weight,
-                   bias, rows, d, 1e-5f);
-    g_autofree char *what = g_strdup_printf("layernorm %d x %d%s", rows, d,
-                                            plain ? ", no weight" : "");
+    Array s = random_array(PE_DTYPE_F32, d);
+    const float *shift = shifts ? (float *)s.raw() : nullptr;
+    pe_layernorm_c(reference, z.raw(), PE_DTYPE_F32, (float *)x.raw(), shift,
+                   weight, bias, rows, d, 1e-5f);
+    g_autofree char *what =
+        g_strdup_printf("layernorm %d x %d%s%s", rows, d,
+                        shifts ? ", shift" : "", plain ? ", no weight" : "");
     compare(what, type, y, z, [&](void *out) {
-        pe_cuda_layernorm(nullptr, type, out, (float *)x.raw(), weight, bias,
-                          rows, d, 1e-5f);
+        pe_cuda_layernorm(nullptr, type, out, (float *)x.raw(), shift, weight,
+                          bias, rows, d, 1e-5f);
     });
 }
 
@@ -37,6 +40,8 @@ normalizes_rows()
             for (int d : {64, 192, 1536, 1700})
                 check_layernorm(type, rows, d, 30, 1, false);
             check_layernorm(type, rows, 192, 30, 1, true);
+            for (int d : {192, 1700})
+                check_layernorm(type, rows, d, 1, 1, true, true);
         }
         // Epsilon shows in small values only.
         check_layernorm(type, 2, 128, 0, 0.01f, false);

@@ -5,10 +5,10 @@
 // for all processes, and what the choices are by the device's own clock.
 
 #include "core/engine/runner.h"
+#include "core/tower/vision.h"
 #include "tests/support/tiny_model.h"
 
 #include <gmodule.h>
-#include <math.h>
 
 static PeModel *model;
 static int (*graph_recordings)(void);
@@ -17,14 +17,18 @@ static int (*launches)(void);
 static int (*spinning_waits)(void);
 static uint64_t (*bytes_on_device)(void);
 
-static int n_timed;  // products
-static int n_halved; // batches
+static int n_timed;                            // products
+static int n_halved;                           // batches
+static int n_residuals, n_residuals_with_bias; // among those products
 
 static void
 count_log(PeLogLevel level, const char *message, void *user_data)
 {
     g_test_message("%s", message);
     n_timed += strstr(message, "TFLOP/s") != NULL;
+    bool bias = strstr(message, "+ bias + residual") != NULL;
+    n_residuals_with_bias += bias;
+    n_residuals += !bias && strstr(message, "+ residual") != NULL;
     n_halved += strstr(message, "no memory for a vision batch") != NULL;
 }
 
@@ -195,6 +199,20 @@ streaming_threads_sleep_while_they_wait(void)
     runner_free(r, slots, G_N_ELEMENTS(slots));
 }
 
+// Those of the blocks, which are alike in all of them. The pool's, which has
+// one row a picture, keeps its bias.
+static void
+sums_of_the_stream_have_no_bias(void)
+{
+    int plain = n_residuals, biased = n_residuals_with_bias;
+    PeSlot *slot;
+    PeRunner *r = runner_new(PE_PRECISION_AUTO, 1);
+    fill_slots(r, &slot, 1);
+    runner_free(r, &slot, 1);
+    g_assert_cmpint(n_residuals - plain, ==, 2);
+    g_assert_cmpint(n_residuals_with_bias - biased, ==, 1);
+}
+
 // ---- Choices ----------------------------------------------------------------
 
 // Kernels and products of one picture.
@@ -211,6 +229,45 @@ count_launches(PePrecision precision)
     int n = launches() - before;
     runner_free(r, &slot, 1);
     return n;
+}
+
+// Kernels and products of one picture in a tower of so many layers.
+static int
+count_of_layers(int layers)
+{
+    g_autoptr(GError) error = NULL;
+    float out[TINY_MODEL_DIM];
+    PeTowerParams params = {.max_batch = 1, .max_layers = layers};
+    PeBackend *be = pe_backend_open("cuda", PE_PRECISION_BF16, 0, &error);
+    g_assert_no_error(error);
+    PeVision *v = pe_vision_new(be, model, &params, &error);
+    g_assert_no_error(error);
+    PeSlot *slot = be->ops->slot_new(be, TINY_MODEL_SIZE, TINY_MODEL_SIZE);
+    g_assert_true(pe_vision_embed(v, &slot, 1, out, &error)); // chooses
+    int before = launches();
+    g_assert_true(pe_vision_embed(v, &slot, 1, out, &error));
+    int n = launches() - before;
+    be->ops->slot_free(be, slot);
+    pe_vision_free(v);
+    be->ops->close(be);
+    return n;
+}
+
+// Two norms, four products, rotation and attention, and a GELU of ours.
+static void
+a_layer_is_eight_or_nine_launches(void)
+{
+    static const struct {
+        const char *gelu;
+        int n;
+    } rows[] = {{"erf", 9}, {"tanh", 8}};
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_setenv("PE_CUDA_GELU", rows[i].gelu, TRUE);
+        int n = count_of_layers(2) - count_of_layers(1);
+        g_unsetenv("PE_CUDA_GELU");
+        g_test_message("%s: %d launches a layer", rows[i].gelu, n);
+        g_assert_cmpint(n, ==, rows[i].n);
+    }
 }
 
 // Three linears have a GELU: two of the blocks, and the pool's. A pass of ours
@@ -312,6 +369,8 @@ main(int argc, char **argv)
                     nor_when_the_library_refuses_what_is_known);
     g_test_add_func("/cuda/tuning/waits",
                     streaming_threads_sleep_while_they_wait);
+    g_test_add_func("/cuda/tuning/residuals", sums_of_the_stream_have_no_bias);
+    g_test_add_func("/cuda/tuning/layer", a_layer_is_eight_or_nine_launches);
     g_test_add_func("/cuda/tuning/gelu/faster", the_faster_gelu_is_taken);
     g_test_add_func("/cuda/tuning/gelu/slower",
                     the_librarys_gelu_may_be_slower);

@@ -240,15 +240,24 @@ typedef struct {
     bool in_place; // f32 only
     float mean;
     bool plain; // without weight and bias
+    bool shift;
 } NormRow;
 
 static const NormRow norm_rows[] = {
-    {197, 768, true, false, 0},     {577, 1024, true, false, 0},
-    {1, 1536, true, false, 0},      {1, 192, false, false, 0},
-    {197, 768, false, true, 0},     {37, 48, true, false, 100},
-    {5, 31, true, false, 1},        {3, 7, false, true, 0},
-    {1576, 768, true, false, 0},    {1576, 768, true, false, 0, true},
-    {37, 48, true, false, 9, true}, {5, 31, false, true, 1, true},
+    {197, 768, true, false, 0},
+    {577, 1024, true, false, 0},
+    {1, 1536, true, false, 0},
+    {1, 192, false, false, 0},
+    {197, 768, false, true, 0},
+    {37, 48, true, false, 100},
+    {5, 31, true, false, 1},
+    {3, 7, false, true, 0},
+    {1576, 768, true, false, 0},
+    {1576, 768, true, false, 0, true},
+    {37, 48, true, false, 9, true},
+    {5, 31, false, true, 1, true},
+    {37, 768, true, false, 9, true, true},
+    {3, 1600, false, true, 1, false, true},
 };
 
 static void
@@ -257,8 +266,9 @@ run_norm(PeBackend *be, const Problem *p, const PeLinear *l, void *const *in,
 {
     const NormRow *r = p->row;
     be->ops->layernorm(be, out, r->act ? be->act : PE_DTYPE_F32,
-                       r->in_place ? out : in[0], r->plain ? NULL : in[1],
-                       r->plain ? NULL : in[2], r->rows, r->d, 1e-5f);
+                       r->in_place ? out : in[0], r->shift ? in[3] : NULL,
+                       r->plain ? NULL : in[1], r->plain ? NULL : in[2],
+                       r->rows, r->d, 1e-5f);
 }
 
 static void
@@ -278,6 +288,7 @@ norm_matches(const NormRow *r, PePrecision precision)
         p.in[0].values[i] += r->mean;
     problem_add_input(&p, false, d, 1, rand);
     problem_add_input(&p, false, d, 1, rand);
+    problem_add_input(&p, false, d, 2, rand);
     problem_set_output(&p, r->act, n);
     p.initial = r->in_place ? p.in[0].values : NULL;
     problem_check(&p);

@@ -68,10 +68,11 @@ forget_the_rotation(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
 }
 
 static void
-answer_nan(PeBackend *be, void *y, PeDtype type, const float *x, const float *w,
-           const float *b, int rows, int d, float eps)
+answer_nan(PeBackend *be, void *y, PeDtype type, const float *x,
+           const float *shift, const float *w, const float *b, int rows, int d,
+           float eps)
 {
-    right->layernorm(be, y, type, x, w, b, rows, d, NAN);
+    right->layernorm(be, y, type, x, shift, w, b, rows, d, NAN);
 }
 
 // The quick check, with one operation of the CPU exchanged.

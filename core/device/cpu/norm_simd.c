@@ -63,9 +63,14 @@ layernorm_rows(void *data, int task, int lane)
 }
 
 static void
-layernorm(PeBackend *be, void *y, PeDtype type, const float *x, const float *w,
-          const float *b, int rows, int d, float eps)
+layernorm(PeBackend *be, void *y, PeDtype type, const float *x,
+          const float *shift, const float *w, const float *b, int rows, int d,
+          float eps)
 {
+    if (shift) { // never on the CPU, see PeBackend.shifts_norms
+        pe_layernorm_c(be, y, type, x, shift, w, b, rows, d, eps);
+        return;
+    }
     Norm n = {y, type, x, w, b, rows, d, eps};
     pe_threads_run(pe_cpu_threads(be, (double)rows * d),
                    (rows + TASK_ROWS - 1) / TASK_ROWS, layernorm_rows, &n);

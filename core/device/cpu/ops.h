@@ -128,7 +128,8 @@ void pe_softmax2_c(float *p, int n);
 
 // norm.c
 void pe_layernorm_c(PeBackend *be, void *y, PeDtype type, const float *x,
-                    const float *w, const float *b, int rows, int d, float eps);
+                    const float *shift, const float *w, const float *b,
+                    int rows, int d, float eps);
 
 // tokens.c
 void pe_patchify_f32_c(PeBackend *be, void *y, const float *pixels, int b,

@@ -88,11 +88,12 @@ pool(PeBackend *be, void *y, float *scores, const float *u, const void *x,
 }
 
 static void
-layernorm(PeBackend *be, void *y, PeDtype type, const float *x, const float *w,
-          const float *b, int rows, int d, float eps)
+layernorm(PeBackend *be, void *y, PeDtype type, const float *x,
+          const float *shift, const float *w, const float *b, int rows, int d,
+          float eps)
 {
     gint64 start = g_get_monotonic_time();
-    timed(be)->layernorm(be, y, type, x, w, b, rows, d, eps);
+    timed(be)->layernorm(be, y, type, x, shift, w, b, rows, d, eps);
     add(be, start, 0, "norm of %d x %d", rows, d);
 }
 

@@ -348,6 +348,8 @@ static const PeBackendOps ops = {
     .gemm_seconds = pe_cuda_gemm_seconds,
     .graph_begin = pe_cuda_graph_begin,
     .graph_end = pe_cuda_graph_end,
+    .download_begin = pe_cuda_download_begin,
+    .download_end = pe_cuda_download_end,
     .get_context = pe_cuda_get_context,
     .batch_bucket = cuda_batch_bucket,
 };

@@ -16,7 +16,7 @@
 
 // Pinned host memory on its way to or from the device.
 typedef struct {
-    void *host;       // [PE_STAGE_SIZE]
+    void *host;       // [PE_STAGE_SIZE], or as large as it was needed
     cudaEvent_t done; // the copy that uses it
 } PeStage;
 
@@ -40,6 +40,8 @@ typedef struct {
     cudaStream_t stream; // everything but preprocessing
     PeStage stages[2];
     int next_stage;
+    PeStage turns[2]; // of download_begin()
+    size_t turn_sizes[2];
 
     // matmul.c
     const PeCublasLt *lt;
@@ -82,6 +84,10 @@ void *pe_cuda_alloc(PeBackend *be, size_t size);
 void pe_cuda_free(PeBackend *be, void *p);
 void pe_cuda_upload(PeBackend *be, void *dst, const void *src, size_t size);
 void pe_cuda_download(PeBackend *be, void *dst, const void *src, size_t size);
+bool pe_cuda_download_begin(PeBackend *be, int turn, const void *src,
+                            size_t size);
+const char *pe_cuda_download_end(PeBackend *be, int turn, void *dst,
+                                 size_t size);
 // A stage that is not in use, to be filled and handed to stage_upload() before
 // the next one is asked for. NULL after a failure.
 PeStage *pe_cuda_next_stage(PeCuda *cuda);

@@ -17,17 +17,27 @@ pe_cuda_memory_init(PeCuda *cuda)
             cudaEventCreateWithFlags(&stage->done, cudaEventDisableTiming) !=
                 cudaSuccess)
             return false;
+        if (cudaEventCreateWithFlags(&cuda->turns[i].done,
+                                     cudaEventDisableTiming) != cudaSuccess)
+            return false;
     }
     return true;
+}
+
+static void
+clear_stage(PeStage *stage)
+{
+    if (stage->done)
+        cudaEventDestroy(stage->done);
+    cudaFreeHost(stage->host);
 }
 
 void
 pe_cuda_memory_clear(PeCuda *cuda)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(cuda->stages); i++) {
-        if (cuda->stages[i].done)
-            cudaEventDestroy(cuda->stages[i].done);
-        cudaFreeHost(cuda->stages[i].host);
+        clear_stage(&cuda->stages[i]);
+        clear_stage(&cuda->turns[i]);
     }
 }
 
@@ -106,4 +116,48 @@ pe_cuda_download(PeBackend *be, void *dst, const void *src, size_t size)
             return;
         memcpy((char *)dst + i, stage->host, n);
     }
+}
+
+// Pinned memory for a turn's results, as much as the largest so far.
+static bool
+make_room(PeCuda *cuda, int turn, size_t size)
+{
+    PeStage *stage = &cuda->turns[turn];
+    if (size <= cuda->turn_sizes[turn])
+        return true;
+    cudaFreeHost(stage->host);
+    stage->host = NULL;
+    cuda->turn_sizes[turn] = 0;
+    if (!pe_cuda_check(cuda, cudaMallocHost(&stage->host, size),
+                       "allocating pinned memory"))
+        return false;
+    cuda->turn_sizes[turn] = size;
+    return true;
+}
+
+bool
+pe_cuda_download_begin(PeBackend *be, int turn, const void *src, size_t size)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    PeStage *stage = &cuda->turns[turn];
+    return pe_cuda_check(cuda, cudaGetLastError(), "starting an operation") &&
+           make_room(cuda, turn, size) &&
+           pe_cuda_check(cuda,
+                         cudaMemcpyAsync(stage->host, src, size,
+                                         cudaMemcpyDeviceToHost, cuda->stream),
+                         "a copy from the device") &&
+           pe_cuda_check(cuda, cudaEventRecord(stage->done, cuda->stream),
+                         "a copy from the device");
+}
+
+const char *
+pe_cuda_download_end(PeBackend *be, int turn, void *dst, size_t size)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    PeStage *stage = &cuda->turns[turn];
+    if (pe_cuda_check(cuda, cudaEventSynchronize(stage->done),
+                      "an operation") &&
+        size <= cuda->turn_sizes[turn])
+        memcpy(dst, stage->host, size);
+    return g_atomic_pointer_get(&cuda->error);
 }

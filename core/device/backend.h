@@ -206,6 +206,16 @@ struct PeBackendOps {
     bool (*graph_begin)(PeBackend *be, uint64_t key);
     bool (*graph_end)(PeBackend *be);
 
+    // A backend has either both of these entries or neither. They are
+    // download() and sync() in two steps, so that the next operations can be
+    // queued before the last results have arrived; `turn` is 0 or 1, and each
+    // is begun again only after it has ended. False after noting a failure.
+    bool (*download_begin)(PeBackend *be, int turn, const void *src,
+                           size_t size);
+    // Waits for that copy alone; then as sync().
+    const char *(*download_end)(PeBackend *be, int turn, void *dst,
+                                size_t size);
+
     // The CUcontext that this kind of backend works in on `device`, kept for
     // the life of the process. NULL when there is none. Opens no backend. Any
     // thread.

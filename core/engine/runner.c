@@ -179,14 +179,20 @@ runner_load(PeRunner *runner, GError **error)
     return true;
 }
 
-// Of fewer than `size` images, filled up with the last.
+// The n slots, and the last of them until there are `size`.
+static void
+fill_up(TowerRunner *r, PeSlot *const *slots, int n, int size)
+{
+    for (int i = 0; i < size; i++)
+        r->slots[i] = slots[MIN(i, n - 1)];
+}
+
 static bool
 embed_filled(TowerRunner *r, PeSlot *const *slots, int n, int size, float *out,
              GError **error)
 {
     size_t dim = (size_t)pe_model_get_vision(r->model)->output_dim;
-    for (int i = 0; i < size; i++)
-        r->slots[i] = slots[MIN(i, n - 1)];
+    fill_up(r, slots, n, size);
     if (!pe_vision_embed(r->vision, r->slots, size, r->out, error))
         return false;
     memcpy(out, r->out, (size_t)n * dim * sizeof *out);
@@ -210,6 +216,27 @@ runner_embed_images(PeRunner *runner, PeSlot *const *slots, int n,
             return false;
     }
     return check_finite(r, "image", out, n, dim, error);
+}
+
+static bool
+runner_begin_images(PeRunner *runner, PeSlot *const *slots, int n, int turn,
+                    GError **error)
+{
+    TowerRunner *r = (TowerRunner *)runner;
+    int size = pick_batch(r, n, r->base.batch_size);
+    if (!r->be->ops->download_begin || size < n)
+        return false;
+    fill_up(r, slots, n, size);
+    return pe_vision_begin(r->vision, r->slots, size, turn, error);
+}
+
+static bool
+runner_end_images(PeRunner *runner, int n, int turn, float *out, GError **error)
+{
+    TowerRunner *r = (TowerRunner *)runner;
+    size_t dim = (size_t)pe_model_get_vision(r->model)->output_dim;
+    return pe_vision_end(r->vision, n, turn, out, error) &&
+           check_finite(r, "image", out, n, dim, error);
 }
 
 static void
@@ -342,6 +369,8 @@ const PeRunnerOps pe_runner_ops = {
     .load = runner_load,
     .close = runner_close,
     .embed_images = runner_embed_images,
+    .begin_images = runner_begin_images,
+    .end_images = runner_end_images,
     .load_texts = runner_load_texts,
     .embed_texts = runner_embed_texts,
     .drop_texts = runner_drop_texts,

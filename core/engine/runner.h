@@ -24,6 +24,15 @@ typedef struct {
     //   out  [n, dim]
     bool (*embed_images)(PeRunner *runner, PeSlot *const *slots, int n,
                          const int *abandon, float *out, GError **error);
+    // The same in two steps, so that the next batch can begin, with the other
+    // turn (0 or 1), before this one has ended. NULL, both: the device has
+    // nothing to gain. begin_images() may also return false without an error:
+    // then this batch is one for embed_images(). Neither that nor anything else
+    // may be called before what has begun has ended.
+    bool (*begin_images)(PeRunner *runner, PeSlot *const *slots, int n,
+                         int turn, GError **error);
+    bool (*end_images)(PeRunner *runner, int n, int turn, float *out,
+                       GError **error);
     // Load the next piece of what embed_texts() needs, one matrix or so; *ready
     // becomes true with the last.
     bool (*load_texts)(PeRunner *runner, bool *ready, GError **error);

@@ -5,6 +5,22 @@
 
 #include "engine_private.h"
 
+typedef struct {
+    PeJob **jobs;   // [batch_size]
+    PeSlot **slots; // [batch_size]
+    int n;
+    int turn;       // of begin_images()
+    int64_t start;  // us
+    int64_t before; // the same by the runner's clock
+} Batch;
+
+typedef struct {
+    Batch batches[2];
+    Batch *flying;  // has begun on the device and not ended; NULL: none
+    int64_t landed; // when the last one ended, by the runner's clock
+    float *out;     // [batch_size, dim]
+} Worker;
+
 // The device has failed: nobody is to get this engine any more.
 static void
 die(PeEngine *e, const GError *error)
@@ -34,29 +50,77 @@ count_batch(PeEngine *e, PeJob **jobs, int n, int64_t start, int64_t us)
     g_mutex_unlock(&e->stats_lock);
 }
 
+// Where `ok`, with `out`.
 static void
-run_batch(PeEngine *e, PeJob **jobs, PeSlot **slots, int n, float *out)
+finish_batch(PeEngine *e, Batch *b, int64_t start, int64_t us, bool ok,
+             const float *out, const GError *error)
 {
-    const GError *failure = pe_queue_get_failure(e->queue);
-    if (failure) {
-        pe_queue_finish(e->queue, jobs, n, NULL, failure);
-        return;
-    }
-    for (int i = 0; i < n; i++)
-        slots[i] = pe_job_get_slot(jobs[i]);
-    g_autoptr(GError) error = NULL;
-    int64_t start = g_get_monotonic_time();
-    int64_t before = e->ops->now(e->runner);
-    bool ok = e->ops->embed_images(e->runner, slots, n,
-                                   pe_queue_get_abandon(e->queue), out, &error);
     if (ok)
-        count_batch(e, jobs, n, start, e->ops->now(e->runner) - before);
+        count_batch(e, b->jobs, b->n, start, us);
     else if (g_error_matches(error, PE_ERROR, PE_ERROR_BACKEND))
         die(e, error);
     int64_t end = g_get_monotonic_time();
-    for (int i = 0; i < n; i++)
-        pe_job_set_run(jobs[i], start, end);
-    pe_queue_finish(e->queue, jobs, n, ok ? out : NULL, error);
+    for (int i = 0; i < b->n; i++)
+        pe_job_set_run(b->jobs[i], b->start, end);
+    pe_queue_finish(e->queue, b->jobs, b->n, ok ? out : NULL, error);
+    b->n = 0;
+}
+
+// End the batch that is under way on the device, if there is one. What it took
+// counts from where the one before it ended.
+static void
+land(PeEngine *e, Worker *w)
+{
+    Batch *b = w->flying;
+    if (!b)
+        return;
+    g_autoptr(GError) error = NULL;
+    bool ok = e->ops->end_images(e->runner, b->n, b->turn, w->out, &error);
+    int64_t now = e->ops->now(e->runner);
+    int64_t us = now - MAX(b->before, w->landed);
+    w->landed = now;
+    w->flying = NULL;
+    finish_batch(e, b, b->start, us, ok, w->out, error);
+}
+
+// Begin the batch on the device, behind the one that is under way there.
+// Returns false when it must run on its own; then none is under way any more.
+static bool
+take_off(PeEngine *e, Worker *w, Batch *b)
+{
+    g_autoptr(GError) error = NULL;
+    bool begun =
+        e->ops->begin_images &&
+        e->ops->begin_images(e->runner, b->slots, b->n, b->turn, &error);
+    land(e, w);
+    if (begun)
+        w->flying = b;
+    else if (error)
+        finish_batch(e, b, b->start, 0, false, NULL, error);
+    return begun || error;
+}
+
+static void
+run_batch(PeEngine *e, Worker *w, Batch *b)
+{
+    const GError *failure = pe_queue_get_failure(e->queue);
+    if (failure) {
+        land(e, w);
+        pe_queue_finish(e->queue, b->jobs, b->n, NULL, failure);
+        return;
+    }
+    for (int i = 0; i < b->n; i++)
+        b->slots[i] = pe_job_get_slot(b->jobs[i]);
+    g_autoptr(GError) error = NULL;
+    b->start = g_get_monotonic_time();
+    b->before = e->ops->now(e->runner);
+    if (take_off(e, w, b))
+        return;
+    bool ok =
+        e->ops->embed_images(e->runner, b->slots, b->n,
+                             pe_queue_get_abandon(e->queue), w->out, &error);
+    int64_t us = e->ops->now(e->runner) - MAX(b->before, w->landed);
+    finish_batch(e, b, b->start, us, ok, w->out, error);
 }
 
 static void
@@ -92,31 +156,53 @@ drop_idle_texts(PeEngine *e)
     e->has_texts = false;
 }
 
-void
-pe_engine_work(PeEngine *e)
+static void
+work(PeEngine *e, Worker *w)
 {
-    size_t size = (size_t)e->runner->batch_size;
-    g_autofree PeJob **jobs = g_new(PeJob *, size);
-    g_autofree PeSlot **slots = g_new(PeSlot *, size);
-    g_autofree float *out = g_new(float, size *(size_t)e->dim);
     for (;;) {
         PeTask *task;
-        int n;
+        // A second batch is begun early only when it could not grow meanwhile.
+        if (w->flying && !pe_queue_is_full(e->queue))
+            land(e, w);
+        Batch *b = &w->batches[w->flying == &w->batches[0]];
         int64_t until = MIN(get_texts_end(e), pe_registry_get_end(e));
-        switch (pe_queue_wait(e->queue, until, jobs, &n, &task)) {
+        if (w->flying)
+            until = 0; // its clients wait for it, even if the others have gone
+        switch (pe_queue_wait(e->queue, until, b->jobs, &b->n, &task)) {
         case PE_WORK_BATCH:
-            run_batch(e, jobs, slots, n, out);
+            run_batch(e, w, b);
             break;
         case PE_WORK_TASK:
+            land(e, w);
             run_task(e, task);
             break;
         case PE_WORK_NONE:
+            land(e, w);
             if (pe_registry_retire(e, g_get_monotonic_time()))
                 return;
             break;
         case PE_WORK_STOP:
+            land(e, w);
             return;
         }
-        drop_idle_texts(e);
+        if (!w->flying)
+            drop_idle_texts(e);
     }
+}
+
+void
+pe_engine_work(PeEngine *e)
+{
+    size_t size = (size_t)e->runner->batch_size;
+    Worker w = {.out = g_new(float, size *(size_t)e->dim)};
+    for (int i = 0; i < 2; i++)
+        w.batches[i] = (Batch){.turn = i,
+                               .jobs = g_new(PeJob *, size),
+                               .slots = g_new(PeSlot *, size)};
+    work(e, &w);
+    for (int i = 0; i < 2; i++) {
+        g_free(w.batches[i].jobs);
+        g_free(w.batches[i].slots);
+    }
+    g_free(w.out);
 }

@@ -156,7 +156,10 @@ pe_job_drop_locked(PeJob *job)
     if (job->dropped)
         return;
     job->dropped = true;
-    if (--q->n_wanted == 0)
+    bool last = false; // of what the worker took last
+    for (int i = 0; i < q->n_running; i++)
+        last |= q->running[i] == job;
+    if (last && --q->n_wanted == 0)
         g_atomic_int_set(&q->abandon, 1);
 }
 

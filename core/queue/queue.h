@@ -95,11 +95,13 @@ typedef enum {
 // Waits for something to do, but not longer than until `until`. jobs as above.
 PeWork pe_queue_wait(PeQueue *q, int64_t until, PeJob **jobs, int *n,
                      PeTask **task);
+// Are there jobs enough for a whole batch?
+bool pe_queue_is_full(PeQueue *q);
 // Any thread: pe_queue_wait() returns.
 void pe_queue_poke(PeQueue *q);
 
-// Becomes 1 when nobody waits for any job of the running batch. To be read
-// atomically, until the batch is finished.
+// Becomes 1 when nobody waits for any job of the batch that was taken last. To
+// be read atomically, until that is finished.
 const int *pe_queue_get_abandon(const PeQueue *q);
 // A batch of n jobs took so long: what the rule that closes batches counts on.
 void pe_queue_add_time(PeQueue *q, int n, int64_t us);

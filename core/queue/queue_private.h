@@ -51,7 +51,7 @@ struct PeQueue {
     bool overloaded;      // not all deadlines could be met since it was empty
     PeBatchTimes *times;
 
-    PeJob **running; // [n_running], the worker's array
+    PeJob **running; // [n_running], the worker's array of what it took last
     int n_running;
     int n_wanted; // of those: not dropped
     int abandon;  // atomic: n_wanted has become 0

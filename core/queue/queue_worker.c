@@ -197,6 +197,15 @@ pe_queue_wait(PeQueue *q, int64_t until, PeJob **jobs, int *n, PeTask **task)
     return work;
 }
 
+bool
+pe_queue_is_full(PeQueue *q)
+{
+    g_mutex_lock(&q->lock);
+    bool full = q->n_queued >= q->batch_size;
+    g_mutex_unlock(&q->lock);
+    return full;
+}
+
 const int *
 pe_queue_get_abandon(const PeQueue *q)
 {
@@ -217,7 +226,8 @@ pe_queue_finish(PeQueue *q, PeJob **jobs, int n, const float *embeddings,
 {
     size_t dim = (size_t)q->dim;
     g_mutex_lock(&q->lock);
-    q->n_running = 0;
+    if (q->running == jobs)
+        q->n_running = 0;
     for (int i = 0; i < n; i++) {
         if (error)
             jobs[i]->error = g_error_copy(error);

@@ -335,25 +335,64 @@ finish(PeVision *v, const Grid *grid, int b, float *out, GError **error)
     return pe_tower_finish(t, out, v->out, (size_t)b * dim, error);
 }
 
-bool
-pe_vision_embed(PeVision *v, PeSlot *const *slots, int b, float *out,
-                GError **error)
+// NULL with the error, or the grid of what has been queued.
+static const Grid *
+queue_slots(PeVision *v, PeSlot *const *slots, int b, GError **error)
 {
     PeBackend *be = v->tower.be;
     int g = v->config->image_size / v->config->patch_size;
-    g_return_val_if_fail(b > 0 && b <= v->max_batch, false);
-    g_return_val_if_fail(v->max_tokens >= v->cls_rows + g * g, false);
+    g_return_val_if_fail(b > 0 && b <= v->max_batch, NULL);
+    g_return_val_if_fail(v->max_tokens >= v->cls_rows + g * g, NULL);
 
     const Grid *grid = get_grid(v, g, g, error);
     if (!grid)
-        return false;
+        return NULL;
     be->ops->patchify(be, v->tower.wide, slots, b, v->config->patch_size,
                       v->k_padded);
     if (be->ops->graph_begin && !v->tower.trace)
         run_recorded(v, grid, b);
     else
         run_tower(v, grid, b);
-    return finish(v, grid, b, out, error);
+    return grid;
+}
+
+bool
+pe_vision_embed(PeVision *v, PeSlot *const *slots, int b, float *out,
+                GError **error)
+{
+    const Grid *grid = queue_slots(v, slots, b, error);
+    return grid && finish(v, grid, b, out, error);
+}
+
+static size_t
+output_size(const PeVision *v, int b)
+{
+    return (size_t)b * (size_t)v->config->output_dim * sizeof(float);
+}
+
+bool
+pe_vision_begin(PeVision *v, PeSlot *const *slots, int b, int turn,
+                GError **error)
+{
+    PeBackend *be = v->tower.be;
+    g_return_val_if_fail(v->config->output_dim > 0, false);
+    if (!queue_slots(v, slots, b, error))
+        return false;
+    if (be->ops->download_begin(be, turn, v->out, output_size(v, b)))
+        return true;
+    const char *failure = be->ops->sync(be);
+    return pe_fail(error, PE_ERROR_BACKEND, be->ops->describe(be), "%s",
+                   failure ? failure : "the results cannot be copied");
+}
+
+bool
+pe_vision_end(PeVision *v, int b, int turn, float *out, GError **error)
+{
+    PeBackend *be = v->tower.be;
+    const char *failure =
+        be->ops->download_end(be, turn, out, output_size(v, b));
+    return !failure || pe_fail(error, PE_ERROR_BACKEND, be->ops->describe(be),
+                               "%s", failure);
 }
 
 static bool

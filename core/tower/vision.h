@@ -36,6 +36,13 @@ void pe_vision_set_trace(PeVision *v, PeTraceFunc func, void *user_data);
 bool pe_vision_embed(PeVision *v, PeSlot *const *slots, int b, float *out,
                      GError **error);
 
+// The same in two steps, for a backend that has download_begin(): the next
+// batch may begin, with the other turn (0 or 1), before this one has ended. The
+// slots are not needed any more when it has.
+bool pe_vision_begin(PeVision *v, PeSlot *const *slots, int b, int turn,
+                     GError **error);
+bool pe_vision_end(PeVision *v, int b, int turn, float *out, GError **error);
+
 // The same for pixels f32 [b, 3, h, w] in [-1, 1] of any size >= patch, on the
 // host; out is [b, E], or [b, N, D] for towers without a projection. For tests
 // and tools: memory for the pixels is made on the first call.

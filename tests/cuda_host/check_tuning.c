@@ -4,7 +4,7 @@
 // is loaded, on the emulated device: that it is all of it, that it is done once
 // for all processes, and what the choices are by the device's own clock.
 
-#include "core/engine/runner.h"
+#include "core/engine/engine_private.h"
 #include "core/tower/vision.h"
 #include "tests/support/tiny_model.h"
 
@@ -213,6 +213,93 @@ sums_of_the_stream_have_no_bias(void)
     g_assert_cmpint(n_residuals_with_bias - biased, ==, 1);
 }
 
+// ---- Two batches at once ----------------------------------------------------
+
+static void
+the_next_batch_begins_before_the_last_has_ended(void)
+{
+    g_autoptr(GError) error = NULL;
+    PeSlot *slots[6];
+    float alone[6][TINY_MODEL_DIM], out[6][TINY_MODEL_DIM];
+    PeRunner *r = runner_new(PE_PRECISION_AUTO, 4);
+    fill_slots(r, slots, 6);
+    for (int i = 0; i < 6; i++)
+        embed(r, &slots[i], 1, alone[i]);
+    for (int i = 0; i < 3; i++) { // each is filled up to 4
+        int a = i % 2, b = 1 - i % 2;
+        memset(out, 0xff, sizeof out);
+        g_assert_true(pe_runner_ops.begin_images(r, &slots[0], 3, a, &error));
+        g_assert_true(pe_runner_ops.begin_images(r, &slots[3], 3, b, &error));
+        g_assert_true(pe_runner_ops.end_images(r, 3, a, out[0], &error));
+        g_assert_true(pe_runner_ops.end_images(r, 3, b, out[3], &error));
+        g_assert_no_error(error);
+        g_assert_cmpmem(out, sizeof out, alone, sizeof alone);
+    }
+    runner_free(r, slots, 6);
+}
+
+static PeEngine *engine;
+static int n_begun, n_ended, most_at_once; // on the worker's thread
+
+// The first batch waits until there is another whole one.
+static bool
+begin_counted(PeRunner *r, PeSlot *const *slots, int n, int turn,
+              GError **error)
+{
+    int64_t end = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+    while (n_begun == 0 && !pe_queue_is_full(engine->queue)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+    n_begun++;
+    most_at_once = MAX(most_at_once, n_begun - n_ended);
+    return pe_runner_ops.begin_images(r, slots, n, turn, error);
+}
+
+static bool
+end_counted(PeRunner *r, int n, int turn, float *out, GError **error)
+{
+    n_ended++;
+    return pe_runner_ops.end_images(r, n, turn, out, error);
+}
+
+static void
+so_it_is_in_the_engine(void)
+{
+    enum { N = 30, SIZE = TINY_MODEL_SIZE };
+    static uint8_t pixels[N][3 * SIZE * SIZE];
+    g_autoptr(GError) error = NULL;
+    float out[N][TINY_MODEL_DIM], alone[TINY_MODEL_DIM];
+    PeFrame frames[N];
+    static PeRunnerOps ops; // an engine may outlive its last user
+    ops = pe_runner_ops;
+    ops.begin_images = begin_counted;
+    ops.end_images = end_counted;
+    PeEngineParams params = {.model = model, .device = "cuda", .batch_size = 4};
+    engine = pe_engine_get_with(&params, &ops, &error);
+    g_assert_no_error(error);
+    for (int i = 0; i < N; i++) {
+        for (int j = 0; j < 3 * SIZE * SIZE; j++)
+            pixels[i][j] = (uint8_t)(j * (i + 3) % 251);
+        frames[i] = (PeFrame){.format = PE_FORMAT_RGB,
+                              .width = SIZE,
+                              .height = SIZE,
+                              .planes = {pixels[i]},
+                              .strides = {3 * SIZE}};
+    }
+    g_assert_true(pe_engine_embed_frames(engine, frames, N, out[0], &error));
+    g_test_message("%d batches, at most %d at once", n_begun, most_at_once);
+    g_assert_cmpint(most_at_once, ==, 2);
+    g_assert_cmpint(n_ended, ==, n_begun);
+    for (int i = 0; i < N; i += 7) {
+        g_assert_true(
+            pe_engine_embed_frames(engine, &frames[i], 1, alone, &error));
+        g_assert_cmpmem(alone, sizeof alone, out[i], sizeof alone);
+    }
+    g_assert_no_error(error);
+    pe_engine_unref(engine);
+}
+
 // ---- Choices ----------------------------------------------------------------
 
 // Kernels and products of one picture.
@@ -370,6 +457,9 @@ main(int argc, char **argv)
     g_test_add_func("/cuda/tuning/waits",
                     streaming_threads_sleep_while_they_wait);
     g_test_add_func("/cuda/tuning/residuals", sums_of_the_stream_have_no_bias);
+    g_test_add_func("/cuda/tuning/turns",
+                    the_next_batch_begins_before_the_last_has_ended);
+    g_test_add_func("/cuda/tuning/engine", so_it_is_in_the_engine);
     g_test_add_func("/cuda/tuning/layer", a_layer_is_eight_or_nine_launches);
     g_test_add_func("/cuda/tuning/gelu/faster", the_faster_gelu_is_taken);
     g_test_add_func("/cuda/tuning/gelu/slower",

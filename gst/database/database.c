@@ -13,7 +13,7 @@
 struct Database {
     sqlite3 *handle;
     char *path;
-    GHashTable *statements; // SQL to sqlite3_stmt
+    GHashTable *statements; // SQL, by its address, to sqlite3_stmt
 };
 
 // In SQLite's words, and the system's where it knows more.
@@ -52,9 +52,11 @@ open_file(const char *path, int flags, int patience, const char *setup,
 {
     Database *database = g_new0(Database, 1);
     database->path = g_strdup(path);
-    database->statements =
-        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_statement);
-    int code = sqlite3_open_v2(path, &database->handle, flags, NULL);
+    database->statements = g_hash_table_new_full(g_direct_hash, g_direct_equal,
+                                                 NULL, free_statement);
+    // A thread at a time needs no locks of SQLite's.
+    int code = sqlite3_open_v2(path, &database->handle,
+                               flags | SQLITE_OPEN_NOMUTEX, NULL);
     sqlite3_busy_timeout(database->handle, patience);
     if (code != SQLITE_OK)
         fail(database, error);

@@ -17,7 +17,6 @@
 
 #define VERSION 1           // of the tables
 #define PACK_ROWS (1 << 18) // 512 MiB of 1024 values
-#define MIN_COSINE 0.999f   // of probes of one model in two precisions
 
 // ---- Lock -----------------------------------------------------------------
 
@@ -161,6 +160,8 @@ make(const char *folder)
     archive->folder = g_strdup(folder);
     archive->lock = -1;
     archive->packs.folder = g_build_filename(folder, "vectors", NULL);
+    archive->labels =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return archive;
 }
 
@@ -216,6 +217,73 @@ prepare_to_write(Archive *archive, const ArchiveModel *model, GError **error)
 }
 
 static bool
+remove_index(const char *folder, GError **error)
+{
+    static const char *const names[] = {"index.sqlite", "index.sqlite-journal"};
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(folder, names[i], NULL);
+        if (unlink(path) == 0 || errno == ENOENT)
+            continue;
+        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot be removed: %s",
+                    path, g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+// Nobody reads it before it is whole, and nobody goes on with a part of it. So
+// nothing is kept to roll back to, and it goes to the disk once.
+static bool
+open_new_database(Archive *archive, GError **error)
+{
+    return open_database(archive, true, error) &&
+           database_execute(archive->database,
+                            "PRAGMA journal_mode = OFF;"
+                            "PRAGMA synchronous = OFF;"
+                            "PRAGMA locking_mode = EXCLUSIVE;"
+                            "PRAGMA cache_size = -65536;", // KiB
+                            error);
+}
+
+static bool
+prepare_new(Archive *archive, const ArchiveModel *model, GError **error)
+{
+    if (!packs_make_folder(&archive->packs, error))
+        return false;
+    archive->lock = take_lock(archive->folder, error);
+    return archive->lock >= 0 && remove_index(archive->folder, error) &&
+           packs_cut(&archive->packs, 0, error) &&
+           open_new_database(archive, error) &&
+           archive_change(archive, make_facts, (void *)model, error) &&
+           read_facts(archive, error);
+}
+
+bool
+archive_finish(Archive *archive, GError **error)
+{
+    g_autofree char *path =
+        g_build_filename(archive->folder, "index.sqlite", NULL);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    if (!ok)
+        g_set_error(error, PE_ERROR, PE_ERROR_FILE,
+                    "%s: cannot be synchronised: %s", path, g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return ok && packs_sync(&archive->packs, archive->n_rows, error);
+}
+
+Archive *
+archive_create(const char *folder, const ArchiveModel *model, GError **error)
+{
+    Archive *archive = make(folder);
+    if (prepare_new(archive, model, error))
+        return archive;
+    archive_close(archive);
+    return NULL;
+}
+
+static bool
 has_index(const char *folder)
 {
     g_autofree char *path = g_build_filename(folder, "index.sqlite", NULL);
@@ -262,6 +330,7 @@ archive_close(Archive *archive)
         database_close(archive->database);
     if (archive->lock >= 0)
         close(archive->lock);
+    g_hash_table_unref(archive->labels);
     g_free(archive->packs.folder);
     g_free(archive->folder);
     g_free(archive->model);
@@ -296,10 +365,19 @@ archive_get_dim(const Archive *archive)
 
 // ---- Model ----------------------------------------------------------------
 
-static float
-compare_probes(const Archive *archive, const ArchiveModel *model)
+ArchiveModel
+archive_describe_model(const Archive *archive)
+{
+    return (ArchiveModel){archive->model, archive->fingerprint, archive->dim,
+                          archive->probes, archive->n_probes};
+}
+
+float
+archive_compare_model(const Archive *archive, const ArchiveModel *model)
 {
     float worst = 1;
+    if (archive->dim != model->dim)
+        return 0;
     for (int i = 0; i < MIN(archive->n_probes, model->n_probes); i++) {
         float sum = 0;
         for (int k = 0; k < archive->dim; k++)
@@ -315,9 +393,8 @@ bool
 archive_check_model(const Archive *archive, const ArchiveModel *model,
                     GError **error)
 {
-    float cosine =
-        archive->dim == model->dim ? compare_probes(archive, model) : 0;
-    if (cosine >= MIN_COSINE)
+    float cosine = archive_compare_model(archive, model);
+    if (cosine >= ARCHIVE_MIN_COSINE)
         return true;
     g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
                 "%s: its vectors were made by %s (%d values, fingerprint %s), "
@@ -326,6 +403,6 @@ archive_check_model(const Archive *archive, const ArchiveModel *model,
                 "give the archive's model with --model, or another folder",
                 archive->folder, archive->model, archive->dim,
                 archive->fingerprint, model->name, model->dim,
-                model->fingerprint, (double)cosine, (double)MIN_COSINE);
+                model->fingerprint, (double)cosine, (double)ARCHIVE_MIN_COSINE);
     return false;
 }

@@ -22,7 +22,8 @@ struct Archive {
     int n_probes;
     gint64 n_rows; // that count; of a reader, when it last listed them
     PackMap map;
-    PeRows rows; // the mapped ones
+    PeRows rows;        // the mapped ones
+    GHashTable *labels; // of a writer: names to gint64 *, their numbers
 };
 
 // The tables of a new archive, or of one of the version that this is.
@@ -33,3 +34,34 @@ bool archive_change(Archive *archive, ArchiveStep func, void *data,
                     GError **error);
 // n rows as a checksum. Returns, g_free().
 char *archive_sum_rows(const void *rows, size_t size);
+// In a transaction: add a content with its frames, segments and labels, whose
+// vectors are those from first_row on and have that checksum. *id: the new one.
+bool archive_insert_content(Archive *archive, const ArchiveContent *content,
+                            gint64 first_row, const char *sum, gint64 *id,
+                            GError **error);
+
+// What the database says of the rows of a content.
+typedef struct {
+    gint64 first, n;
+    char *sum; // g_free()
+} StoredRows;
+bool archive_find_stored(Archive *archive, gint64 content, StoredRows *stored,
+                         GError **error);
+// Add a content to a dump.
+//   sum  of its rows
+void archive_dump_content(const ArchiveContent *content, const char *sum,
+                          GString *out);
+
+// How far the probes of a model are those of an archive: the least of their
+// cosines, or 0 for another dimension.
+float archive_compare_model(const Archive *archive, const ArchiveModel *model);
+// From this cosine on it is the same model.
+#define ARCHIVE_MIN_COSINE 0.999f
+// What made an archive; borrows from it.
+ArchiveModel archive_describe_model(const Archive *archive);
+// Make an archive in a folder of which nothing is kept but the lock. Its words
+// are still to be made. What is written reaches the disk with archive_finish(),
+// and when anything fails, all of it is worth nothing. NULL with the error.
+Archive *archive_create(const char *folder, const ArchiveModel *model,
+                        GError **error);
+bool archive_finish(Archive *archive, GError **error);

@@ -8,14 +8,9 @@
 #include "archive_private.h"
 #include "words.h"
 
-// What the database says of the rows of a content.
-typedef struct {
-    gint64 first, n;
-    char *sum;
-} Stored;
-
-static bool
-find_stored(Archive *archive, gint64 content, Stored *stored, GError **error)
+bool
+archive_find_stored(Archive *archive, gint64 content, StoredRows *stored,
+                    GError **error)
 {
     sqlite3_stmt *row =
         database_query(archive->database, error,
@@ -24,15 +19,15 @@ find_stored(Archive *archive, gint64 content, Stored *stored, GError **error)
                        "i", content);
     if (!row || !database_next(archive->database, row, error))
         return false;
-    *stored = (Stored){sqlite3_column_int64(row, 0),
-                       sqlite3_column_int64(row, 1), database_text(row, 2)};
+    *stored = (StoredRows){sqlite3_column_int64(row, 0),
+                           sqlite3_column_int64(row, 1), database_text(row, 2)};
     database_end(row);
     return true;
 }
 
 // The rows' checksum as they are now, or NULL: they are not all there.
 static char *
-sum_stored(const PeRows *rows, const Stored *stored, size_t stride)
+sum_stored(const PeRows *rows, const StoredRows *stored, size_t stride)
 {
     if (stored->first < 0 || stored->n < 0 ||
         (guint64)stored->first + (guint64)stored->n > rows->n)
@@ -68,8 +63,9 @@ dump_segments(const ArchiveContent *content, GString *out)
     }
 }
 
-static void
-dump_content(const ArchiveContent *content, const char *sum, GString *out)
+void
+archive_dump_content(const ArchiveContent *content, const char *sum,
+                     GString *out)
 {
     g_string_append_printf(
         out,
@@ -96,10 +92,11 @@ static bool
 dump_file(Archive *archive, const PeRows *rows, const ArchiveFile *file,
           GString *out, GError **error)
 {
-    Stored stored;
+    StoredRows stored;
     g_autoptr(ArchiveContent) content =
         archive_read_content(archive, file->content, error);
-    if (!content || !find_stored(archive, file->content, &stored, error))
+    if (!content ||
+        !archive_find_stored(archive, file->content, &stored, error))
         return false;
     g_autofree char *sum = sum_stored(rows, &stored, archive->packs.stride);
     g_free(stored.sum);
@@ -109,7 +106,7 @@ dump_file(Archive *archive, const PeRows *rows, const ArchiveFile *file,
                            file->name, file->size, file->mtime,
                            file->etag ? file->etag : "none", file->wall_start,
                            file->wall_source ? file->wall_source : "none");
-    dump_content(content, sum ? sum : "missing", out);
+    archive_dump_content(content, sum ? sum : "missing", out);
     return true;
 }
 
@@ -153,8 +150,8 @@ static bool
 verify_rows(Archive *archive, const PeRows *rows, const ArchiveRows *part,
             GPtrArray *faults, GError **error)
 {
-    Stored stored;
-    if (!find_stored(archive, part->content, &stored, error))
+    StoredRows stored;
+    if (!archive_find_stored(archive, part->content, &stored, error))
         return false;
     g_autofree char *sum = sum_stored(rows, &stored, archive->packs.stride);
     if (g_strcmp0(sum, stored.sum) != 0)

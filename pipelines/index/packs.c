@@ -157,6 +157,98 @@ packs_append(const Packs *packs, gint64 n_rows, const void *rows, gint64 n,
     return true;
 }
 
+// ---- Copying --------------------------------------------------------------
+
+#define BLOCK (256 << 10) // bytes
+
+// Whole, or false with the error.
+static bool
+copy_bytes(int from, const char *from_path, off_t from_offset, int to,
+           const char *to_path, off_t to_offset, size_t size, GError **error)
+{
+    static _Thread_local char block[BLOCK];
+    while (size > 0) {
+        ssize_t n = pread(from, block, MIN(size, BLOCK), from_offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(from_path, "cannot be read", error);
+        if (n == 0) {
+            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                        "%s: ends at byte %" G_GINT64_FORMAT
+                        ", but the index knows of more; restore the folder "
+                        "from a copy",
+                        from_path, (gint64)from_offset);
+            return false;
+        }
+        if (!write_all(to, block, (size_t)n, to_offset))
+            return fail(to_path, "cannot be written", error);
+        from_offset += n;
+        to_offset += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+// Rows that are all in one pack here and there.
+static bool
+copy_part(const Packs *packs, gint64 n_rows, const Packs *from, gint64 first,
+          gint64 n, GError **error)
+{
+    size_t stride = packs->stride;
+    g_autofree char *from_path = get_path(from, first / from->pack_rows);
+    g_autofree char *to_path = get_path(packs, n_rows / packs->pack_rows);
+    int in = open(from_path, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return fail(from_path, "cannot be opened", error);
+    int out = open(to_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    bool ok = out >= 0;
+    if (ok)
+        ok = copy_bytes(
+            in, from_path, (off_t)(first % from->pack_rows) * (off_t)stride,
+            out, to_path, (off_t)(n_rows % packs->pack_rows) * (off_t)stride,
+            (size_t)n * stride, error);
+    else
+        fail(to_path, "cannot be opened for writing", error);
+    if (out >= 0)
+        close(out);
+    close(in);
+    return ok;
+}
+
+bool
+packs_copy(const Packs *packs, gint64 n_rows, const Packs *from, gint64 first,
+           gint64 n, GError **error)
+{
+    while (n > 0) {
+        gint64 part = MIN(n, packs->pack_rows - n_rows % packs->pack_rows);
+        part = MIN(part, from->pack_rows - first % from->pack_rows);
+        if (!copy_part(packs, n_rows, from, first, part, error))
+            return false;
+        n_rows += part;
+        first += part;
+        n -= part;
+    }
+    return true;
+}
+
+bool
+packs_sync(const Packs *packs, gint64 n_rows, GError **error)
+{
+    for (gint64 number = 0; number * packs->pack_rows < n_rows; number++) {
+        g_autofree char *path = get_path(packs, number);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        bool ok = fd >= 0 && fdatasync(fd) == 0;
+        if (!ok)
+            fail(path, "cannot be synchronised", error);
+        if (fd >= 0)
+            close(fd);
+        if (!ok)
+            return false;
+    }
+    return sync_folder(packs->folder, error);
+}
+
 // ---- Reading --------------------------------------------------------------
 
 static bool

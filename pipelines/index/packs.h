@@ -31,6 +31,13 @@ bool packs_cut(const Packs *packs, gint64 n_rows, GError **error);
 bool packs_append(const Packs *packs, gint64 n_rows, const void *rows, gint64 n,
                   GError **error);
 
+// Copy rows of other packs of the same stride, n from `first` on, behind the
+// first n_rows rows. packs_sync() brings them to the disk.
+bool packs_copy(const Packs *packs, gint64 n_rows, const Packs *from,
+                gint64 first, gint64 n, GError **error);
+// Return when the first n_rows rows are on the disk.
+bool packs_sync(const Packs *packs, gint64 n_rows, GError **error);
+
 // Rows that are mapped for reading: n_rows * stride bytes.
 typedef struct {
     const void *rows; // NULL: n_rows is 0

@@ -13,15 +13,19 @@
 #include "commands.h"
 #include "model.h"
 #include "report.h"
+#include "shards/done.h"
+#include "shards/merging.h"
+#include "shards/plan.h"
 #include "tagger.h"
 #include "tools/json_line.h"
 #include "tools/program.h"
 #include "tools/program_output.h"
 
 #define MAX_JOBS 256
+#define MAX_SHARDS 100000
 
 static char *opt_out, *opt_labels, *opt_rate, *opt_pattern, *opt_format,
-    *opt_to;
+    *opt_to, *opt_list, *opt_shard;
 static char **opt_paths;
 static int opt_jobs, opt_patience = 30;
 static double opt_dedup = 0.98, opt_shot = 0.8;
@@ -50,6 +54,11 @@ static const GOptionEntry entries[] = {
      "Files at a time (default: two more than cores, at most 10)", "N"},
     {"timeout", 0, 0, G_OPTION_ARG_INT, &opt_patience,
      "Give up a file of which nothing comes for so long (default 30)", "S"},
+    {"list", 0, 0, G_OPTION_ARG_FILENAME, &opt_list,
+     "In place of paths: what a file lists that \"plan\" has made", "PLAN"},
+    {"shard", 0, 0, G_OPTION_ARG_FILENAME, &opt_shard,
+     "Of the plan only part I of N, from 0/N to N-1/N, in a folder of its own",
+     "I/N"},
     {"again", 0, 0, G_OPTION_ARG_NONE, &opt_again,
      "Also files that have been tagged and have not changed", NULL},
     {"vtt", 0, 0, G_OPTION_ARG_NONE, &opt_vtt,
@@ -72,6 +81,8 @@ static const char description[] =
     "so a run that was ended goes on where it was.\n"
     "\n"
     "In place of paths, a command:\n"
+    "  plan      PATH...: print a list for --list, longest first\n"
+    "  merge     DIR...: make the archive --out of several, such as shards\n"
     "  prune     forget files that have been deleted\n"
     "  relabel   new labels (--labels) over the stored vectors\n"
     "  stats     how much is in the archive\n"
@@ -83,8 +94,8 @@ static const char description[] =
     "  pe-tag relabel --out ~/archive --labels other.json\n"
     "\n"
     "Exit status: 0 done (files with problems are in errors.jsonl), 1 try\n"
-    "again, 2 do not. SIGTERM and SIGINT end it when the files in work are\n"
-    "done, a second one at once.";
+    "again, 2 do not. SIGTERM, SIGINT, SIGHUP and SIGUSR1 end it when the\n"
+    "files in work are done, a second one at once.";
 
 static int is_stopping, is_cancelled, n_decoded_ms;
 
@@ -96,21 +107,28 @@ on_signal(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-// Signals have a thread of their own, since the main one writes.
 static gpointer
-watch_signals(gpointer data)
+run_context(gpointer context)
+{
+    for (;;)
+        g_main_context_iteration(context, TRUE);
+    return NULL;
+}
+
+// Signals have a thread of their own, since the main one writes. From here on
+// none of them ends the program otherwise. Batch systems send SIGUSR1.
+static void
+watch_signals(void)
 {
     GMainContext *context = g_main_context_new();
-    const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
         GSource *source = g_unix_signal_source_new(numbers[i]);
         g_source_set_callback(source, on_signal, NULL, NULL);
         g_source_attach(source, context);
         g_source_unref(source);
     }
-    for (;;)
-        g_main_context_iteration(context, TRUE);
-    return NULL;
+    g_thread_unref(g_thread_new("signals", run_context, context));
 }
 
 // ---- What is told ---------------------------------------------------------
@@ -239,15 +257,26 @@ write_chapters(Archive *archive, GError **error)
     return command_export(archive, &options, error);
 }
 
+// After all that was to be done, or what a signal has left of it.
+static bool
+finish_archive(Archive *archive, const Done *done, bool is_whole,
+               GError **error)
+{
+    return report_write_errors(archive, error) &&
+           (!opt_vtt || write_chapters(archive, error)) &&
+           (!is_whole || done_write(opt_out, done, error));
+}
+
 static int
-finish(Archive *archive, const Teller *teller, const TaggerProgress *progress,
-       GError *failure)
+finish(Archive *archive, const Done *done, const Teller *teller,
+       const TaggerProgress *progress, GError *failure)
 {
     g_autoptr(GError) error = failure;
+    bool is_whole = progress->n_done == progress->n_sources;
     if (teller->is_terminal)
         fprintf(stderr, "\r\033[K");
-    if (!error && report_write_errors(archive, &error) && opt_vtt)
-        write_chapters(archive, &error);
+    if (!error)
+        finish_archive(archive, done, is_whole, &error);
     if (opt_json)
         print_progress("summary", progress);
     else
@@ -258,25 +287,27 @@ finish(Archive *archive, const Teller *teller, const TaggerProgress *progress,
                progress->n[BROKEN], progress->n_frames, get_speed(progress));
     if (error)
         return command_fail(error);
-    return progress->n_done < progress->n_sources ? 1 : 0;
+    return is_whole ? 0 : 1;
 }
 
 static int
-tag(const TaggerSettings *settings, const GPtrArray *sources)
+tag(const TaggerSettings *settings, const GPtrArray *sources, const Done *done)
 {
     GError *error = NULL;
     TaggerProgress progress;
     Teller teller = {.is_terminal = !opt_json && isatty(STDERR_FILENO)};
     // What an ended run has left is true again before anything else happens.
-    if (report_write_errors(settings->archive, &error))
+    if (done_remove(opt_out, &error) &&
+        report_write_errors(settings->archive, &error))
         tagger_run(settings, sources, &progress, on_progress, &teller, &error);
     else
         progress = (TaggerProgress){.n_sources = sources->len};
-    return finish(settings->archive, &teller, &progress, error);
+    return finish(settings->archive, done, &teller, &progress, error);
 }
 
 static int
-open_and_tag(TaggerSettings *settings, const GPtrArray *sources)
+open_and_tag(TaggerSettings *settings, const GPtrArray *sources,
+             const Done *done)
 {
     g_autoptr(GError) error = NULL;
     Model model;
@@ -290,7 +321,7 @@ open_and_tag(TaggerSettings *settings, const GPtrArray *sources)
         settings->labels = labels;
         settings->video.dim = model.archive.dim;
         settings->settings = describe_settings(&settings->video);
-        status = tag(settings, sources);
+        status = tag(settings, sources, done);
         g_free(settings->settings);
         archive_close(settings->archive);
     } else {
@@ -335,10 +366,44 @@ parse_rate(int *n, int *d)
            *d > 0;
 }
 
+// "2/16"; false: it is none.
+static bool
+parse_shard(Done *done)
+{
+    char end;
+    *done = (Done){.n_shards = 1};
+    return !opt_shard || (sscanf(opt_shard, "%d/%d%c", &done->shard,
+                                 &done->n_shards, &end) == 2 &&
+                          done->shard >= 0 && done->shard < done->n_shards &&
+                          done->n_shards <= MAX_SHARDS);
+}
+
+// Source; NULL with the error.
+static GPtrArray *
+find_sources(Done *done, GError **error)
+{
+    if (!opt_list)
+        return sources_find(opt_paths, error);
+    g_autofree char *checksum = NULL;
+    GPtrArray *sources =
+        plan_read(opt_list, done->shard, done->n_shards, &checksum, error);
+    if (sources)
+        g_strlcpy(done->plan, checksum, sizeof done->plan);
+    return sources;
+}
+
+static int
+get_n_jobs(void)
+{
+    // More than cores: each file begins and ends with what waits.
+    return opt_jobs ? opt_jobs : MIN((int)g_get_num_processors() + 2, 10);
+}
+
 static int
 run(void)
 {
     g_autoptr(GError) error = NULL;
+    Done done;
     g_autoptr(WallPattern) pattern = NULL;
     TaggerSettings settings = {
         .video = {.keyframes_only = opt_keyframes,
@@ -348,9 +413,7 @@ run(void)
                   .with_pictures = !opt_no_thumbnails,
                   .is_cancelled = &is_cancelled,
                   .n_decoded_ms = &n_decoded_ms},
-        // More than cores: each file begins and ends with what waits.
-        .n_jobs =
-            opt_jobs ? opt_jobs : MIN((int)g_get_num_processors() + 2, 10),
+        .n_jobs = get_n_jobs(),
         .again = opt_again,
         .is_stopping = &is_stopping,
     };
@@ -360,11 +423,13 @@ run(void)
     if (opt_pattern && !(pattern = wall_pattern_new(opt_pattern, &error)))
         return program_fail_usage(NULL, error->message);
     settings.pattern = pattern;
-    g_thread_unref(g_thread_new("signals", watch_signals, NULL));
-    g_autoptr(GPtrArray) sources = sources_find(opt_paths, &error);
+    if (!parse_shard(&done))
+        return program_fail_usage(
+            NULL, "--shard must be I/N, such as 0/4 to 3/4 for four parts");
+    g_autoptr(GPtrArray) sources = find_sources(&done, &error);
     if (!sources)
         return command_fail(error);
-    return open_and_tag(&settings, sources);
+    return open_and_tag(&settings, sources, &done);
 }
 
 static int
@@ -388,6 +453,58 @@ run_command(const char *name)
     return command_run(name, &options);
 }
 
+static int
+run_plan(void)
+{
+    g_autoptr(GError) error = NULL;
+    if (!opt_paths[1])
+        return program_fail_usage("plan", "give a path");
+    g_autoptr(GPtrArray) sources = sources_find(opt_paths + 1, &error);
+    if (!sources || !plan_print(sources, get_n_jobs(), &error))
+        return command_fail(error);
+    return 0;
+}
+
+static int
+run_merge(void)
+{
+    g_autoptr(GError) error = NULL;
+    if (!opt_paths[1])
+        return program_fail_usage("merge", "give the folders of archives");
+    return merging_run(opt_paths + 1, opt_out, &error) ? 0
+                                                       : command_fail(error);
+}
+
+// What is wrong with what is to be done, or NULL.
+static const char *
+find_wrong_task(void)
+{
+    bool is_plan = opt_paths && g_str_equal(opt_paths[0], "plan");
+    if (!opt_out && !is_plan)
+        return "--out DIR is missing";
+    if (!opt_paths && !opt_list)
+        return "nothing to tag: give a path, or a plan with --list";
+    if (opt_paths && opt_list)
+        return "give either paths and commands, or a plan with --list";
+    if (opt_shard && !opt_list)
+        return "--shard is a part of a plan: give the plan with --list";
+    return find_wrong_option();
+}
+
+static int
+run_task(void)
+{
+    const char *name = opt_paths ? opt_paths[0] : "";
+    if (g_str_equal(name, "merge"))
+        return run_merge(); // needs no GStreamer
+    bool is_command = command_is(name), is_plan = g_str_equal(name, "plan");
+    // Before GStreamer looks for its plugins, which may take long.
+    if (!is_command && !is_plan)
+        watch_signals();
+    gst_init(NULL, NULL);
+    return is_command ? run_command(name) : is_plan ? run_plan() : run();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -397,13 +514,6 @@ main(int argc, char **argv)
                                description, &argc, &argv);
     if (status != 0)
         return status;
-    if (!opt_out)
-        return program_fail_usage(NULL, "--out DIR is missing");
-    if (!opt_paths)
-        return program_fail_usage(NULL, "nothing to tag: give a path");
-    const char *wrong = find_wrong_option();
-    if (wrong)
-        return program_fail_usage(NULL, wrong);
-    gst_init(NULL, NULL);
-    return command_is(opt_paths[0]) ? run_command(opt_paths[0]) : run();
+    const char *wrong = find_wrong_task();
+    return wrong ? program_fail_usage(NULL, wrong) : run_task();
 }

@@ -74,3 +74,54 @@ remote_look(const char *uri, gint64 *size, char **etag)
     *size = answer.size;
     *etag = answer.etag;
 }
+
+// ---- Presigned URIs -------------------------------------------------------
+
+// Of the query, without regard to case; NULL: it is not there. Returns,
+// g_free().
+static char *
+find_parameter(const char *uri, const char *name)
+{
+    const char *query = strchr(uri, '?');
+    g_auto(GStrv) parts = g_strsplit(query ? query + 1 : "", "&", -1);
+    for (char **part = parts; *part; part++) {
+        char *value = strchr(*part, '=');
+        if (!value)
+            continue;
+        *value++ = '\0';
+        if (g_ascii_strcasecmp(*part, name) == 0)
+            return g_uri_unescape_string(value, NULL);
+    }
+    return NULL;
+}
+
+// Signed at a time and valid for so many seconds.
+static GDateTime *
+read_expiry(const char *uri, const char *date_name, const char *seconds_name)
+{
+    g_autofree char *date = find_parameter(uri, date_name);
+    g_autofree char *seconds = find_parameter(uri, seconds_name);
+    g_autoptr(GDateTime) start =
+        date ? g_date_time_new_from_iso8601(date, NULL) : NULL;
+    return start && seconds
+               ? g_date_time_add_seconds(start, g_ascii_strtod(seconds, NULL))
+               : NULL;
+}
+
+char *
+remote_find_expiry(const char *uri)
+{
+    g_autoptr(GDateTime) end = read_expiry(uri, "X-Amz-Date", "X-Amz-Expires");
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *seconds = find_parameter(uri, "Expires");
+    g_autofree char *date = find_parameter(uri, "se");
+    if (!end)
+        end = read_expiry(uri, "X-Goog-Date", "X-Goog-Expires");
+    if (!end && seconds)
+        end = g_date_time_new_from_unix_utc(g_ascii_strtoll(seconds, NULL, 10));
+    if (!end && date)
+        end = g_date_time_new_from_iso8601(date, NULL);
+    if (!end || g_date_time_compare(end, now) > 0)
+        return NULL;
+    return g_date_time_format(end, "%Y-%m-%dT%H:%M:%SZ");
+}

@@ -22,6 +22,7 @@ source_free(Source *source)
 {
     g_free(source->name);
     g_free(source->uri);
+    g_free(source->etag);
     g_free(source);
 }
 
@@ -32,6 +33,7 @@ new_file(const char *path)
     source->name = g_canonicalize_filename(path, NULL);
     source->uri = g_filename_to_uri(source->name, NULL, NULL);
     source->is_local = true;
+    source->size = -1;
     return source;
 }
 
@@ -46,6 +48,7 @@ source_new(const char *text)
         return new_file(path ? path : text);
     Source *source = g_new0(Source, 1);
     source->uri = g_strdup(text);
+    source->size = -1;
     source->name =
         g_strdup_printf("%.*s%.*s", (int)parts.scheme_length, text,
                         (int)(parts.secret - parts.host), parts.host);
@@ -137,9 +140,8 @@ add_lines(GPtrArray *sources, GError **error)
     return ok;
 }
 
-// The first of each name stays.
-static GPtrArray *
-drop_repeated(GPtrArray *sources)
+GPtrArray *
+sources_drop_repeated(GPtrArray *sources)
 {
     g_autoptr(GHashTable) seen =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -170,5 +172,5 @@ sources_find(char **texts, GError **error)
             return NULL;
         }
     }
-    return drop_repeated(sources);
+    return sources_drop_repeated(sources);
 }

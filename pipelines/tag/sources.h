@@ -11,6 +11,8 @@ typedef struct {
     char *name;    // absolute path, or the URI without login and query
     char *uri;     // to read it by; may have secrets
     bool is_local; // name is a path
+    gint64 size;   // bytes, as a plan says; -1: not known
+    char *etag;    // as a plan says; NULL: not known
 } Source;
 
 void source_free(Source *source);
@@ -23,3 +25,6 @@ Source *source_new(const char *text);
 // texts from standard input, one a line. Returns Source *,
 // g_ptr_array_unref(); NULL with the error when a folder cannot be read.
 GPtrArray *sources_find(char **texts, GError **error);
+
+// Takes sources; returns the first of each name, in their order.
+GPtrArray *sources_drop_repeated(GPtrArray *sources);

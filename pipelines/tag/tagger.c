@@ -142,6 +142,16 @@ find_late_link(Task *task)
         g_clear_pointer(&task->video.content, archive_content_free);
 }
 
+// With a pattern that its name does not fit, when a file was recorded is only
+// in its container, of which a twin whose name does fit says nothing.
+static bool
+needs_container(const Task *task)
+{
+    const WallPattern *pattern = task->tagger->settings->pattern;
+    gint64 time;
+    return pattern && !wall_pattern_read(pattern, task->file->name, &time);
+}
+
 // ---- Threads --------------------------------------------------------------
 
 static void
@@ -200,7 +210,7 @@ read_file(Task *task)
         fail(task, "unreadable", error->message);
         return;
     }
-    if (!task->tagger->settings->again)
+    if (!task->tagger->settings->again && !needs_container(task))
         find_link(task, key);
     if (!task->link)
         read_video(task);
@@ -209,14 +219,43 @@ read_file(Task *task)
         task->video.content->key = g_steal_pointer(&key);
 }
 
+// What a plan says of a URI is believed, so that what is known costs nothing.
+static void
+look_at_uri(Task *task)
+{
+    if (task->source->etag) {
+        task->file->size = task->source->size;
+        task->file->etag = g_strdup(task->source->etag);
+    } else {
+        remote_look(task->source->uri, &task->file->size, &task->file->etag);
+    }
+}
+
+// A server's words for it are as many as there are servers.
+static void
+explain_expiry(Task *task)
+{
+    ArchiveContent *content = task->video.content;
+    g_autofree char *when = NULL;
+    if (!content || !content->problem ||
+        !g_str_has_prefix(content->problem, "unreadable") ||
+        !(when = remote_find_expiry(task->source->uri)))
+        return;
+    g_free(content->problem);
+    content->problem = g_strdup_printf(
+        "unreadable: its URI has expired at %s; have it signed again", when);
+}
+
 static void
 read_uri(Task *task)
 {
-    remote_look(task->source->uri, &task->file->size, &task->file->etag);
-    if (task->file->etag && is_known(task->tagger, task->file))
+    look_at_uri(task);
+    if (task->file->etag && is_known(task->tagger, task->file)) {
         task->is_known = true;
-    else
-        read_video(task);
+        return;
+    }
+    read_video(task);
+    explain_expiry(task);
 }
 
 static void
@@ -238,7 +277,7 @@ task_new(Tagger *tagger, const Source *source)
     task->source = source;
     task->file = g_new0(ArchiveFile, 1);
     task->file->name = g_strdup(source->name);
-    task->file->size = task->file->wall_start = -1;
+    task->file->size = task->file->wall_start = task->video.created = -1;
     return task;
 }
 
@@ -334,8 +373,9 @@ static gint64
 get_size(const Source *source)
 {
     GStatBuf info;
-    return source->is_local && g_stat(source->name, &info) == 0 ? info.st_size
-                                                                : 0;
+    if (!source->is_local)
+        return MAX(source->size, 0);
+    return g_stat(source->name, &info) == 0 ? info.st_size : 0;
 }
 
 static void

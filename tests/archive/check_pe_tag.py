@@ -16,7 +16,7 @@ import threading
 import time
 
 import tagging
-from make_archive import launch, write_video
+from make_archive import has_elements, launch, write_video
 from tagging import (LABELS, dump, example_videos, folder, need_elements,
                      read_errors, run_tests, scenes, skip)
 
@@ -183,6 +183,33 @@ def knows_when_names_say_it():
         line = files[path]
         assert line["recorded"] == "2024-07-01T20:30:00Z", line
         assert line["recorded-by"] == "name", line
+
+
+def knows_when_a_copy_was_recorded():
+    with folder() as out:
+        first, second = (f"{out}/{name}.mp4" for name in ("a", "b_20240701"))
+        data = pathlib.Path(write(first, "fog")).read_bytes()
+        pathlib.Path(second).write_bytes(data)
+        files, summary = tag(out + "/index", first, second, "--jobs", 1)
+        assert summary["linked"] == 1, summary
+        assert files[first]["recorded-by"] == "container", files
+        assert files[second]["recorded"] == files[first]["recorded"], files
+        # What only one of their names says, the container says of the other.
+        files, _ = tag(out + "/named", second, first, "--jobs", 1,
+                       "--time-from-name", "_%Y%m%d")
+        assert files[second]["recorded-by"] == "name", files
+        assert files[first]["recorded-by"] == "container", files
+
+
+def draws_the_first_frame_of_a_video_that_begins_late():
+    with folder() as out:
+        if not has_elements("mpeg2.ts"):
+            skip("there is no encoder of MPEG-2")
+        path = write(out + "/a.ts", kind="mpeg2.ts")
+        for i in range(4):  # whether its picture came in time was luck
+            tag(f"{out}/{i}", path)
+            text = dump(f"{out}/{i}")
+            assert "segment" in text and "thumbnail none" not in text, text
 
 
 # ---- Broken files ----------------------------------------------------------
@@ -443,6 +470,8 @@ TESTS = [
     tags_what_has_changed_again,
     takes_a_list_and_odd_names,
     knows_when_names_say_it,
+    knows_when_a_copy_was_recorded,
+    draws_the_first_frame_of_a_video_that_begins_late,
     says_what_is_wrong_with_each_broken_file,
     goes_on_after_it_was_killed,
     ends_in_order_when_it_is_told_to,

@@ -126,7 +126,8 @@ def offers_commands(shell, folder):
             ("pe-model ", "inspect convert check"),
             ("pe-model in", "inspect"),
             ("pe-live ctl s", "set-labels search stats"),
-            ("pe-tag ", "prune relabel stats verify export a.mp4 home")):
+            ("pe-tag ", "plan merge prune relabel stats verify export a.mp4 "
+                        "home")):
         if line.split()[0] in PROGRAMS:
             found = shell.offer(line)
             assert found == set(expected.split()), (line, found)

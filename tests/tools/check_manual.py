@@ -21,7 +21,8 @@ OWN = {"pe-live": ["ctl"], "pe-model": ["inspect", "convert", "check"],
        "pe-search": ["serve"]}
 WORDS = {"pe-eval": ["classify", "retrieve"], "pe-labels": ["check"],
          "pe-live ctl": ["add", "remove", "set-labels", "search", "list", "stats"],
-         "pe-tag": ["prune", "relabel", "stats", "verify", "export"]}
+         "pe-tag": ["plan", "merge", "prune", "relabel", "stats", "verify",
+                    "export"]}
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES",
             "FILES", "ENVIRONMENT", "SEE ALSO"]
 COMPLETE = """

@@ -24,16 +24,15 @@ free_picture(gpointer data)
 
 // ---- Frames ---------------------------------------------------------------
 
-// Is the frame on screen at a point of the sampling grid that none before was?
+// Is the frame the first one at or after a point of the sampling grid, or still
+// on screen at one?
 static bool
 is_at_point(Taps *taps, gint64 time, gint64 end)
 {
     if (taps->period == 0)
         return true;
-    gint64 point =
-        MAX(time - (gint64)TOLERANCE + taps->period - 1, 0) / taps->period;
     gint64 last = MAX(end - (gint64)TOLERANCE, time) / taps->period;
-    if (last < point || last <= taps->last_point)
+    if (last <= taps->last_point)
         return false;
     taps->last_point = last;
     return true;

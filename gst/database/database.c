@@ -7,18 +7,13 @@
 #include <string.h>
 
 #include "core/pe.h"
+#include "database_private.h"
 
 #define PATIENCE 60000 // ms that another process may hold the file
 
-struct Database {
-    sqlite3 *handle;
-    char *path;
-    GHashTable *statements; // SQL, by its address, to sqlite3_stmt
-};
-
 // In SQLite's words, and the system's where it knows more.
-static bool
-fail(Database *database, GError **error)
+bool
+database_fail(Database *database, GError **error)
 {
     int code = sqlite3_errcode(database->handle);
     int cause = sqlite3_system_errno(database->handle);
@@ -59,7 +54,7 @@ open_file(const char *path, int flags, int patience, const char *setup,
                                flags | SQLITE_OPEN_NOMUTEX, NULL);
     sqlite3_busy_timeout(database->handle, patience);
     if (code != SQLITE_OK)
-        fail(database, error);
+        database_fail(database, error);
     else if (database_execute(database, setup, error))
         return database;
     database_close(database);
@@ -109,7 +104,7 @@ bool
 database_execute(Database *database, const char *sql, GError **error)
 {
     return sqlite3_exec(database->handle, sql, NULL, NULL, NULL) == SQLITE_OK ||
-           fail(database, error);
+           database_fail(database, error);
 }
 
 // Compiled once; `sql` is a literal.
@@ -121,7 +116,7 @@ prepare(Database *database, const char *sql, GError **error)
         return statement;
     if (sqlite3_prepare_v2(database->handle, sql, -1, &statement, NULL) !=
         SQLITE_OK) {
-        fail(database, error);
+        database_fail(database, error);
         return NULL;
     }
     g_hash_table_insert(database->statements, (void *)sql, statement);
@@ -182,7 +177,7 @@ database_next(Database *database, sqlite3_stmt *statement, GError **error)
     if (code == SQLITE_ROW)
         return true;
     if (code != SQLITE_DONE)
-        fail(database, error);
+        database_fail(database, error);
     database_end(statement);
     return false;
 }
@@ -207,7 +202,7 @@ database_run(Database *database, GError **error, const char *sql,
     int code = sqlite3_step(statement);
     bool ok = code == SQLITE_DONE || code == SQLITE_ROW;
     if (!ok)
-        fail(database, error);
+        database_fail(database, error);
     database_end(statement);
     return ok;
 }

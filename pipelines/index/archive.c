@@ -160,8 +160,6 @@ make(const char *folder)
     archive->folder = g_strdup(folder);
     archive->lock = -1;
     archive->packs.folder = g_build_filename(folder, "vectors", NULL);
-    archive->labels =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return archive;
 }
 
@@ -330,7 +328,6 @@ archive_close(Archive *archive)
         database_close(archive->database);
     if (archive->lock >= 0)
         close(archive->lock);
-    g_hash_table_unref(archive->labels);
     g_free(archive->packs.folder);
     g_free(archive->folder);
     g_free(archive->model);

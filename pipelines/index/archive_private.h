@@ -22,8 +22,7 @@ struct Archive {
     int n_probes;
     gint64 n_rows; // that count; of a reader, when it last listed them
     PackMap map;
-    PeRows rows;        // the mapped ones
-    GHashTable *labels; // of a writer: names to gint64 *, their numbers
+    PeRows rows; // the mapped ones
 };
 
 // The tables of a new archive, or of one of the version that this is.
@@ -34,11 +33,15 @@ bool archive_change(Archive *archive, ArchiveStep func, void *data,
                     GError **error);
 // n rows as a checksum. Returns, g_free().
 char *archive_sum_rows(const void *rows, size_t size);
-// In a transaction: add a content with its frames, segments and labels, whose
+// What is known about a content but its frames and segments. Returns,
+// archive_content_free(); NULL with the error.
+ArchiveContent *archive_read_content_facts(Archive *archive, gint64 id,
+                                           GError **error);
+// In a transaction: add a content, still without frames and segments, whose n
 // vectors are those from first_row on and have that checksum. *id: the new one.
 bool archive_insert_content(Archive *archive, const ArchiveContent *content,
-                            gint64 first_row, const char *sum, gint64 *id,
-                            GError **error);
+                            gint64 first_row, gint64 n, const char *sum,
+                            gint64 *id, GError **error);
 
 // What the database says of the rows of a content.
 typedef struct {

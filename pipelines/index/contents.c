@@ -44,7 +44,6 @@ archive_change(Archive *archive, ArchiveStep func, void *data, GError **error)
     if (func(archive, data, error) &&
         database_execute(database, "COMMIT", error))
         return true;
-    g_hash_table_remove_all(archive->labels);
     // SQLite may have rolled back by itself.
     database_execute(database, "ROLLBACK", NULL);
     return false;
@@ -74,51 +73,29 @@ add_frames(Database *database, gint64 id, const ArchiveContent *content,
     return true;
 }
 
-// The number of a label's name, which gets one with its first use.
 static bool
-find_label(Archive *archive, const char *name, gint64 *number, GError **error)
+add_label(Database *database, gint64 id, gint64 number,
+          const ArchiveLabel *label, GError **error)
 {
-    Database *database = archive->database;
-    GError *e = NULL;
-    const gint64 *known = g_hash_table_lookup(archive->labels, name);
-    if (known) {
-        *number = *known;
-        return true;
-    }
-    sqlite3_stmt *row = database_query(
-        database, &e, "SELECT id FROM labels WHERE name = ?", "t", name);
-    if (row && database_next(database, row, &e)) {
-        *number = sqlite3_column_int64(row, 0);
-        database_end(row);
-    } else if (!e && database_run(database, &e,
-                                  "INSERT INTO labels (name) VALUES (?)", "t",
-                                  name)) {
-        *number = database_last_id(database);
-    }
-    if (e) {
-        g_propagate_error(error, e);
-        return false;
-    }
-    g_hash_table_insert(archive->labels, g_strdup(name),
-                        g_memdup2(number, sizeof *number));
-    return true;
+    return database_run(database, error,
+                        "INSERT OR IGNORE INTO labels (name) VALUES (?)", "t",
+                        label->name) &&
+           database_run(database, error,
+                        "INSERT OR REPLACE INTO segment_labels SELECT ?, ?, "
+                        "id, ? FROM labels WHERE name = ?",
+                        "iidt", id, number, label->score, label->name);
 }
 
 static bool
-add_labels(Archive *archive, gint64 id, const ArchiveContent *content,
+add_labels(Database *database, gint64 id, const ArchiveContent *content,
            GError **error)
 {
     for (guint i = 0; i < content->segments->len; i++) {
         const ArchiveSegment *segment = content->segments->pdata[i];
         for (guint k = 0; k < segment->labels->len; k++) {
-            gint64 number;
-            const ArchiveLabel *label =
-                &g_array_index(segment->labels, ArchiveLabel, k);
-            if (!find_label(archive, label->name, &number, error) ||
-                !database_run(
-                    archive->database, error,
-                    "INSERT OR REPLACE INTO segment_labels VALUES (?, ?, ?, ?)",
-                    "iiid", id, (gint64)i, number, label->score))
+            if (!add_label(database, id, i,
+                           &g_array_index(segment->labels, ArchiveLabel, k),
+                           error))
                 return false;
         }
     }
@@ -126,19 +103,19 @@ add_labels(Archive *archive, gint64 id, const ArchiveContent *content,
 }
 
 static bool
-add_segments(Archive *archive, gint64 id, const ArchiveContent *content,
+add_segments(Database *database, gint64 id, const ArchiveContent *content,
              GError **error)
 {
     for (guint i = 0; i < content->segments->len; i++) {
         const ArchiveSegment *s = content->segments->pdata[i];
         if (!database_run(
-                archive->database, error,
+                database, error,
                 "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 "iiiiiiib", id, (gint64)i, s->first, s->n, s->start, s->end,
                 s->peak, s->thumbnail))
             return false;
     }
-    return add_labels(archive, id, content, error);
+    return add_labels(database, id, content, error);
 }
 
 static bool
@@ -174,7 +151,7 @@ drop_content(Database *database, gint64 id, GError **error)
 
 bool
 archive_insert_content(Archive *archive, const ArchiveContent *c,
-                       gint64 first_row, const char *sum, gint64 *id,
+                       gint64 first_row, gint64 n, const char *sum, gint64 *id,
                        GError **error)
 {
     Database *database = archive->database;
@@ -185,12 +162,11 @@ archive_insert_content(Archive *archive, const ArchiveContent *c,
                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                       "ttttiiiitiitt", c->key, c->hash, c->settings, c->problem,
                       c->problem_at, c->duration, (gint64)c->width,
-                      (gint64)c->height, c->codec, first_row,
-                      (gint64)c->frames->len, sum, c->label_set))
+                      (gint64)c->height, c->codec, first_row, n, sum,
+                      c->label_set))
         return false;
     *id = database_last_id(database);
-    return add_frames(database, *id, c, error) &&
-           add_segments(archive, *id, c, error);
+    return true;
 }
 
 // ---- Files ----------------------------------------------------------------
@@ -229,14 +205,17 @@ static bool
 add_step(Archive *archive, void *data, GError **error)
 {
     const Change *change = data;
+    const ArchiveContent *content = change->content;
     Database *database = archive->database;
-    gint64 id;
-    return archive_insert_content(archive, change->content, archive->n_rows,
+    gint64 id, n = content->frames->len;
+    return archive_insert_content(archive, content, archive->n_rows, n,
                                   change->sum, &id, error) &&
+           add_frames(database, id, content, error) &&
+           add_segments(database, id, content, error) &&
            put_file(archive, change->file, id, error) &&
            database_run(database, error,
                         "UPDATE facts SET number = ? WHERE name = 'rows'", "i",
-                        archive->n_rows + (gint64)change->content->frames->len);
+                        archive->n_rows + n);
 }
 
 // The rows, each padded with zeros. Returns, g_free().
@@ -341,7 +320,7 @@ labels_step(Archive *archive, void *data, GError **error)
            database_run(archive->database, error,
                         "UPDATE contents SET label_set = ? WHERE id = ?", "ti",
                         change->content->label_set, id) &&
-           add_labels(archive, id, change->content, error) &&
+           add_labels(archive->database, id, change->content, error) &&
            words_put_content(archive->database, id, error);
 }
 

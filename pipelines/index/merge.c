@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "archive_private.h"
+#include "gst/database/copy.h"
 #include "words.h"
 
 // One of the archives that are merged.
@@ -199,32 +200,66 @@ find_equal(Merge *merge, Part *part, gint64 content, const char *key,
     return ids != NULL;
 }
 
+// Frames, segments and labels; *n_frames: how many of the first.
+static bool
+copy_tables(Archive *to, gint64 id, Archive *from, gint64 content,
+            gint64 *n_frames, GError **error)
+{
+    Database *a = to->database, *b = from->database;
+    gint64 n;
+    return database_copy_rows(
+               a, "INSERT INTO frames SELECT ?, a, b, c, d FROM rows", id, b,
+               "SELECT number, start, end, n_samples FROM frames "
+               "WHERE content = ? ORDER BY number",
+               content, n_frames, error) &&
+           database_copy_rows(
+               a,
+               "INSERT INTO segments SELECT ?, a, b, c, d, e, f, g FROM rows",
+               id, b,
+               "SELECT number, first, n, start, end, peak, thumbnail "
+               "FROM segments WHERE content = ? ORDER BY number",
+               content, &n, error) &&
+           // By name, which is the order of their numbers.
+           database_copy_rows(
+               a,
+               "INSERT INTO segment_labels "
+               "SELECT ?, a, (SELECT id FROM labels WHERE name = b), c "
+               "FROM rows",
+               id, b,
+               "SELECT segment, name, score FROM segment_labels "
+               "JOIN labels ON labels.id = label WHERE content = ? "
+               "ORDER BY segment, name",
+               content, &n, error);
+}
+
 static bool
 insert(Merge *merge, Part *part, ArchiveContent *content, gint64 *id,
        GError **error)
 {
     Archive *to = merge->to;
     StoredRows stored;
+    gint64 n;
     if (!archive_find_stored(part->archive, content->id, &stored, error))
         return false;
     g_autofree char *sum = stored.sum;
-    if (stored.n != content->frames->len) {
+    g_clear_pointer(&content->hash, g_free);
+    if (!archive_insert_content(to, content, to->n_rows, stored.n, sum, id,
+                                error) ||
+        !copy_tables(to, *id, part->archive, content->id, &n, error))
+        return false;
+    if (stored.n != n) {
         g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
                     "%s: content %" G_GINT64_FORMAT " has %" G_GINT64_FORMAT
-                    " vectors, but %u frames; pe-tag verify says more",
-                    part->archive->folder, content->id, stored.n,
-                    content->frames->len);
+                    " vectors, but %" G_GINT64_FORMAT
+                    " frames; pe-tag verify says more",
+                    part->archive->folder, content->id, stored.n, n);
         return false;
     }
-    g_clear_pointer(&content->hash, g_free);
-    if (!archive_insert_content(to, content, to->n_rows, sum, id, error))
-        return false;
-    if (stored.n > 0) {
-        Range range = {&part->archive->packs, stored.first, stored.n,
-                       to->n_rows};
+    if (n > 0) {
+        Range range = {&part->archive->packs, stored.first, n, to->n_rows};
         g_thread_pool_push(merge->copier, g_memdup2(&range, sizeof range),
                            NULL);
-        to->n_rows += stored.n;
+        to->n_rows += n;
     }
     return true;
 }
@@ -247,7 +282,7 @@ take_content(Merge *merge, Part *part, gint64 content, gint64 *id,
         return true;
     }
     g_autoptr(ArchiveContent) found =
-        archive_read_content(part->archive, content, error);
+        archive_read_content_facts(part->archive, content, error);
     if (!found || !find_equal(merge, part, content, found->key, id, error) ||
         (*id == 0 && !insert(merge, part, found, id, error)))
         return false;

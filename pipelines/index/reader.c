@@ -255,12 +255,23 @@ read_row(Archive *archive, ArchiveContent *content, GError **error)
 }
 
 ArchiveContent *
-archive_read_content(Archive *archive, gint64 id, GError **error)
+archive_read_content_facts(Archive *archive, gint64 id, GError **error)
 {
     ArchiveContent *content = archive_content_new();
     content->id = id;
-    if (read_row(archive, content, error) &&
-        read_frames(archive, content, error) &&
+    if (read_row(archive, content, error))
+        return content;
+    archive_content_free(content);
+    return NULL;
+}
+
+ArchiveContent *
+archive_read_content(Archive *archive, gint64 id, GError **error)
+{
+    ArchiveContent *content = archive_read_content_facts(archive, id, error);
+    if (!content)
+        return NULL;
+    if (read_frames(archive, content, error) &&
         read_segments(archive, content, error) &&
         read_labels(archive, content, error))
         return content;

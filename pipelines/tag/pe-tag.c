@@ -55,7 +55,7 @@ static const GOptionEntry entries[] = {
     {"timeout", 0, 0, G_OPTION_ARG_INT, &opt_patience,
      "Give up a file of which nothing comes for so long (default 30)", "S"},
     {"list", 0, 0, G_OPTION_ARG_FILENAME, &opt_list,
-     "In place of paths: what a file lists that \"plan\" has made", "PLAN"},
+     "In place of paths: what a file lists that \"plan\" has made", "FILE"},
     {"shard", 0, 0, G_OPTION_ARG_FILENAME, &opt_shard,
      "Of the plan only part I of N, from 0/N to N-1/N, in a folder of its own",
      "I/N"},

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "gst/database/copy.h"
 #include "pipelines/index/packs.h"
 #include "tests/archive/folder.h"
 
@@ -264,7 +265,74 @@ takes_a_copy_of_the_model_in_either_order(void)
     folder_remove(folder);
 }
 
+static void
+refuses_what_is_not_sound(void)
+{
+    char *folder = folder_make("merge-XXXXXX");
+    g_autoptr(GError) error = NULL;
+    Archive *whole = make_archive(folder, "a", 1, "f");
+    add(whole, 1, "2/1");
+    archive_close(whole);
+    g_autofree char *path = g_build_filename(folder, "a", NULL);
+    g_autofree char *index = g_build_filename(path, "index.sqlite", NULL);
+    Database *database = database_open(index, true, &error);
+    g_assert_no_error(error);
+    g_assert_true(database_execute(
+        database, "DELETE FROM frames WHERE number = 0", &error));
+    g_autofree char *merged = g_build_filename(folder, "merged", NULL);
+    database_close(database);
+    g_autoptr(GPtrArray) archives = g_ptr_array_new();
+    Archive *archive = archive_open(path, NULL);
+    g_ptr_array_add(archives, archive);
+    g_assert_null(archive_merge(archives, merged, &error));
+    g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
+    g_assert_nonnull(strstr(error->message, path));
+    g_assert_nonnull(strstr(error->message, "verify"));
+    archive_close(archive);
+    folder_remove(folder);
+}
+
 // ---- Packs ----------------------------------------------------------------
+
+static void
+copies_rows_between_databases(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Database) a = database_open_alone(NULL, &error);
+    g_autoptr(Database) b = database_open_alone(NULL, &error);
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    static const char insert[] = "INSERT INTO t SELECT ?, a, b, c FROM rows";
+    static const char query[] = "SELECT x, y, z FROM t WHERE id = ? ORDER BY x";
+    static const char table[] =
+        "CREATE TABLE t (id INTEGER, x INTEGER UNIQUE, y TEXT, z BLOB)";
+    gint64 n;
+    g_assert_no_error(error);
+    g_assert_true(database_execute(a, table, &error));
+    g_assert_true(database_execute(b, table, &error));
+    g_assert_true(database_execute(
+        b,
+        "INSERT INTO t VALUES (1, 2, 'two', NULL), (1, 1, NULL, x'00ff'), "
+        "(2, 3, 'three', x'')",
+        &error));
+    g_assert_true(database_copy_rows(a, insert, 7, b, query, 1, &n, &error));
+    g_assert_cmpint(n, ==, 2);
+    g_assert_true(database_copy_rows(a, insert, 8, b, query, 9, &n, &error));
+    g_assert_cmpint(n, ==, 0);
+    // What cannot be inserted ends the query, too.
+    g_assert_false(database_copy_rows(a, insert, 8, b, query, 1, &n, &error));
+    g_assert_nonnull(strstr(error->message, "UNIQUE"));
+    g_clear_error(&error);
+    g_assert_true(database_copy_rows(a, insert, 8, b, query, 2, &n, &error));
+    g_assert_true(database_add_texts(
+        a, texts, &error,
+        "SELECT printf('%d %d %s %s', id, x, y, quote(z)) FROM t"));
+    g_ptr_array_add(texts, NULL);
+    g_autofree char *all = g_strjoinv("; ", (char **)texts->pdata);
+    g_assert_cmpstr(all, ==, "7 1  X'00FF'; 7 2 two NULL; 8 3 three X''");
+    g_assert_false(database_copy_rows(
+        a, insert, 8, b, "SELECT x FROM none WHERE id = ?", 2, &n, &error));
+    g_assert_nonnull(strstr(error->message, "none"));
+}
 
 static void
 copies_rows_across_packs(void)
@@ -307,6 +375,10 @@ main(int argc, char **argv)
                     refuses_what_does_not_fit_and_names_both);
     g_test_add_func("/merge/takes_a_copy_of_the_model_in_either_order",
                     takes_a_copy_of_the_model_in_either_order);
+    g_test_add_func("/merge/refuses_what_is_not_sound",
+                    refuses_what_is_not_sound);
+    g_test_add_func("/merge/copies_rows_between_databases",
+                    copies_rows_between_databases);
     g_test_add_func("/merge/copies_rows_across_packs",
                     copies_rows_across_packs);
     return g_test_run();

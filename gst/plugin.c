@@ -6,6 +6,7 @@
 
 #include "core/pe.h"
 #include "gst/convert/gstpemetaconvert.h"
+#include "gst/health/gstpehealth.h"
 #include "gst/inference/gstpeinference.h"
 #include "gst/meta/gstpemeta.h"
 #ifdef HAVE_OVERLAY
@@ -45,6 +46,7 @@ plugin_init(GstPlugin *plugin)
     gboolean ok = GST_ELEMENT_REGISTER(peinference, plugin);
     ok |= GST_ELEMENT_REGISTER(pemetaconvert, plugin);
     ok |= GST_ELEMENT_REGISTER(pescore, plugin);
+    ok |= GST_ELEMENT_REGISTER(pehealth, plugin);
 #ifdef HAVE_OVERLAY
     ok |= GST_ELEMENT_REGISTER(peoverlay, plugin);
 #endif

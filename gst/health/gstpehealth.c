@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpehealth.c - the element around a GstPeWatch: takes a picture now and
+// then, and posts what it finds.
+
+/**
+ * SECTION:element-pehealth
+ * @title: pehealth
+ * @short_description: tells that a camera's picture is frozen, or that the
+ *     camera was moved
+ *
+ * Looks at what no single picture tells. Needs no model. Of every
+ * #GstPeHealth:interval it takes one picture, of which it only reads the luma;
+ * buffers pass through untouched.
+ *
+ * A picture is frozen when next to nothing of it has changed for
+ * #GstPeHealth:frozen-after. The noise of a sensor is change enough; a clock in
+ * a corner is not (#GstPeHealth:still-share). A stream without noise in which
+ * nothing moves, as of a drawn scene, is called frozen too.
+ *
+ * A camera was moved when the structure of its picture, which light and
+ * exposure change little, has not been that of the usual view for
+ * #GstPeHealth:moved-after. The usual view is learned in the first
+ * #GstPeHealth:learn and then followed slowly; a new one is learned when it has
+ * lasted. Behind a #peinference, the embedding must have left that of the usual
+ * view as well. Pictures that show too little to say so, as of a covered or
+ * defocused camera, are not called moved: what is wrong with a single picture
+ * is told by a #peinference with the label set `camera.json`.
+ *
+ * ## Messages
+ *
+ * A message named `pehealth` tells the measures of each picture:
+ * `running-time`; `mean` and `deviation` of its luma, from 0 to 255;
+ * `sharpness`, the mean square of the differences of neighbours; `change`, the
+ * share of the picture that differs from the last one; and where it is known,
+ * `structure`, the correlation with the usual view, and `drift`, 1 - the cosine
+ * with the usual embedding. A message named `pehealth-event` tells an event:
+ * `event` (`start`, `update` or `end`), `id`, `label` (`frozen picture` or
+ * `camera moved`), and the running times `start` and `end`.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 -m rtspsrc location=rtsp://camera/stream ! decodebin !
+ * pehealth ! fakesink
+ * ]|
+ *
+ * Since: 0.1
+ */
+
+#include "gst/health/gstpehealth.h"
+
+#include "gst/health/gstpewatch.h"
+#include "gst/meta/gstpemeta.h"
+
+#include <gst/video/video.h>
+#include <math.h>
+
+GST_DEBUG_CATEGORY_STATIC(pe_health_debug);
+#define GST_CAT_DEFAULT pe_health_debug
+
+// Those whose first plane is 8-bit luma.
+#define CAPS \
+    GST_VIDEO_CAPS_MAKE("{ I420, YV12, NV12, NV21, Y42B, Y444, Y41B, NV16, " \
+                        "NV61, NV24, GRAY8 }")
+
+enum {
+    PROP_0,
+    PROP_INTERVAL,
+    PROP_FROZEN_AFTER,
+    PROP_STILL_SHARE,
+    PROP_MOVED_AFTER,
+    PROP_MOVED_BELOW,
+    PROP_LEARN,
+    PROP_POST_MESSAGES,
+    N_PROPERTIES
+};
+
+static GParamSpec *properties[N_PROPERTIES];
+
+struct _GstPeHealth {
+    GstBaseTransform parent;
+
+    // Object lock.
+    GstPeWatchParams params;
+    bool post_messages;
+
+    // Streaming thread.
+    GstVideoInfo info;
+    GstPeWatch *watch; // NULL: stopped
+    GstClockTime next; // running time of the next picture to look at
+};
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(CAPS));
+
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(CAPS));
+
+G_DEFINE_TYPE(GstPeHealth, gst_pe_health, GST_TYPE_BASE_TRANSFORM)
+GST_ELEMENT_REGISTER_DEFINE(pehealth, "pehealth", GST_RANK_NONE,
+                            GST_TYPE_PE_HEALTH)
+
+// ---- Messages ---------------------------------------------------------------
+
+static void
+post(GstPeHealth *self, GstStructure *s)
+{
+    gst_element_post_message(GST_ELEMENT(self),
+                             gst_message_new_element(GST_OBJECT(self), s));
+}
+
+static void
+post_events(GstPeHealth *self, const PeEvent *told, int n)
+{
+    for (int i = 0; i < n; i++)
+        post(self,
+             gst_structure_new(
+                 "pehealth-event", "event", G_TYPE_STRING,
+                 gst_pe_event_phase_to_string((GstPeEventPhase)told[i].phase),
+                 "id", G_TYPE_UINT64, told[i].id, "label", G_TYPE_STRING,
+                 told[i].name, "start", G_TYPE_UINT64, told[i].start, "end",
+                 G_TYPE_UINT64, told[i].end, NULL));
+}
+
+static void
+post_measures(GstPeHealth *self, GstClockTime time)
+{
+    GstPeMeasures m;
+
+    gst_pe_watch_get_measures(self->watch, &m);
+    GstStructure *s = gst_structure_new(
+        "pehealth", "running-time", G_TYPE_UINT64, time, "mean", G_TYPE_DOUBLE,
+        m.mean, "deviation", G_TYPE_DOUBLE, m.deviation, "sharpness",
+        G_TYPE_DOUBLE, m.sharpness, "change", G_TYPE_DOUBLE, m.change, NULL);
+    if (!isnan(m.structure))
+        gst_structure_set(s, "structure", G_TYPE_DOUBLE, m.structure, NULL);
+    if (!isnan(m.drift))
+        gst_structure_set(s, "drift", G_TYPE_DOUBLE, m.drift, NULL);
+    post(self, s);
+}
+
+// ---- Pictures ---------------------------------------------------------------
+
+// The vector of the newest result on the buffer, g_free(); NULL: there is none.
+static float *
+get_embedding(GstBuffer *buffer, gsize *dim)
+{
+    GstPeMeta *meta = gst_buffer_get_pe_meta(buffer);
+    GstPeVectors *vectors =
+        meta ? gst_pe_result_get_embedding(meta->result) : NULL;
+
+    return vectors ? gst_pe_vectors_to_floats(vectors, dim) : NULL;
+}
+
+static void
+look(GstPeHealth *self, GstBuffer *buffer, GstClockTime time)
+{
+    GstVideoFrame frame;
+    const PeEvent *told;
+    gsize dim = 0;
+    g_autofree float *embedding = get_embedding(buffer, &dim);
+
+    if (!gst_video_frame_map(&frame, &self->info, buffer, GST_MAP_READ)) {
+        GST_WARNING_OBJECT(self, "a frame cannot be read");
+        return;
+    }
+    int n = gst_pe_watch_push(
+        self->watch, time, GST_VIDEO_FRAME_PLANE_DATA(&frame, 0),
+        GST_VIDEO_FRAME_WIDTH(&frame), GST_VIDEO_FRAME_HEIGHT(&frame),
+        (size_t)GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0), embedding, (int)dim,
+        &told);
+    gst_video_frame_unmap(&frame);
+
+    GST_OBJECT_LOCK(self);
+    bool wanted = self->post_messages;
+    GST_OBJECT_UNLOCK(self);
+    if (wanted)
+        post_measures(self, time);
+    post_events(self, told, n);
+}
+
+static GstFlowReturn
+transform_ip(GstBaseTransform *base, GstBuffer *buffer)
+{
+    GstPeHealth *self = GST_PE_HEALTH(base);
+    GstClockTime time = gst_segment_to_running_time(
+        &base->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+
+    if (!GST_CLOCK_TIME_IS_VALID(time))
+        return GST_FLOW_OK; // a picture without a time lasts for none
+    if (self->next != GST_CLOCK_TIME_NONE && time < self->next)
+        return GST_FLOW_OK;
+    GST_OBJECT_LOCK(self);
+    GstClockTime interval = self->params.step;
+    GST_OBJECT_UNLOCK(self);
+    // On the grid, so that the rate of frames does not lengthen the interval.
+    bool late =
+        self->next == GST_CLOCK_TIME_NONE || time - self->next >= interval;
+    self->next = late ? time + interval : self->next + interval;
+    if (GST_VIDEO_INFO_WIDTH(&self->info) >= GST_PE_WATCH_LEAST_WIDTH &&
+        GST_VIDEO_INFO_HEIGHT(&self->info) >= GST_PE_WATCH_LEAST_HEIGHT)
+        look(self, buffer, time);
+    return GST_FLOW_OK;
+}
+
+static void
+end(GstPeHealth *self)
+{
+    const PeEvent *told;
+
+    int n = gst_pe_watch_end(self->watch, &told);
+    post_events(self, told, n);
+    self->next = GST_CLOCK_TIME_NONE;
+}
+
+static gboolean
+sink_event(GstBaseTransform *base, GstEvent *event)
+{
+    GstPeHealth *self = GST_PE_HEALTH(base);
+
+    if (GST_EVENT_TYPE(event) == GST_EVENT_EOS ||
+        GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP)
+        end(self);
+    return GST_BASE_TRANSFORM_CLASS(gst_pe_health_parent_class)
+        ->sink_event(base, event);
+}
+
+static gboolean
+set_caps(GstBaseTransform *base, GstCaps *in, GstCaps *out)
+{
+    GstPeHealth *self = GST_PE_HEALTH(base);
+
+    (void)out;
+    if (!gst_video_info_from_caps(&self->info, in))
+        return FALSE;
+    if (GST_VIDEO_INFO_WIDTH(&self->info) < GST_PE_WATCH_LEAST_WIDTH ||
+        GST_VIDEO_INFO_HEIGHT(&self->info) < GST_PE_WATCH_LEAST_HEIGHT)
+        GST_ELEMENT_WARNING(
+            self, STREAM, FORMAT,
+            ("Pictures of %dx%d are too small to be watched: %dx%d at least",
+             GST_VIDEO_INFO_WIDTH(&self->info),
+             GST_VIDEO_INFO_HEIGHT(&self->info), GST_PE_WATCH_LEAST_WIDTH,
+             GST_PE_WATCH_LEAST_HEIGHT),
+            (NULL));
+    return TRUE;
+}
+
+static gboolean
+start(GstBaseTransform *base)
+{
+    GstPeHealth *self = GST_PE_HEALTH(base);
+
+    GST_OBJECT_LOCK(self);
+    GstPeWatchParams params = self->params;
+    GST_OBJECT_UNLOCK(self);
+    self->watch = gst_pe_watch_new(&params);
+    self->next = GST_CLOCK_TIME_NONE;
+    return TRUE;
+}
+
+static gboolean
+stop(GstBaseTransform *base)
+{
+    GstPeHealth *self = GST_PE_HEALTH(base);
+
+    g_clear_pointer(&self->watch, gst_pe_watch_free);
+    return TRUE;
+}
+
+// ---- Object -----------------------------------------------------------------
+
+static guint64 *
+get_time(GstPeHealth *self, guint id)
+{
+    switch (id) {
+    case PROP_INTERVAL:
+        return &self->params.step;
+    case PROP_FROZEN_AFTER:
+        return &self->params.frozen_after;
+    case PROP_MOVED_AFTER:
+        return &self->params.moved_after;
+    case PROP_LEARN:
+        return &self->params.learn;
+    default:
+        return NULL;
+    }
+}
+
+static void
+set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+    GstPeHealth *self = GST_PE_HEALTH(object);
+    guint64 *time = get_time(self, id);
+
+    GST_OBJECT_LOCK(self);
+    if (time)
+        *time = g_value_get_uint(value) * GST_MSECOND;
+    else if (id == PROP_STILL_SHARE)
+        self->params.still_share = g_value_get_double(value);
+    else if (id == PROP_MOVED_BELOW)
+        self->params.moved_below = g_value_get_double(value);
+    else if (id == PROP_POST_MESSAGES)
+        self->post_messages = g_value_get_boolean(value);
+    else
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+    GST_OBJECT_UNLOCK(self);
+}
+
+static void
+get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+    GstPeHealth *self = GST_PE_HEALTH(object);
+    const guint64 *time = get_time(self, id);
+
+    GST_OBJECT_LOCK(self);
+    if (time)
+        g_value_set_uint(value, (guint)(*time / GST_MSECOND));
+    else if (id == PROP_STILL_SHARE)
+        g_value_set_double(value, self->params.still_share);
+    else if (id == PROP_MOVED_BELOW)
+        g_value_set_double(value, self->params.moved_below);
+    else if (id == PROP_POST_MESSAGES)
+        g_value_set_boolean(value, self->post_messages);
+    else
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+    GST_OBJECT_UNLOCK(self);
+}
+
+// A time in milliseconds.
+static GParamSpec *
+time_property(const char *name, const char *nick, const char *blurb,
+              guint least, guint64 standard)
+{
+    return g_param_spec_uint(
+        name, nick, blurb, least, 86400000, (guint)(standard / GST_MSECOND),
+        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
+}
+
+static GParamSpec *
+share_property(const char *name, const char *nick, const char *blurb,
+               double largest, double standard)
+{
+    return g_param_spec_double(name, nick, blurb, 0, largest, standard,
+                               G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                   GST_PARAM_MUTABLE_READY);
+}
+
+static void
+install_properties(GObjectClass *object_class)
+{
+    GstPeWatchParams standard;
+
+    gst_pe_watch_params_init(&standard);
+    properties[PROP_INTERVAL] = time_property(
+        "interval", "Interval",
+        "Time from one picture that is looked at to the next, in milliseconds",
+        10, standard.step);
+    properties[PROP_FROZEN_AFTER] =
+        time_property("frozen-after", "Frozen after",
+                      "How long a picture must stay the same, in milliseconds",
+                      1, standard.frozen_after);
+    properties[PROP_STILL_SHARE] = share_property(
+        "still-share", "Still share",
+        "Share of the picture that may change while it is frozen, as a clock "
+        "does",
+        0.99, standard.still_share);
+    properties[PROP_MOVED_AFTER] =
+        time_property("moved-after", "Moved after",
+                      "How long another view must last, in milliseconds", 0,
+                      standard.moved_after);
+    properties[PROP_MOVED_BELOW] = share_property(
+        "moved-below", "Moved below",
+        "Correlation of the structure with the usual view below which the view "
+        "is another one",
+        0.99, standard.moved_below);
+    properties[PROP_LEARN] = time_property(
+        "learn", "Learn",
+        "How long the usual view is learned, and a new one lasts until it is "
+        "learned, in milliseconds",
+        1, standard.learn);
+    properties[PROP_POST_MESSAGES] = g_param_spec_boolean(
+        "post-messages", "Post messages",
+        "Post a message with the measures of each picture that is looked at",
+        FALSE,
+        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
+    g_object_class_install_properties(object_class, N_PROPERTIES, properties);
+}
+
+static void
+gst_pe_health_class_init(GstPeHealthClass *klass)
+{
+    GObjectClass *object_class = G_OBJECT_CLASS(klass);
+    GstElementClass *element_class = GST_ELEMENT_CLASS(klass);
+    GstBaseTransformClass *base_class = GST_BASE_TRANSFORM_CLASS(klass);
+
+    GST_DEBUG_CATEGORY_INIT(pe_health_debug, "pehealth", 0,
+                            "health of a camera's picture");
+    object_class->set_property = set_property;
+    object_class->get_property = get_property;
+    install_properties(object_class);
+    base_class->start = start;
+    base_class->stop = stop;
+    base_class->set_caps = set_caps;
+    base_class->sink_event = sink_event;
+    base_class->transform_ip = transform_ip;
+    base_class->transform_ip_on_passthrough = TRUE;
+    gst_element_class_add_static_pad_template(element_class, &sink_template);
+    gst_element_class_add_static_pad_template(element_class, &src_template);
+    gst_element_class_set_static_metadata(
+        element_class, "Camera health", "Filter/Analyzer/Video",
+        "Tells that a camera's picture is frozen, or that the camera was moved",
+        "gst-perception-encoder contributors");
+}
+
+static void
+gst_pe_health_init(GstPeHealth *self)
+{
+    gst_pe_watch_params_init(&self->params);
+    gst_base_transform_set_passthrough(GST_BASE_TRANSFORM(self), TRUE);
+}

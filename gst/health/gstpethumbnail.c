@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpethumbnail.c - see gstpethumbnail.h.
+
+#include "gst/health/gstpethumbnail.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+void
+gst_pe_luma_sample(const GstPeLuma *luma, uint8_t *samples)
+{
+    for (int y = 0; y < GST_PE_SAMPLES_DOWN; y++) {
+        int row = (2 * y + 1) * luma->height / (2 * GST_PE_SAMPLES_DOWN);
+        const uint8_t *line = luma->pixels + (size_t)row * luma->stride;
+
+        for (int x = 0; x < GST_PE_SAMPLES_ACROSS; x++)
+            *samples++ =
+                line[(2 * x + 1) * luma->width / (2 * GST_PE_SAMPLES_ACROSS)];
+    }
+}
+
+double
+gst_pe_samples_change(const uint8_t *a, const uint8_t *b)
+{
+    const int side = GST_PE_SAMPLES_CELL;
+    int changed = 0;
+
+    for (int top = 0; top < GST_PE_SAMPLES_DOWN; top += side)
+        for (int left = 0; left < GST_PE_SAMPLES_ACROSS; left += side) {
+            int sum = 0;
+
+            for (int y = top; y < top + side; y++)
+                for (int x = left; x < left + side; x++) {
+                    int at = y * GST_PE_SAMPLES_ACROSS + x;
+
+                    sum += abs(a[at] - b[at]);
+                }
+            changed += 2 * sum > side * side;
+        }
+    return (double)changed / GST_PE_SAMPLES_CELLS;
+}
+
+void
+gst_pe_samples_measure(const uint8_t *samples, double *mean, double *deviation,
+                       double *sharpness)
+{
+    double sum = 0, squares = 0, differences = 0;
+
+    for (int y = 0; y < GST_PE_SAMPLES_DOWN; y++)
+        for (int x = 0; x < GST_PE_SAMPLES_ACROSS; x++) {
+            const uint8_t *at = samples + y * GST_PE_SAMPLES_ACROSS + x;
+            int across = x > 0 ? at[0] - at[-1] : 0;
+            int down = y > 0 ? at[0] - at[-GST_PE_SAMPLES_ACROSS] : 0;
+
+            sum += at[0];
+            squares += at[0] * at[0];
+            differences += across * across + down * down;
+        }
+    *mean = sum / GST_PE_SAMPLES;
+    *deviation = sqrt(fmax(0, squares / GST_PE_SAMPLES - *mean * *mean));
+    *sharpness = differences / (2 * GST_PE_SAMPLES);
+}
+
+static float
+mean_of_cell(const GstPeLuma *luma, int left, int top, int right, int bottom)
+{
+    uint64_t sum = 0;
+
+    for (int y = top; y < bottom; y++) {
+        const uint8_t *line = luma->pixels + (size_t)y * luma->stride;
+
+        for (int x = left; x < right; x++)
+            sum += line[x];
+    }
+    return (float)sum / ((right - left) * (bottom - top));
+}
+
+void
+gst_pe_luma_gradients(const GstPeLuma *luma, float *gradients)
+{
+    const int across = GST_PE_THUMBNAIL_ACROSS, down = GST_PE_THUMBNAIL_DOWN;
+    float cells[GST_PE_THUMBNAIL_CELLS];
+
+    for (int y = 0; y < down; y++)
+        for (int x = 0; x < across; x++)
+            cells[y * across + x] = mean_of_cell(
+                luma, x * luma->width / across, y * luma->height / down,
+                (x + 1) * luma->width / across, (y + 1) * luma->height / down);
+    for (int y = 0; y < down - 1; y++)
+        for (int x = 0; x < across - 1; x++) {
+            const float *at = cells + y * across + x;
+
+            *gradients++ = at[1] - at[0];
+            *gradients++ = at[across] - at[0];
+        }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// gstpewatch.h - what one picture of a camera cannot tell, and the labels of a
+// model tell badly: that the picture is frozen, that the camera was moved.
+// Knows nothing about GStreamer's buffers; what it finds goes through PeEvents.
+
+#pragma once
+
+#include "core/pe.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// frozen  Since the picture that time counts from, no more than `still_share`
+//         of its cells (32 x 18) changed: a clock may go on. A cell has changed
+//         when its pixels differ by more than half a level in the mean, which
+//         the noise of any sensor does. A stream without noise and without
+//         anything that moves is taken for a frozen one.
+// moved   The structure, which is the gradients of a picture of 48 x 27 cells,
+//         no longer correlates with that of the reference: the mean over
+//         `learn`, which then follows slowly. Light and exposure change it
+//         little, another view changes all of it. A picture with too little
+//         structure to say so, as a black or covered one, is not judged. Where
+//         pictures come with embeddings, these must have left the reference's,
+//         too. After `learn` at a new place, that becomes the reference.
+
+enum {
+    GST_PE_WATCH_LEAST_WIDTH = 96,
+    GST_PE_WATCH_LEAST_HEIGHT = 54,
+};
+
+typedef enum {
+    GST_PE_WATCH_FROZEN,
+    GST_PE_WATCH_MOVED,
+    GST_PE_WATCH_N,
+} GstPeWatchState;
+
+typedef struct {
+    uint64_t step;         // ns between two pictures; 0: not known
+    uint64_t frozen_after; // ns without a change
+    double still_share;    // of the cells, 0 to 1
+    uint64_t moved_after;  // ns at another place
+    double moved_below;    // correlation, above -1 and below 1
+    uint64_t learn;        // ns
+} GstPeWatchParams;
+
+// Luma measures of the last picture.
+typedef struct {
+    double mean;      // levels, 0 to 255
+    double deviation; // levels
+    double sharpness; // mean square of the horizontal and vertical differences
+    double change;    // share of the cells that differ from the last picture
+    double structure; // correlation with the reference; NaN: cannot be said
+    double drift;     // 1 - cosine with the reference's embedding; NaN: none
+} GstPeMeasures;
+
+// The pictures of one camera over time; one owner.
+typedef struct GstPeWatch GstPeWatch;
+
+// What is used unless somebody says otherwise.
+void gst_pe_watch_params_init(GstPeWatchParams *params);
+
+// "frozen picture" and "camera moved": the names of the events.
+const char *gst_pe_watch_state_to_string(GstPeWatchState state);
+
+// params  in their ranges, frozen_after and learn above 0. Release with
+// gst_pe_watch_free().
+GstPeWatch *gst_pe_watch_new(const GstPeWatchParams *params);
+void gst_pe_watch_free(GstPeWatch *watch);
+
+// The next picture; one of another size begins everything anew.
+//   time       ns, not before that of the last picture
+//   luma       [height] rows of width bytes, stride bytes apart, borrows; no
+//              smaller than GST_PE_WATCH_LEAST_...
+//   embedding  [dim], unit, borrows, or NULL
+//   told       gets the events that this picture makes known, valid until the
+//              next call
+// Returns how many.
+int gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
+                      int width, int height, size_t stride,
+                      const float *embedding, int dim, const PeEvent **told);
+
+// The stream ends: ends every event. `told` and the return value are as above.
+int gst_pe_watch_end(GstPeWatch *watch, const PeEvent **told);
+
+void gst_pe_watch_get_measures(const GstPeWatch *watch,
+                               GstPeMeasures *measures);

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_gst_health.c - pehealth on drawn cameras: what is frozen, what was
+// moved, and all that looks like it and is neither.
+
+#include "tests/support/gst_helpers.h"
+
+#include <math.h>
+#include <string.h>
+
+#define WIDTH 192
+#define HEIGHT 108
+#define CAPS "video/x-raw,format=GRAY8,width=192,height=108,framerate=1/1"
+#define FROZEN "frozen picture"
+#define MOVED "camera moved"
+
+// ---- A drawn camera ---------------------------------------------------------
+
+// What it shows at a second.
+typedef struct {
+    int scene;
+    double gain;  // of the light, 1: as usual
+    double noise; // levels of the sensor's, uniform on both sides
+    int clock;    // of a corner; 0: none
+    int walker;   // columns that somebody has walked; 0: nobody
+} View;
+
+static double
+light_of(int scene, int x, int y)
+{
+    double a = 0.11 + 0.013 * scene, b = 0.17 - 0.021 * scene;
+
+    return 110 + 40 * sin(a * x + scene) * cos(b * y + 2 * scene) +
+           30 * sin(0.31 * x - 0.23 * y * (1 + scene));
+}
+
+// Returns a picture of the view at `second`; `rand` makes its noise.
+static GstBuffer *
+shoot(const View *view, int second, GRand *rand)
+{
+    GstBuffer *buffer =
+        gst_buffer_new_allocate(NULL, (gsize)WIDTH * HEIGHT, NULL);
+    GstMapInfo map;
+
+    g_assert_true(gst_buffer_map(buffer, &map, GST_MAP_WRITE));
+    for (int y = 0; y < HEIGHT; y++)
+        for (int x = 0; x < WIDTH; x++) {
+            double level = view->gain * light_of(view->scene, x, y);
+
+            if (view->clock && x < 24 && y < 6)
+                level = 255 * ((x / 3 + view->clock) % 2);
+            if (view->walker && abs(x - view->walker) < 8 && y > 40)
+                level = 30;
+            if (view->noise > 0)
+                level += g_rand_double_range(rand, -view->noise, view->noise);
+            map.data[y * WIDTH + x] = (guint8)CLAMP(level + 0.5, 0, 255);
+        }
+    gst_buffer_unmap(buffer, &map);
+    GST_BUFFER_PTS(buffer) = second * GST_SECOND;
+    GST_BUFFER_DURATION(buffer) = GST_SECOND;
+    return buffer;
+}
+
+typedef View (*Script)(int second);
+
+// What pehealth says of a script: "label start@second", and so on, in order.
+static char *
+watch(const char *properties, Script script, int seconds)
+{
+    g_autofree char *line = g_strdup_printf("pehealth %s", properties);
+    g_autoptr(GError) error = NULL;
+    GstElement *element = gst_parse_launch(line, &error);
+    g_assert_no_error(error);
+    GstHarness *h = play_element(element, CAPS);
+    GstBus *bus = gst_element_get_bus(h->element);
+    GString *text = g_string_new(NULL);
+    GRand *rand = g_rand_new_with_seed(3);
+
+    for (int second = 0; second <= seconds; second++) {
+        View view = script(second);
+        if (second < seconds)
+            g_assert_cmpint(gst_harness_push(h, shoot(&view, second, rand)), ==,
+                            GST_FLOW_OK);
+        else
+            g_assert_true(gst_harness_push_event(h, gst_event_new_eos()));
+        GstMessage *message;
+        while ((message = gst_bus_pop_filtered(bus, GST_MESSAGE_ELEMENT))) {
+            const GstStructure *s = gst_message_get_structure(message);
+            if (gst_structure_has_name(s, "pehealth-event"))
+                g_string_append_printf(
+                    text, "%s%s %s@%d", text->len ? ", " : "",
+                    gst_structure_get_string(s, "label"),
+                    gst_structure_get_string(s, "event"), second);
+            gst_message_unref(message);
+        }
+    }
+    g_rand_free(rand);
+    gst_object_unref(bus);
+    stop(h);
+    return g_string_free(text, FALSE);
+}
+
+static void
+assert_watched(const char *properties, Script script, int seconds,
+               const char *expected)
+{
+    g_autofree char *found = watch(properties, script, seconds);
+
+    g_assert_cmpstr(found, ==, expected);
+}
+
+// ---- Frozen -----------------------------------------------------------------
+
+static View
+freeze(int second)
+{
+    return (View){.gain = 1, .noise = second < 20 || second >= 40 ? 3 : 0};
+}
+
+static void
+finds_a_frozen_picture(void)
+{
+    assert_watched("", freeze, 60, FROZEN " start@28, " FROZEN " end@40");
+}
+
+static View
+freeze_under_a_clock(int second)
+{
+    View view = freeze(second);
+
+    view.clock = second + 1;
+    return view;
+}
+
+static void
+finds_it_below_a_clock(void)
+{
+    assert_watched("", freeze_under_a_clock, 60,
+                   FROZEN " start@28, " FROZEN " end@40");
+    assert_watched("still-share=0", freeze_under_a_clock, 60, "");
+}
+
+static View
+faint_noise(int second)
+{
+    (void)second;
+    return (View){.gain = 1, .noise = 2};
+}
+
+static void
+takes_the_noise_of_a_sensor_for_life(void)
+{
+    assert_watched("", faint_noise, 120, "");
+}
+
+static View
+walk(int second)
+{
+    return (View){.gain = 1, .walker = 10 + 9 * (second % 20)};
+}
+
+// A stream without noise: what moves is enough.
+static void
+takes_a_walker_for_life(void)
+{
+    assert_watched("", walk, 60, "");
+}
+
+static View
+stay_frozen(int second)
+{
+    return (View){.gain = 1, .noise = second < 5 ? 3 : 0};
+}
+
+static void
+ends_events_with_the_stream(void)
+{
+    assert_watched("frozen-after=3000", stay_frozen, 12,
+                   FROZEN " start@8, " FROZEN " end@12");
+}
+
+// ---- Moved ------------------------------------------------------------------
+
+static View
+turn(int second)
+{
+    return (View){.scene = second < 50 ? 0 : 1, .gain = 1, .noise = 3};
+}
+
+static void
+finds_a_moved_camera(void)
+{
+    // Away from 50 on; at 85, the new view has been learned.
+    assert_watched("", turn, 120, MOVED " start@55, " MOVED " end@85");
+}
+
+static View
+look_away(int second)
+{
+    return (View){
+        .scene = second >= 50 && second < 53 ? 1 : 0, .gain = 1, .noise = 3};
+}
+
+static void
+forgives_a_short_look_elsewhere(void)
+{
+    assert_watched("", look_away, 90, "");
+    assert_watched("moved-after=1000", look_away, 90,
+                   MOVED " start@51, " MOVED " end@53");
+}
+
+static View
+dim(int second)
+{
+    return (View){.gain = second < 50 ? 1 : 0.5, .noise = 3};
+}
+
+static View
+blacken(int second)
+{
+    return (View){.gain = second >= 50 && second < 80 ? 0 : 1, .noise = 3};
+}
+
+static View
+begin_black(int second)
+{
+    return (View){.gain = second < 60 ? 0 : 1, .noise = 3};
+}
+
+// Another light is the same view, and a black picture is none.
+static void
+judges_the_view_alone(void)
+{
+    assert_watched("", dim, 120, "");
+    assert_watched("", blacken, 120, "");
+    assert_watched("", begin_black, 120, "");
+}
+
+// ---- Messages ---------------------------------------------------------------
+
+static void
+posts_measures(void)
+{
+    GstHarness *h = play_element(
+        gst_parse_launch("pehealth interval=2000 post-messages=true", NULL),
+        CAPS);
+    GstBus *bus = gst_element_get_bus(h->element);
+    GRand *rand = g_rand_new_with_seed(3);
+    const View view = {.gain = 1, .noise = 3};
+    int n = 0;
+
+    for (int second = 0; second < 9; second++)
+        g_assert_cmpint(gst_harness_push(h, shoot(&view, second, rand)), ==,
+                        GST_FLOW_OK);
+    GstMessage *message;
+    while ((message = gst_bus_pop_filtered(bus, GST_MESSAGE_ELEMENT))) {
+        const GstStructure *s = gst_message_get_structure(message);
+        guint64 time;
+        double mean, change, structure = 1;
+
+        g_assert_true(gst_structure_has_name(s, "pehealth"));
+        g_assert_true(gst_structure_get(s, "running-time", G_TYPE_UINT64, &time,
+                                        "mean", G_TYPE_DOUBLE, &mean, "change",
+                                        G_TYPE_DOUBLE, &change, NULL));
+        g_assert_cmpuint(time, ==, 2 * n * GST_SECOND);
+        g_assert_cmpfloat(fabs(mean - 110), <, 5);
+        g_assert_cmpfloat(change, >, 0.9);
+        g_assert_cmpint(gst_structure_get_double(s, "structure", &structure),
+                        ==, n > 0);
+        g_assert_cmpfloat(structure, >, 0.95);
+        gst_message_unref(message);
+        n++;
+    }
+    g_assert_cmpint(n, ==, 5);
+    g_rand_free(rand);
+    gst_object_unref(bus);
+    stop(h);
+}
+
+// Too small to be watched is a warning, and frames pass all the same.
+static void
+passes_small_pictures(void)
+{
+    GstHarness *h = play_element(
+        gst_parse_launch("pehealth post-messages=true", NULL),
+        "video/x-raw,format=GRAY8,width=64,height=48,framerate=1/1");
+    GstBus *bus = gst_element_get_bus(h->element);
+    GstBuffer *buffer = gst_buffer_new_allocate(NULL, 64 * 48, NULL);
+
+    gst_buffer_memset(buffer, 0, 7, 64 * 48);
+    GST_BUFFER_PTS(buffer) = 0;
+    g_assert_cmpint(gst_harness_push(h, buffer), ==, GST_FLOW_OK);
+    GstMessage *message =
+        gst_bus_pop_filtered(bus, GST_MESSAGE_WARNING | GST_MESSAGE_ELEMENT);
+    g_assert_nonnull(message);
+    g_assert_cmpint(GST_MESSAGE_TYPE(message), ==, GST_MESSAGE_WARNING);
+    gst_message_unref(message);
+    g_assert_null(gst_bus_pop_filtered(bus, GST_MESSAGE_ELEMENT));
+    g_assert_cmpuint(gst_harness_buffers_received(h), ==, 1);
+    gst_object_unref(bus);
+    stop(h);
+}
+
+static void
+add_tests(void)
+{
+#define ADD(test) g_test_add_func("/health/" #test, test)
+    ADD(finds_a_frozen_picture);
+    ADD(finds_it_below_a_clock);
+    ADD(takes_the_noise_of_a_sensor_for_life);
+    ADD(takes_a_walker_for_life);
+    ADD(ends_events_with_the_stream);
+    ADD(finds_a_moved_camera);
+    ADD(forgives_a_short_look_elsewhere);
+    ADD(judges_the_view_alone);
+    ADD(posts_measures);
+    ADD(passes_small_pictures);
+#undef ADD
+}
+
+int
+main(int argc, char **argv)
+{
+    return run_gst_tests(argc, argv, add_tests);
+}

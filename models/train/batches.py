@@ -61,8 +61,9 @@ class Batches:
         picked, self.order = self.order[: self.size], self.order[self.size :]
         return np.sort(picked)
 
-    def next(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Pixels [b, 3, s, s], ids [t, context], truth [b, t] bool, attributes [b, a].
+    def next(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Pixels [b, 3, s, s], ids [t, context], truth and unknown [b, t] bool,
+        attributes [b, a].
 
         Texts are distinct; a caption may be true of several pictures.
         """
@@ -74,9 +75,11 @@ class Batches:
                 text, claim = cp.caption(self.python, row)
                 claims[text] = claim
         ids = torch.from_numpy(self.tokenizer.batch(list(claims), self.context))
-        truth = torch.from_numpy(cp.truth(np.array(list(claims.values()), np.uint8), attrs))
+        rows = np.array(list(claims.values()), np.uint8)
+        truth = torch.from_numpy(cp.truth(rows, attrs))
+        unknown = torch.from_numpy(cp.unknown(rows, attrs))
         pixels = augment(normalise(torch.from_numpy(self.images[index])), self.noise, self.torch)
-        return pixels, ids, truth, torch.from_numpy(attrs).long()
+        return pixels, ids, truth, unknown, torch.from_numpy(attrs).long()
 
     def __iter__(self):
         """Batches made ahead by a thread, in the order of next()."""

@@ -30,6 +30,14 @@ def truth(claims: np.ndarray, attrs: np.ndarray) -> np.ndarray:
     return ((claims == 0) | (claims == attrs)).all(axis=2)
 
 
+def unknown(claims: np.ndarray, attrs: np.ndarray) -> np.ndarray:
+    """[pictures, captions] bool: nobody knows whether the claim holds, because it
+    names a place and the picture is of a real scene."""
+    group, place = lx.INDEX["group"], lx.INDEX["place"]
+    real = (attrs[:, group] == lx.PLACES) & (attrs[:, place] == 0)
+    return real[:, None] & (claims[:, place] > 0)[None]
+
+
 def article(phrase: str) -> str:
     return ("an " if phrase[0] in "aeiou" else "a ") + phrase
 
@@ -90,6 +98,15 @@ def object_caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
     return text, claim(group=lx.OBJECTS, **known)
 
 
+def condition_caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
+    """Names the state of the picture and nothing else, often with its degree."""
+    cond, degree = attrs[lx.INDEX["cond"]], attrs[lx.INDEX["degree"]]
+    name = lx.COND_NAMES[cond - 1]
+    if degree and rng.random() < 0.4:
+        return rng.choice(lx.DEGREES[name][degree - 1]), claim(cond=cond, degree=degree)
+    return pick(rng, lx.CONDITIONS[name], 0.3), claim(cond=cond)
+
+
 def place_caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
     def get(name: str) -> int:
         return attrs[lx.INDEX[name]]
@@ -106,7 +123,7 @@ def place_caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
         return rng.choice(lx.WITH_PLACE[name]).format(text), claim(place=place, cond=cond)
     if draw < 0.7:
         return text, claim(place=place)
-    return pick(rng, lx.CONDITIONS[name], 0.3), claim(cond=cond)
+    return condition_caption(rng, attrs)
 
 
 def caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
@@ -127,6 +144,8 @@ def caption(rng: random.Random, attrs: list[int]) -> tuple[str, Claim]:
             row = claim(cond=cond, flat=get("flat"))
     elif group == lx.OBJECTS:
         text, row = object_caption(rng, attrs)
+    elif not get("place"):
+        text, row = condition_caption(rng, attrs)
     else:
         text, row = place_caption(rng, attrs)
     return rng.choice(lx.TEMPLATES).format(text), row

@@ -20,6 +20,7 @@ ATTRS = (
     "time",
     "cond",
     "flat",
+    "degree",
 )
 INDEX = {name: i for i, name in enumerate(ATTRS)}
 
@@ -27,6 +28,8 @@ INDEX = {name: i for i, name in enumerate(ATTRS)}
 OBJECTS, PLACES, CARDS, BLANK, STATIC = 1, 2, 3, 4, 5
 # time
 SUNSET = 1
+# degree of a fault
+SLIGHT, STRONG = 1, 2
 
 SHAPES = [
     ["circle", "disc", "round spot", "ball", "dot"],
@@ -292,12 +295,37 @@ CONDITIONS: dict[str, list[str]] = {
         "a greyscale picture",
         "a grayscale image",
     ],
+    # Below: of real cameras only, see faults.py.
+    "motion blur": [
+        "a picture with motion blur",
+        "motion blur",
+        "the camera is shaking",
+        "a smeared picture",
+    ],
+    "dirty lens": [
+        "a dirty lens",
+        "dirt on the lens",
+        "drops on the lens",
+        "a lens with spots",
+    ],
+    "glare": [
+        "glare",
+        "a light shines into the camera",
+        "the sun in the lens",
+        "a dazzled camera",
+    ],
+    "noisy": [
+        "a noisy picture",
+        "strong picture noise",
+        "a very grainy picture",
+        "a grainy image",
+    ],
 }
 COND_NAMES = list(CONDITIONS)
 COND = {name: i + 1 for i, name in enumerate(COND_NAMES)}
 CARD_CONDS = COND_NAMES[1:7]
 BLANK_CONDS = ["black", "white", "flat colour"]
-SCENE_CONDS = COND_NAMES[11:]
+SCENE_CONDS = COND_NAMES[11:24]  # that conditions.py can draw
 
 # The same with the place in it.
 WITH_PLACE: dict[str, list[str]] = {
@@ -315,6 +343,42 @@ WITH_PLACE: dict[str, list[str]] = {
     "upside-down": ["an upside-down picture of {}", "{} upside down"],
     "mosaic": ["a blocky picture of {}", "{} with compression blocks", "a pixelated picture of {}"],
     "monochrome": ["a black and white photo of {}", "a monochrome picture of {}"],
+    "motion blur": ["{} with motion blur", "a smeared picture of {}"],
+    "dirty lens": ["{} through a dirty lens", "{} behind drops on the lens"],
+    "glare": ["{} in glare", "{} with the sun in the lens"],
+    "noisy": ["a noisy picture of {}", "a grainy picture of {}"],
+}
+
+# How much: slightly, strongly. A fault without an entry has no degree.
+DEGREES: dict[str, tuple[list[str], list[str]]] = {
+    "blurred": (
+        ["a slightly out of focus picture", "a slightly blurry picture", "a little out of focus"],
+        ["a very blurry picture", "badly out of focus", "totally out of focus"],
+    ),
+    "over-exposed": (
+        ["a slightly over-exposed picture", "a picture that is a little too bright"],
+        ["a badly over-exposed picture", "a picture that is far too bright"],
+    ),
+    "under-exposed": (
+        ["a slightly under-exposed picture", "a picture that is a little too dark"],
+        ["a badly under-exposed picture", "a picture that is far too dark"],
+    ),
+    "covered lens": (
+        ["a partly covered lens", "something blocks a part of the camera"],
+        ["a mostly covered lens", "a totally covered camera"],
+    ),
+    "rain": (["light rain", "a little rain"], ["very heavy rain", "pouring rain"]),
+    "snowfall": (["light snowfall", "a little snow"], ["heavy snowfall", "a snow storm"]),
+    "fog": (["light fog", "a slight haze"], ["very thick fog", "dense fog"]),
+    "torn": (["a slightly torn picture"], ["a badly torn picture"]),
+    "mosaic": (
+        ["a slightly blocky picture", "a few compression blocks"],
+        ["a very blocky picture", "a picture totally broken into blocks"],
+    ),
+    "motion blur": (["slight motion blur"], ["strong motion blur"]),
+    "dirty lens": (["a slightly dirty lens", "a few spots on the lens"], ["a very dirty lens"]),
+    "glare": (["slight glare"], ["strong glare"]),
+    "noisy": (["a slightly noisy picture"], ["a very noisy picture"]),
 }
 
 GROUP_PHRASES = {

@@ -2,9 +2,12 @@
 """Draw the training set into two memory-mapped arrays.
 
 usage: python3 make_data.py --out FOLDER [--count N] [--workers N] [--seed N]
+                            [--pictures FOLDER [--real SHARE]]
 
 Writes images.npy, uint8 [n, size, size, 3], and attrs.npy, uint8 [n, attributes].
-Two fifths of the pictures went through JPEG, a fifth through real H.264.
+Two fifths of the pictures went through JPEG, a fifth through real H.264. With
+--pictures (see pictures.py), a SHARE of the pictures are real scenes, in order
+and with faults.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from PIL import Image
 
 import codec
 import lexicon as lx
+import real
 import sampler
 from captions import claim
 
@@ -59,11 +63,25 @@ def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
 
 
-def draw_group(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """GROUP pictures and their attributes, after their codec."""
+PICTURES: list[np.ndarray] = []  # of the real scenes, in every worker
+
+
+def use_pictures(folder: Path | None) -> None:
+    cv2.setNumThreads(1)
+    PICTURES.extend(real.load(folder) if folder else [])
+
+
+def draw_group(job: tuple[int, float]) -> tuple[np.ndarray, np.ndarray]:
+    """GROUP pictures of a seed and their attributes, after their codec; real
+    scenes with the chance of the job."""
+    seed, share = job
     rng = np.random.default_rng(seed)
-    size = sampler.SIZES[rng.integers(len(sampler.SIZES))]
-    pairs = [sampler.sample(rng, size) for _ in range(GROUP)]
+    if share and rng.random() < share:
+        size = real.SIZES[rng.integers(len(real.SIZES))]
+        pairs = [real.sample(rng, PICTURES, size) for _ in range(GROUP)]
+    else:
+        size = sampler.SIZES[rng.integers(len(sampler.SIZES))]
+        pairs = [sampler.sample(rng, size) for _ in range(GROUP)]
     images = np.stack([image for image, _ in pairs])
     if rng.random() < 0.2:
         colour = (codec.LIMITED_601, codec.FULL_601, codec.LIMITED_709)[rng.integers(3)]
@@ -92,8 +110,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=160_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pictures", type=Path, help="folder with real ones to train on")
+    parser.add_argument("--real", type=float, default=0.6, help="share of real scenes")
     args = parser.parse_args()
-    cv2.setNumThreads(1)
+    share = args.real if args.pictures else 0
     args.out.mkdir(parents=True, exist_ok=True)
     cards, card_attrs = draw_patterns()
     groups = args.count // GROUP
@@ -106,9 +126,9 @@ def main() -> None:
     )
     images[groups * GROUP :], attrs[groups * GROUP :] = cards, card_attrs
     start = time.monotonic()
-    seeds = [args.seed * 1_000_000 + k for k in range(groups)]
-    with multiprocessing.Pool(args.workers) as pool:
-        for k, (some, known) in enumerate(pool.imap(draw_group, seeds)):
+    jobs = [(args.seed * 1_000_000 + k, share) for k in range(groups)]
+    with multiprocessing.Pool(args.workers, use_pictures, (args.pictures,)) as pool:
+        for k, (some, known) in enumerate(pool.imap(draw_group, jobs)):
             images[k * GROUP : (k + 1) * GROUP], attrs[k * GROUP : (k + 1) * GROUP] = some, known
             if k % 100 == 99:
                 rate = (k + 1) * GROUP / (time.monotonic() - start)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Train the demo model.
 
-usage: python3 train.py --data FOLDER --vocab FILE --out FOLDER [--init FILE]
+usage: python3 train.py --data FOLDER --vocab FILE --out FOLDER [--init FILE | --resume]
                         [--steps N] [--minutes M] [--batch N] [--rate R] [--threads N] [--seed N]
 
-Writes clip.safetensors (averaged weights, fp32) and log.csv; export.py makes
-the published file of it. The learning rate follows the step count, or the clock
+Writes clip.safetensors (averaged weights, fp32), log.csv, and state.pt with all
+that --resume needs to go on from the last 200 steps; export.py makes the
+published file. The learning rate follows the step count, or the clock
 when --minutes ends sooner. Runs on a GPU when there is one, else on the CPU.
 """
 
@@ -50,7 +51,9 @@ CLASSES = {
     "place": len(lx.PLACE),
     "cond": len(lx.COND_NAMES),
     "flat": 7,
+    "degree": 2,
 }
+SAID_OF_ALL = ("group", "shape", "place", "cond")
 
 
 class Attributes(nn.Module):
@@ -63,21 +66,26 @@ class Attributes(nn.Module):
     def loss(self, features: Tensor, attrs: Tensor) -> Tensor:
         """Mean cross-entropy; an attribute that does not apply is not asked for."""
         total = features.new_zeros(())
+        real = (attrs[:, lx.INDEX["group"]] == lx.PLACES) & (attrs[:, lx.INDEX["place"]] == 0)
         for name, head in self.heads.items():
             target = attrs[:, lx.INDEX[name]]
-            if name in ("group", "shape", "place", "cond") or (target > 0).any():
-                ignore = -1 if name in ("group", "shape", "place", "cond") else 0
+            if name == "place":  # of a real scene it is not known
+                target = target.masked_fill(real, -1)
+            ignore = -1 if name in SAID_OF_ALL else 0
+            if (target != ignore).any():
                 total = total + F.cross_entropy(head(features), target, ignore_index=ignore)
         return total / len(self.heads)
 
 
-def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor, truth: Tensor) -> Tensor:
-    """CLIP's loss with every true pair a positive.
+def contrastive_loss(
+    image: Tensor, text: Tensor, scale: Tensor, truth: Tensor, unknown: Tensor
+) -> Tensor:
+    """CLIP's loss with every true pair a positive and every unknown one left out.
 
     A picture's positives weigh by how few pictures share them, so that precise
     captions count more than "a shape".
     """
-    logits = scale * image @ text.T
+    logits = (scale * image @ text.T).masked_fill(unknown, -1e4)
     truth = truth.float()
     per_text = truth / truth.sum(dim=0, keepdim=True)
     per_image = per_text / per_text.sum(dim=1, keepdim=True)
@@ -145,13 +153,13 @@ class Trainer:
         rate = self.rate * rate_factor(min(progress, 1), WARMUP)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        pixels, ids, truth, attrs = (part.to(self.device) for part in batch)
+        pixels, ids, truth, unknown, attrs = (part.to(self.device) for part in batch)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             features, texts = self.clip.encode_image(pixels), self.clip.encode_text(ids)
         features = features.float()
         image, text = F.normalize(features, dim=-1), F.normalize(texts.float(), dim=-1)
         scale = self.clip.logit_scale.exp()
-        contrast = contrastive_loss(image, text, scale, truth)
+        contrast = contrastive_loss(image, text, scale, truth, unknown)
         named = self.attributes.loss(features, attrs)
         (contrast + named).backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -169,16 +177,37 @@ class Trainer:
             precision_at_1=right.item(),
         )
 
-    def save(self, path: Path) -> None:
-        model.save_clip(path, self.averaged, np.float32, {"steps": str(self.steps)})
+    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        return dict(
+            clip=self.clip,
+            attributes=self.attributes,
+            averaged=self.averaged,
+            optimizer=self.optimizer,
+        )
+
+    def save(self, folder: Path) -> None:
+        """The averaged weights, and the state; each file whole or as it was."""
+        model.save_clip(
+            folder / "clip.safetensors", self.averaged, np.float32, {"steps": str(self.steps)}
+        )
+        state = {name: part.state_dict() for name, part in self.parts().items()}
+        torch.save(dict(state, steps=self.steps), folder / "state.part")
+        (folder / "state.part").replace(folder / "state.pt")
+
+    def restore(self, folder: Path) -> None:
+        state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
+        self.steps = state["steps"]
 
 
 def run(trainer: Trainer, batches: Iterator, args: argparse.Namespace) -> None:
     """Train until the steps or the minutes are over, with a line of log now and then."""
-    start = time.monotonic()
-    with open(args.out / "log.csv", "w", newline="") as file:
+    start, first = time.monotonic(), trainer.steps
+    with open(args.out / "log.csv", "a" if args.resume else "w", newline="") as file:
         log = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        log.writeheader()
+        if not args.resume:
+            log.writeheader()
         progress = 0.0
         while progress < 1:
             seconds = time.monotonic() - start
@@ -191,12 +220,10 @@ def run(trainer: Trainer, batches: Iterator, args: argparse.Namespace) -> None:
                 log.writerow(row)
                 file.flush()
             if step % 100 == 0 or last:
-                print(
-                    f"{100 * progress:.1f} %, {step * args.batch / seconds:.0f} pictures/s, {row}",
-                    flush=True,
-                )
+                speed = (step - first) * args.batch / max(seconds, 1)
+                print(f"{100 * progress:.1f} %, {speed:.0f} pictures/s, {row}", flush=True)
             if step % 200 == 0 or last:
-                trainer.save(args.out / "clip.safetensors")
+                trainer.save(args.out)
 
 
 def main() -> None:
@@ -205,6 +232,7 @@ def main() -> None:
     parser.add_argument("--vocab", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="weights to start from, for a second round")
+    parser.add_argument("--resume", action="store_true", help="go on from OUT/state.pt")
     parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--batch", type=int, default=128)
@@ -219,8 +247,13 @@ def main() -> None:
     tokenizer = Tokenizer(args.vocab)
     text = dataclasses.replace(TEXT, vocab_size=tokenizer.size)
     clip = model.load_clip(args.init).train() if args.init else model.Clip(VISION, text)
-    batches = Batches(args.data, tokenizer, text.context_length, args.batch, 2, args.seed)
-    run(Trainer(clip, args.rate, device), iter(batches), args)
+    trainer = Trainer(clip, args.rate, device)
+    if args.resume:
+        trainer.restore(args.out)
+    # Other batches than those before: the order begins with the steps done.
+    seed = args.seed + trainer.steps
+    batches = Batches(args.data, tokenizer, text.context_length, args.batch, 2, seed)
+    run(trainer, iter(batches), args)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ typedef struct {
     double noise; // levels of the sensor's, uniform on both sides
     int clock;    // of a corner; 0: none
     int walker;   // columns that somebody has walked; 0: nobody
+    double angle; // of the embedding, degrees, with `embedded`
+    bool embedded;
 } View;
 
 static double
@@ -32,6 +34,21 @@ light_of(int scene, int x, int y)
 
     return 110 + 40 * sin(a * x + scene) * cos(b * y + 2 * scene) +
            30 * sin(0.31 * x - 0.23 * y * (1 + scene));
+}
+
+// As from a peinference upstream.
+static void
+embed(GstBuffer *buffer, double angle)
+{
+    const float values[] = {(float)cos(angle * G_PI / 180),
+                            (float)sin(angle * G_PI / 180)};
+    GstPeResultFields fields = example_fields;
+
+    fields.embedding = gst_pe_vectors_new_from_floats(values, 2);
+    GstPeResult *result = gst_pe_result_new(&fields);
+    gst_buffer_add_pe_meta(buffer, result, 0);
+    gst_pe_result_unref(result);
+    gst_pe_vectors_unref(fields.embedding);
 }
 
 // Returns a picture of the view at `second`; `rand` makes its noise.
@@ -56,6 +73,8 @@ shoot(const View *view, int second, GRand *rand)
             map.data[y * WIDTH + x] = (guint8)CLAMP(level + 0.5, 0, 255);
         }
     gst_buffer_unmap(buffer, &map);
+    if (view->embedded)
+        embed(buffer, view->angle);
     GST_BUFFER_PTS(buffer) = second * GST_SECOND;
     GST_BUFFER_DURATION(buffer) = GST_SECOND;
     return buffer;
@@ -236,6 +255,34 @@ judges_the_view_alone(void)
     assert_watched("", begin_black, 120, "");
 }
 
+static View
+turn_and_stay_alike(int second)
+{
+    View view = turn(second);
+
+    view.embedded = true;
+    view.angle = second % 3; // as embeddings of one view do
+    return view;
+}
+
+static View
+turn_with_embedding(int second)
+{
+    View view = turn_and_stay_alike(second);
+
+    view.angle += second < 50 ? 0 : 40;
+    return view;
+}
+
+// The structure alone may be that of other things in front of the same view.
+static void
+asks_the_embedding_where_there_is_one(void)
+{
+    assert_watched("", turn_and_stay_alike, 120, "");
+    assert_watched("", turn_with_embedding, 120,
+                   MOVED " start@55, " MOVED " end@85");
+}
+
 // ---- Messages ---------------------------------------------------------------
 
 static void
@@ -313,6 +360,7 @@ add_tests(void)
     ADD(finds_a_moved_camera);
     ADD(forgives_a_short_look_elsewhere);
     ADD(judges_the_view_alone);
+    ADD(asks_the_embedding_where_there_is_one);
     ADD(posts_measures);
     ADD(passes_small_pictures);
 #undef ADD

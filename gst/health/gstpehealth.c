@@ -16,7 +16,9 @@
  * A picture is frozen when next to nothing of it has changed for
  * #GstPeHealth:frozen-after. The noise of a sensor is change enough; a clock in
  * a corner is not (#GstPeHealth:still-share). A stream without noise in which
- * nothing moves, as of a drawn scene, is called frozen too.
+ * nothing moves, as of a drawn scene, is called frozen too. Between two key
+ * frames, an encoder may repeat a quiet picture:
+ * #GstPeHealth:frozen-after must be longer than from one to the next.
  *
  * A camera was moved when the structure of its picture, which light and
  * exposure change little, has not been that of the usual view for
@@ -355,10 +357,11 @@ install_properties(GObjectClass *object_class)
         "interval", "Interval",
         "Time from one picture that is looked at to the next, in milliseconds",
         10, standard.step);
-    properties[PROP_FROZEN_AFTER] =
-        time_property("frozen-after", "Frozen after",
-                      "How long a picture must stay the same, in milliseconds",
-                      1, standard.frozen_after);
+    properties[PROP_FROZEN_AFTER] = time_property(
+        "frozen-after", "Frozen after",
+        "How long a picture must stay the same, in milliseconds; longer than "
+        "the time between key frames of the stream",
+        1, standard.frozen_after);
     properties[PROP_STILL_SHARE] = share_property(
         "still-share", "Still share",
         "Share of the picture that may change while it is frozen, as a clock "

@@ -15,8 +15,9 @@
 // frozen  Since the picture that time counts from, no more than `still_share`
 //         of its cells (32 x 18) changed: a clock may go on. A cell has changed
 //         when its pixels differ by more than half a level in the mean, which
-//         the noise of any sensor does. A stream without noise and without
-//         anything that moves is taken for a frozen one.
+//         the noise of a sensor does. A stream without noise and without
+//         anything that moves is taken for a frozen one; so is a quiet picture
+//         that an encoder repeats from one key frame to the next.
 // moved   The structure, which is the gradients of a picture of 48 x 27 cells,
 //         no longer correlates with that of the reference: the mean over
 //         `learn`, which then follows slowly. Light and exposure change it
@@ -38,7 +39,7 @@ typedef enum {
 
 typedef struct {
     uint64_t step;         // ns between two pictures; 0: not known
-    uint64_t frozen_after; // ns without a change
+    uint64_t frozen_after; // ns without a change; more than between key frames
     double still_share;    // of the cells, 0 to 1
     uint64_t moved_after;  // ns at another place
     double moved_below;    // correlation, above -1 and below 1

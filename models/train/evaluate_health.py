@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Measure pehealth on cameras made of real stills, through H.264.
 
-usage: python3 evaluate_health.py --pictures FOLDER --plugins FOLDER [--streams N] [--out FILE.json]
+usage: python3 evaluate_health.py --pictures FOLDER --plugins FOLDER [--streams N] [--key N]
+                                  [--out FILE.json]
 
 A camera is a held-out still with the noise of a sensor, a light that comes and
 goes, clouds, and in half of them a clock, at one frame a second. N streams of a
@@ -74,10 +75,10 @@ class Camera:
         return np.stack(out)
 
 
-def events(frames: np.ndarray, work: Path) -> list[tuple[str, float]]:
+def events(frames: np.ndarray, key: int, work: Path) -> list[tuple[str, float]]:
     """Labels and starts, in seconds, of what pehealth says of these frames."""
     clip = work / "clip.mp4"
-    codec.write_mp4(clip, frames, fps=1, key_int=10)
+    codec.write_mp4(clip, frames, fps=1, key_int=key)
     line = f"filesrc location={clip} ! qtdemux ! h264parse ! avdec_h264 ! pehealth ! fakesink"
     command = ["gst-launch-1.0", "-m", *line.split()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--plugins", type=Path, required=True)
     parser.add_argument("--streams", type=int, default=96)
+    parser.add_argument("--key", type=int, default=4, help="seconds between key frames")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     os.environ["GST_PLUGIN_PATH"] = str(args.plugins)
@@ -101,10 +103,11 @@ def main() -> None:
             for fault, label in names.items():
                 camera = Camera(scene, rng)
                 other = Camera(pictures[k - 1], rng).light
-                told = events(camera.frames(SHORT, fault, other), Path(folder))
+                told = events(camera.frames(SHORT, fault, other), args.key, Path(folder))
                 hits[fault] += any(l == label and AT - 1 <= s <= AT + WITHIN for l, s in told)
         for k in range(args.streams):
-            told = events(Camera(pictures[k % len(pictures)], rng).frames(QUARTER), Path(folder))
+            camera = Camera(pictures[k % len(pictures)], rng)
+            told = events(camera.frames(QUARTER), args.key, Path(folder))
             for fault, label in names.items():
                 false[fault] += sum(l == label for l, _ in told)
     found = {
@@ -114,7 +117,7 @@ def main() -> None:
         )
         for fault in names
     }
-    found["hours"] = args.streams / 4
+    found |= dict(hours=args.streams / 4, seconds_between_key_frames=args.key)
     print(json.dumps(found))
     if args.out:
         args.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -27,7 +27,7 @@
  * lasted. Behind a #peinference, the embedding must have left that of the usual
  * view as well. Pictures that show too little to say so, as of a covered or
  * defocused camera, are not called moved: what is wrong with a single picture
- * is told by a #peinference with the label set `camera.json`.
+ * is asked of a #peinference, with labels such as those of `camera.json`.
  *
  * ## Messages
  *

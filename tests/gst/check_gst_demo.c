@@ -166,6 +166,70 @@ is_the_model_when_none_is_named(void)
     g_assert_cmpint(rmdir(data), ==, 0);
 }
 
+// ---- A camera's picture ---------------------------------------------------
+
+// What camera.json calls a scene of the clip; NULL: none of its conditions.
+static const char *
+condition_of(const char *scene)
+{
+    static const char *const names[][2] = {
+        {"colour bars", "colour bars"},
+        {"fog", "fog"},
+        {"a black screen", "black picture"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        if (g_str_equal(scene, names[i][0]))
+            return names[i][1];
+    return NULL;
+}
+
+static GstPadProbeReturn
+read_conditions(GstPad *pad G_GNUC_UNUSED, GstPadProbeInfo *info,
+                void *user_data)
+{
+    GstPeMeta *meta = gst_buffer_get_pe_meta(GST_PAD_PROBE_INFO_BUFFER(info));
+    Answers *answers = user_data;
+
+    if (!meta)
+        return GST_PAD_PROBE_OK;
+    const char *scene = true_label(
+        answers->scenes, gst_pe_result_get_clip_stream_start(meta->result));
+    const char *given = gst_pe_result_get_score(meta->result, 0) >= 0.5
+                            ? gst_pe_result_get_label(meta->result, 0)
+                            : NULL;
+    answers->n_clips++;
+    if (g_strcmp0(given, condition_of(scene)) != 0) {
+        answers->n_wrong++;
+        g_test_message("%s: \"%s\"", scene, given ? given : "nothing");
+    }
+    return GST_PAD_PROBE_OK;
+}
+
+static void
+tells_a_fault_from_a_scene(void)
+{
+    g_autofree char *model = demo_file("pe-demo.safetensors");
+    g_autofree char *labels = demo_file("labels/camera.json");
+
+    if (!have_decoder())
+        return;
+    g_autoptr(JsonParser) parser = read_scenes();
+    Answers answers = {
+        .scenes = json_node_get_array(json_parser_get_root(parser)),
+    };
+    g_autoptr(GstElement) pipeline =
+        make_pipeline("format=I420", model, labels);
+    g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(sink, "sink");
+
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, read_conditions, &answers,
+                      NULL);
+    run_to_the_end(pipeline);
+    g_assert_cmpint(answers.n_clips, ==, N_CLIPS);
+    g_assert_cmpint(answers.n_wrong, ==, 0);
+}
+
 // ---- Labels by pictures ---------------------------------------------------
 
 static void
@@ -279,6 +343,8 @@ add_tests(void)
     }
     g_test_add_func("/demo/is_the_model_when_none_is_named",
                     is_the_model_when_none_is_named);
+    g_test_add_func("/demo/tells_a_fault_from_a_scene",
+                    tells_a_fault_from_a_scene);
     g_test_add_func("/demo/gives_the_right_label_by_pictures",
                     gives_the_right_label_by_pictures);
 }

@@ -6,7 +6,7 @@
 
 #include "gst/health/gstpewatch.h"
 
-#include "gst/health/gstpethumbnail.h"
+#include "gst/health/gstpeluma.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// gstpethumbnail.c - see gstpethumbnail.h.
+// gstpeluma.c - see gstpeluma.h.
 
-#include "gst/health/gstpethumbnail.h"
+#include "gst/health/gstpeluma.h"
 
 #include <math.h>
 #include <stdlib.h>

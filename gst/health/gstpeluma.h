@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// gstpethumbnail.h - small versions of a picture's luma, and how much two of
+// gstpeluma.h - small versions of a picture's luma, and how much two of
 // them differ. Knows nothing about time.
 
 #pragma once

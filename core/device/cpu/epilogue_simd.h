@@ -29,8 +29,9 @@ gelu(Vec x)
 INLINE Vec
 gelu_short(Vec x)
 {
-    x = vmax(x, splat(-4.25f));
-    Vec t = vmin(x, splat(4.25f)), u = t * t, u2 = u * u, u4 = u2 * u2;
+    // Of NaN and a number, both instructions give what comes second.
+    x = vmax(splat(-4.25f), x);
+    Vec t = vmin(splat(4.25f), x), u = t * t, u2 = u * u, u4 = u2 * u2;
     // In pairs, so that few steps wait for each other.
     Vec a = fused(splat(-6.61902577e-2f), u, splat(0.398819208f));
     Vec b = fused(splat(-1.07907283e-3f), u, splat(9.71876271e-3f));

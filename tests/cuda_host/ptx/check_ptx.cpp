@@ -7,7 +7,7 @@
 //
 //     check_ptx FILE.ptx... [OPTIONS OF GLIB]
 //
-// Skips (77) without files: there was no nvcc to make them.
+// Skips without files: there was no nvcc to make them.
 
 #include "tests/cuda_host/arrays.h"
 #include "tests/cuda_host/ptx/launch.h"
@@ -33,7 +33,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     if (argc < 2) {
         g_print("1..0 # SKIP there is no nvcc\n");
-        return 77;
+        return 0;
     }
     for (int i = 1; i < argc; i++) {
         try {

@@ -34,16 +34,19 @@
  * A message named `pehealth` tells the measures of each picture:
  * `running-time`; `mean` and `deviation` of its luma, from 0 to 255;
  * `sharpness`, the mean square of the differences of neighbours; `change`, the
- * share of the picture that differs from the last one; and where it is known,
- * `structure`, the correlation with the usual view, and `drift`, 1 - the cosine
- * with the usual embedding. A message named `pehealth-event` tells an event:
- * `event` (`start`, `update` or `end`), `id`, `label` (`frozen picture` or
- * `camera moved`), and the running times `start` and `end`.
+ * share of the picture that differs from the last one, where there was one; and
+ * where it is known, `structure`, the correlation with the usual view, and
+ * `drift`, 1 - the cosine with the usual embedding. A message named
+ * `pehealth-event` tells an event: `event` (`start` or `end`), `id`, which
+ * counts from READY on, `label` (`frozen picture` or `camera moved`), and
+ * running times: `start`, when it was sure, `since`, when it has begun as far
+ * as can be said, and `end`, up to when it has lasted. The end of the stream, a
+ * flush, a jump of time and READY end what has begun.
  *
  * ## Example launch line
  * |[
  * gst-launch-1.0 -m rtspsrc location=rtsp://camera/stream ! decodebin !
- * pehealth ! fakesink
+ * videoconvert ! pehealth ! fakesink
  * ]|
  *
  * Since: 0.1
@@ -64,6 +67,9 @@ GST_DEBUG_CATEGORY_STATIC(pe_health_debug);
 #define CAPS \
     GST_VIDEO_CAPS_MAKE("{ I420, YV12, NV12, NV21, Y42B, Y444, Y41B, NV16, " \
                         "NV61, NV24, GRAY8 }")
+
+// Results that are older say nothing about a picture.
+#define OLDEST_RESULT (10 * GST_SECOND)
 
 enum {
     PROP_0,
@@ -88,8 +94,12 @@ struct _GstPeHealth {
 
     // Streaming thread.
     GstVideoInfo info;
-    GstPeWatch *watch; // NULL: stopped
-    GstClockTime next; // running time of the next picture to look at
+    GstPeWatch *watch;   // NULL: stopped
+    GstClockTime next;   // running time of the next picture to look at
+    GstClockTime last;   // of the last picture
+    GstPeResult *result; // the newest of a whole frame; NULL: there is none
+    GstClockTime result_time; // when it came, running time
+    bool warned;              // of pictures that cannot be watched
 };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
@@ -121,7 +131,24 @@ post_events(GstPeHealth *self, const PeEvent *told, int n)
                  gst_pe_event_phase_to_string((GstPeEventPhase)told[i].phase),
                  "id", G_TYPE_UINT64, told[i].id, "label", G_TYPE_STRING,
                  told[i].name, "start", G_TYPE_UINT64, told[i].start, "end",
-                 G_TYPE_UINT64, told[i].end, NULL));
+                 G_TYPE_UINT64, told[i].end, "since", G_TYPE_UINT64,
+                 gst_pe_watch_get_since(self->watch, told[i].name), NULL));
+}
+
+static void
+set_known(GstStructure *s, const char *name, double value)
+{
+    if (!isnan(value))
+        gst_structure_set(s, name, G_TYPE_DOUBLE, value, NULL);
+}
+
+// Once a stream: the next picture would say the same.
+static void
+warn(GstPeHealth *self, const char *what)
+{
+    if (!self->warned)
+        GST_ELEMENT_WARNING(self, STREAM, FORMAT, ("%s", what), (NULL));
+    self->warned = true;
 }
 
 static void
@@ -133,24 +160,55 @@ post_measures(GstPeHealth *self, GstClockTime time)
     GstStructure *s = gst_structure_new(
         "pehealth", "running-time", G_TYPE_UINT64, time, "mean", G_TYPE_DOUBLE,
         m.mean, "deviation", G_TYPE_DOUBLE, m.deviation, "sharpness",
-        G_TYPE_DOUBLE, m.sharpness, "change", G_TYPE_DOUBLE, m.change, NULL);
-    if (!isnan(m.structure))
-        gst_structure_set(s, "structure", G_TYPE_DOUBLE, m.structure, NULL);
-    if (!isnan(m.drift))
-        gst_structure_set(s, "drift", G_TYPE_DOUBLE, m.drift, NULL);
+        G_TYPE_DOUBLE, m.sharpness, NULL);
+    set_known(s, "change", m.change);
+    set_known(s, "structure", m.likeness.structure);
+    set_known(s, "drift", m.likeness.drift);
     post(self, s);
 }
 
 // ---- Pictures ---------------------------------------------------------------
 
-// The vector of the newest result on the buffer, g_free(); NULL: there is none.
-static float *
-get_embedding(GstBuffer *buffer, gsize *dim)
+static bool
+is_large_enough(int width, int height)
 {
-    GstPeMeta *meta = gst_buffer_get_pe_meta(buffer);
-    GstPeVectors *vectors =
-        meta ? gst_pe_result_get_embedding(meta->result) : NULL;
+    return width >= GST_PE_WATCH_LEAST_WIDTH &&
+           height >= GST_PE_WATCH_LEAST_HEIGHT;
+}
 
+// Keep the newest result of a whole frame. Takes none.
+static void
+keep_result(GstPeHealth *self, GstPeResult *result, GstClockTime time)
+{
+    if (!result || gst_pe_result_get_region(result))
+        return;
+    gst_pe_result_ref(result);
+    g_clear_pointer(&self->result, gst_pe_result_unref);
+    self->result = result;
+    self->result_time = time;
+}
+
+// Results are not on every frame, and seldom on one that is looked at.
+static void
+keep_results(GstPeHealth *self, GstBuffer *buffer, GstClockTime time)
+{
+    for (guint i = 0; i < gst_buffer_get_n_pe_metas(buffer); i++) {
+        GstPeMeta *meta = gst_buffer_get_nth_pe_meta(buffer, i);
+        keep_result(self, gst_pe_meta_get_result(meta), time);
+    }
+}
+
+// Returns the vector of the newest result, g_free(); NULL: none is new enough.
+static float *
+get_embedding(GstPeHealth *self, GstClockTime time, GstClockTime interval,
+              gsize *dim)
+{
+    GstClockTime oldest = MAX(OLDEST_RESULT, 2 * interval);
+
+    if (!self->result || self->result_time > time ||
+        time - self->result_time > oldest)
+        return NULL;
+    GstPeVectors *vectors = gst_pe_result_get_embedding(self->result);
     return vectors ? gst_pe_vectors_to_floats(vectors, dim) : NULL;
 }
 
@@ -160,49 +218,32 @@ look(GstPeHealth *self, GstBuffer *buffer, GstClockTime time)
     GstVideoFrame frame;
     const PeEvent *told;
     gsize dim = 0;
-    g_autofree float *embedding = get_embedding(buffer, &dim);
-
-    if (!gst_video_frame_map(&frame, &self->info, buffer, GST_MAP_READ)) {
-        GST_WARNING_OBJECT(self, "a frame cannot be read");
-        return;
-    }
-    int n = gst_pe_watch_push(
-        self->watch, time, GST_VIDEO_FRAME_PLANE_DATA(&frame, 0),
-        GST_VIDEO_FRAME_WIDTH(&frame), GST_VIDEO_FRAME_HEIGHT(&frame),
-        (size_t)GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0), embedding, (int)dim,
-        &told);
-    gst_video_frame_unmap(&frame);
 
     GST_OBJECT_LOCK(self);
+    const GstPeWatchParams params = self->params;
     bool wanted = self->post_messages;
     GST_OBJECT_UNLOCK(self);
+    g_autofree float *embedding = get_embedding(self, time, params.step, &dim);
+    if (!gst_video_frame_map(&frame, &self->info, buffer, GST_MAP_READ)) {
+        warn(self, "A picture cannot be read: it is smaller than its caps say");
+        return;
+    }
+    // The buffer may have a size of its own, which nobody has agreed on.
+    int width =
+        MIN(GST_VIDEO_FRAME_WIDTH(&frame), GST_VIDEO_INFO_WIDTH(&self->info));
+    int height =
+        MIN(GST_VIDEO_FRAME_HEIGHT(&frame), GST_VIDEO_INFO_HEIGHT(&self->info));
+    int n = 0;
+    gst_pe_watch_set_params(self->watch, &params);
+    if (is_large_enough(width, height))
+        n = gst_pe_watch_push(
+            self->watch, time, GST_VIDEO_FRAME_PLANE_DATA(&frame, 0), width,
+            height, (size_t)GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0), embedding,
+            (int)dim, &told);
+    gst_video_frame_unmap(&frame);
     if (wanted)
         post_measures(self, time);
     post_events(self, told, n);
-}
-
-static GstFlowReturn
-transform_ip(GstBaseTransform *base, GstBuffer *buffer)
-{
-    GstPeHealth *self = GST_PE_HEALTH(base);
-    GstClockTime time = gst_segment_to_running_time(
-        &base->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
-
-    if (!GST_CLOCK_TIME_IS_VALID(time))
-        return GST_FLOW_OK; // a picture without a time lasts for none
-    if (self->next != GST_CLOCK_TIME_NONE && time < self->next)
-        return GST_FLOW_OK;
-    GST_OBJECT_LOCK(self);
-    GstClockTime interval = self->params.step;
-    GST_OBJECT_UNLOCK(self);
-    // On the grid, so that the rate of frames does not lengthen the interval.
-    bool late =
-        self->next == GST_CLOCK_TIME_NONE || time - self->next >= interval;
-    self->next = late ? time + interval : self->next + interval;
-    if (GST_VIDEO_INFO_WIDTH(&self->info) >= GST_PE_WATCH_LEAST_WIDTH &&
-        GST_VIDEO_INFO_HEIGHT(&self->info) >= GST_PE_WATCH_LEAST_HEIGHT)
-        look(self, buffer, time);
-    return GST_FLOW_OK;
 }
 
 static void
@@ -212,7 +253,55 @@ end(GstPeHealth *self)
 
     int n = gst_pe_watch_end(self->watch, &told);
     post_events(self, told, n);
-    self->next = GST_CLOCK_TIME_NONE;
+    self->next = self->last = GST_CLOCK_TIME_NONE;
+}
+
+// Is it the picture's turn? On a grid, so that the rate of frames does not
+// lengthen the interval.
+static bool
+is_due(GstPeHealth *self, GstClockTime time, GstClockTime interval)
+{
+    if (self->next == GST_CLOCK_TIME_NONE) {
+        self->next = time + interval;
+        return true;
+    }
+    if (time < self->next)
+        return false;
+    bool late = time - self->next >= interval;
+    self->next = late ? time + interval : self->next + interval;
+    return true;
+}
+
+static GstFlowReturn
+transform_ip(GstBaseTransform *base, GstBuffer *buffer)
+{
+    GstPeHealth *self = GST_PE_HEALTH(base);
+    GstClockTime time = GST_CLOCK_TIME_NONE;
+
+    if (base->segment.format == GST_FORMAT_TIME)
+        time = gst_segment_to_running_time(&base->segment, GST_FORMAT_TIME,
+                                           GST_BUFFER_PTS(buffer));
+    if (!GST_CLOCK_TIME_IS_VALID(time)) {
+        if (base->segment.format != GST_FORMAT_TIME ||
+            !GST_BUFFER_PTS_IS_VALID(buffer))
+            warn(self, "Pictures without a timestamp are not watched");
+        return GST_FLOW_OK; // a picture without a time lasts for none
+    }
+    keep_results(self, buffer, time);
+    GST_OBJECT_LOCK(self);
+    GstClockTime interval = self->params.step;
+    GST_OBJECT_UNLOCK(self);
+    // Pictures that are out of order, as decoders leave them, are not by that
+    // much.
+    if (self->last != GST_CLOCK_TIME_NONE && time < self->last &&
+        self->last - time > MAX(interval, GST_SECOND))
+        end(self);
+    self->last = time;
+    if (is_due(self, time, interval) &&
+        is_large_enough(GST_VIDEO_INFO_WIDTH(&self->info),
+                        GST_VIDEO_INFO_HEIGHT(&self->info)))
+        look(self, buffer, time);
+    return GST_FLOW_OK;
 }
 
 static gboolean
@@ -223,8 +312,21 @@ sink_event(GstBaseTransform *base, GstEvent *event)
     if (GST_EVENT_TYPE(event) == GST_EVENT_EOS ||
         GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP)
         end(self);
+    GstPeResult *result = gst_event_get_pe_result(event);
+    if (result && self->last != GST_CLOCK_TIME_NONE)
+        keep_result(self, result, self->last);
     return GST_BASE_TRANSFORM_CLASS(gst_pe_health_parent_class)
         ->sink_event(base, event);
+}
+
+// The parent would leave out frames that are late.
+static gboolean
+src_event(GstBaseTransform *base, GstEvent *event)
+{
+    if (GST_EVENT_TYPE(event) == GST_EVENT_QOS)
+        return gst_pad_push_event(base->sinkpad, event);
+    return GST_BASE_TRANSFORM_CLASS(gst_pe_health_parent_class)
+        ->src_event(base, event);
 }
 
 static gboolean
@@ -235,15 +337,16 @@ set_caps(GstBaseTransform *base, GstCaps *in, GstCaps *out)
     (void)out;
     if (!gst_video_info_from_caps(&self->info, in))
         return FALSE;
-    if (GST_VIDEO_INFO_WIDTH(&self->info) < GST_PE_WATCH_LEAST_WIDTH ||
-        GST_VIDEO_INFO_HEIGHT(&self->info) < GST_PE_WATCH_LEAST_HEIGHT)
-        GST_ELEMENT_WARNING(
-            self, STREAM, FORMAT,
-            ("Pictures of %dx%d are too small to be watched: %dx%d at least",
-             GST_VIDEO_INFO_WIDTH(&self->info),
-             GST_VIDEO_INFO_HEIGHT(&self->info), GST_PE_WATCH_LEAST_WIDTH,
-             GST_PE_WATCH_LEAST_HEIGHT),
-            (NULL));
+    if (is_large_enough(GST_VIDEO_INFO_WIDTH(&self->info),
+                        GST_VIDEO_INFO_HEIGHT(&self->info)))
+        return TRUE;
+    end(self);
+    GST_ELEMENT_WARNING(
+        self, STREAM, FORMAT,
+        ("Pictures of %dx%d are too small to be watched: %dx%d at least",
+         GST_VIDEO_INFO_WIDTH(&self->info), GST_VIDEO_INFO_HEIGHT(&self->info),
+         GST_PE_WATCH_LEAST_WIDTH, GST_PE_WATCH_LEAST_HEIGHT),
+        (NULL));
     return TRUE;
 }
 
@@ -256,7 +359,8 @@ start(GstBaseTransform *base)
     GstPeWatchParams params = self->params;
     GST_OBJECT_UNLOCK(self);
     self->watch = gst_pe_watch_new(&params);
-    self->next = GST_CLOCK_TIME_NONE;
+    self->next = self->last = GST_CLOCK_TIME_NONE;
+    self->warned = false;
     return TRUE;
 }
 
@@ -265,7 +369,9 @@ stop(GstBaseTransform *base)
 {
     GstPeHealth *self = GST_PE_HEALTH(base);
 
+    end(self);
     g_clear_pointer(&self->watch, gst_pe_watch_free);
+    g_clear_pointer(&self->result, gst_pe_result_unref);
     return TRUE;
 }
 
@@ -280,9 +386,9 @@ get_time(GstPeHealth *self, guint id)
     case PROP_FROZEN_AFTER:
         return &self->params.frozen_after;
     case PROP_MOVED_AFTER:
-        return &self->params.moved_after;
+        return &self->params.view.moved_after;
     case PROP_LEARN:
-        return &self->params.learn;
+        return &self->params.view.learn;
     default:
         return NULL;
     }
@@ -300,7 +406,7 @@ set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
     else if (id == PROP_STILL_SHARE)
         self->params.still_share = g_value_get_double(value);
     else if (id == PROP_MOVED_BELOW)
-        self->params.moved_below = g_value_get_double(value);
+        self->params.view.moved_below = g_value_get_double(value);
     else if (id == PROP_POST_MESSAGES)
         self->post_messages = g_value_get_boolean(value);
     else
@@ -320,7 +426,7 @@ get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
     else if (id == PROP_STILL_SHARE)
         g_value_set_double(value, self->params.still_share);
     else if (id == PROP_MOVED_BELOW)
-        g_value_set_double(value, self->params.moved_below);
+        g_value_set_double(value, self->params.view.moved_below);
     else if (id == PROP_POST_MESSAGES)
         g_value_set_boolean(value, self->post_messages);
     else
@@ -335,7 +441,7 @@ time_property(const char *name, const char *nick, const char *blurb,
 {
     return g_param_spec_uint(
         name, nick, blurb, least, 86400000, (guint)(standard / GST_MSECOND),
-        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
+        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
 }
 
 static GParamSpec *
@@ -344,7 +450,7 @@ share_property(const char *name, const char *nick, const char *blurb,
 {
     return g_param_spec_double(name, nick, blurb, 0, largest, standard,
                                G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
-                                   GST_PARAM_MUTABLE_READY);
+                                   GST_PARAM_MUTABLE_PLAYING);
 }
 
 static void
@@ -370,17 +476,17 @@ install_properties(GObjectClass *object_class)
     properties[PROP_MOVED_AFTER] =
         time_property("moved-after", "Moved after",
                       "How long another view must last, in milliseconds", 0,
-                      standard.moved_after);
+                      standard.view.moved_after);
     properties[PROP_MOVED_BELOW] = share_property(
         "moved-below", "Moved below",
         "Correlation of the structure with the usual view below which the view "
         "is another one",
-        0.99, standard.moved_below);
+        0.99, standard.view.moved_below);
     properties[PROP_LEARN] = time_property(
         "learn", "Learn",
         "How long the usual view is learned, and a new one lasts until it is "
         "learned, in milliseconds",
-        1, standard.learn);
+        1, standard.view.learn);
     properties[PROP_POST_MESSAGES] = g_param_spec_boolean(
         "post-messages", "Post messages",
         "Post a message with the measures of each picture that is looked at",
@@ -405,6 +511,7 @@ gst_pe_health_class_init(GstPeHealthClass *klass)
     base_class->stop = stop;
     base_class->set_caps = set_caps;
     base_class->sink_event = sink_event;
+    base_class->src_event = src_event;
     base_class->transform_ip = transform_ip;
     base_class->transform_ip_on_passthrough = TRUE;
     gst_element_class_add_static_pad_template(element_class, &sink_template);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // gstpewatch.c - see gstpewatch.h. Each picture is compared with two others:
-// with the one that time without a change counts from, and with the reference
-// of the view. What comes of it goes through PeEvents, as labels do.
+// with the one that time without a change counts from, and with the usual view.
+// What comes of it goes through PeEvents, as labels do.
 
 #include "gst/health/gstpewatch.h"
 
@@ -16,37 +16,17 @@
 // Evidence for and against, as a logit: scores of 0.98 and 0.02.
 #define SURE 4.0f
 
-// A picture whose gradients have less than this share of the reference's energy
-// does not show enough, and neither does one below this mean square a gradient.
-#define LEAST_ENERGY_SHARE 0.1
-#define LEAST_ENERGY 0.5
-
-// The embedding has left the reference when it is this many times as far from
-// it as usual, and at least this far.
-#define DRIFT_FACTOR 3.0
-#define LEAST_DRIFT 0.05
-
-// The reference follows the view in this many times `learn`.
-#define FOLLOW 10.0
-
-typedef struct {
-    float gradients[GST_PE_THUMBNAIL_GRADIENTS];
-    float *embedding; // [dim], not unit; NULL: none yet
-    int dim;
-    double usual_drift;
-    uint64_t learned; // ns that went into it
-} Reference;
-
 struct GstPeWatch {
     GstPeWatchParams params;
     PeEvents *events;
     GstPeMeasures measures;
-    int width, height;                // 0: no picture yet
-    uint64_t time;                    // of the last picture
-    uint64_t still_since, away_since; // UINT64_MAX: is not away
+    int width, height;              // 0: no picture yet
+    uint64_t time;                  // of the last picture
+    uint64_t elapsed;               // that the last one spoke for
+    uint64_t since[GST_PE_WATCH_N]; // when it may have begun
     uint8_t last[GST_PE_SAMPLES], still[GST_PE_SAMPLES];
     float gradients[GST_PE_THUMBNAIL_GRADIENTS];
-    Reference reference;
+    GstPeView *view;
 };
 
 void
@@ -56,9 +36,9 @@ gst_pe_watch_params_init(GstPeWatchParams *params)
         .step = SECOND,
         .frozen_after = 8 * SECOND,
         .still_share = 0.04,
-        .moved_after = 5 * SECOND,
-        .moved_below = 0.35,
-        .learn = 30 * SECOND,
+        .view = {.moved_after = 5 * SECOND,
+                 .moved_below = 0.35,
+                 .learn = 30 * SECOND},
     };
 }
 
@@ -90,8 +70,7 @@ gst_pe_watch_new(const GstPeWatchParams *params)
     watch->params = *params;
     watch->events = pe_events_new(&rules, names, GST_PE_WATCH_N, 0, &error);
     g_assert_no_error(error); // the rules are right whatever the parameters
-    watch->measures.structure = watch->measures.drift = NAN;
-    watch->away_since = UINT64_MAX;
+    watch->view = gst_pe_view_new();
     return watch;
 }
 
@@ -101,7 +80,7 @@ gst_pe_watch_free(GstPeWatch *watch)
     if (!watch)
         return;
     pe_events_free(watch->events);
-    g_free(watch->reference.embedding);
+    gst_pe_view_free(watch->view);
     g_free(watch);
 }
 
@@ -113,128 +92,25 @@ is_frozen(GstPeWatch *watch, uint64_t time, bool first)
     if (first || gst_pe_samples_change(watch->still, watch->last) >
                      watch->params.still_share) {
         memcpy(watch->still, watch->last, sizeof watch->still);
-        watch->still_since = time;
+        watch->since[GST_PE_WATCH_FROZEN] = time;
     }
-    return time - watch->still_since >= watch->params.frozen_after;
+    return time - watch->since[GST_PE_WATCH_FROZEN] >=
+           watch->params.frozen_after;
 }
 
 // ---- Moved ----------------------------------------------------------------
 
-static double
-dot(const float *a, const float *b, int n)
-{
-    double sum = 0;
-
-    for (int i = 0; i < n; i++)
-        sum += (double)a[i] * b[i];
-    return sum;
-}
-
-static double
-energy_of(const float *gradients)
-{
-    return dot(gradients, gradients, GST_PE_THUMBNAIL_GRADIENTS);
-}
-
-// NaN: one of them shows too little to say so.
-static double
-correlate(const float *gradients, const float *reference)
-{
-    const int n = GST_PE_THUMBNAIL_GRADIENTS;
-    double energy = energy_of(gradients), expected = energy_of(reference);
-
-    if (fmin(energy, expected) < LEAST_ENERGY * n ||
-        energy < LEAST_ENERGY_SHARE * expected)
-        return NAN;
-    return dot(gradients, reference, n) / sqrt(energy * expected);
-}
-
-static double
-drift_from(const Reference *reference, const float *embedding, int dim)
-{
-    if (!embedding || !reference->embedding || reference->dim != dim)
-        return NAN;
-    double length = dot(reference->embedding, reference->embedding, dim);
-    if (!(length > 0))
-        return NAN;
-    return 1 - dot(embedding, reference->embedding, dim) / sqrt(length);
-}
-
-// share  of the new picture in the reference, 1: begin anew
-static void
-follow(Reference *reference, const float *gradients, const float *embedding,
-       int dim, double drift, double share)
-{
-    for (int i = 0; i < GST_PE_THUMBNAIL_GRADIENTS; i++)
-        reference->gradients[i] +=
-            (float)(share * (gradients[i] - reference->gradients[i]));
-    if (share >= 1)
-        reference->usual_drift = 0; // of another view it says nothing
-    else if (!isnan(drift))
-        reference->usual_drift += share * (drift - reference->usual_drift);
-    if (!embedding)
-        return;
-    if (!reference->embedding || reference->dim != dim) {
-        g_free(reference->embedding);
-        reference->embedding = g_new0(float, dim);
-        reference->dim = dim;
-        share = 1;
-    }
-    for (int i = 0; i < dim; i++)
-        reference->embedding[i] +=
-            (float)(share * (embedding[i] - reference->embedding[i]));
-}
-
-// Does this picture show another view than the reference?
 static bool
-is_away(const GstPeWatch *watch)
+has_moved(GstPeWatch *watch, uint64_t time, const float *embedding, int dim)
 {
-    const GstPeMeasures *m = &watch->measures;
-    double usual = DRIFT_FACTOR * watch->reference.usual_drift;
+    const GstPeLook look = {watch->gradients, embedding, dim, watch->elapsed};
+    const GstPeViewParams *params = &watch->params.view;
 
-    if (isnan(m->structure) || m->structure >= watch->params.moved_below)
-        return false;
-    return isnan(m->drift) || m->drift > fmax(LEAST_DRIFT, usual);
-}
-
-static bool
-has_moved(GstPeWatch *watch, uint64_t time, uint64_t elapsed,
-          const float *embedding, int dim)
-{
-    Reference *reference = &watch->reference;
-    GstPeMeasures *m = &watch->measures;
-    uint64_t learn = watch->params.learn;
-    bool learning = reference->learned < learn;
-
-    m->structure = correlate(watch->gradients, reference->gradients);
-    m->drift = drift_from(reference, embedding, dim);
-    if (!learning && is_away(watch)) {
-        if (watch->away_since == UINT64_MAX)
-            watch->away_since = time;
-        if (time - watch->away_since < watch->params.moved_after + learn)
-            return time - watch->away_since >= watch->params.moved_after;
-        *reference = (Reference){.embedding = reference->embedding,
-                                 .dim = reference->dim};
-        learning = true;
-    }
-    watch->away_since = UINT64_MAX;
-    // A picture that shows nothing is not a view to learn.
-    if (energy_of(watch->gradients) <
-            LEAST_ENERGY * GST_PE_THUMBNAIL_GRADIENTS ||
-        (isnan(m->structure) && !learning))
-        return false;
-    reference->learned += elapsed;
-
-    double share = (double)elapsed / learn;
-    if (reference->learned <= elapsed)
-        share = 1;
-    else if (learning)
-        share = (double)elapsed / reference->learned;
-    else
-        share /= FOLLOW;
-    follow(reference, watch->gradients, embedding, dim, m->drift,
-           fmin(1, share));
-    return false;
+    bool moved =
+        gst_pe_view_push(watch->view, params, &look, &watch->measures.likeness);
+    // When it is told, it has lasted for so long.
+    watch->since[GST_PE_WATCH_MOVED] = time - MIN(time, params->moved_after);
+    return moved;
 }
 
 // ---- Pictures -------------------------------------------------------------
@@ -246,10 +122,27 @@ measure(GstPeWatch *watch, const GstPeLuma *luma, bool first)
     uint8_t samples[GST_PE_SAMPLES];
 
     gst_pe_luma_sample(luma, samples);
-    m->change = first ? 1 : gst_pe_samples_change(samples, watch->last);
+    m->change = first ? NAN : gst_pe_samples_change(samples, watch->last);
     memcpy(watch->last, samples, sizeof samples);
     gst_pe_samples_measure(samples, &m->mean, &m->deviation, &m->sharpness);
     gst_pe_luma_gradients(luma, watch->gradients);
+}
+
+// What a picture speaks for: the time since the last one, but after a gap not
+// much more than pictures use to.
+static uint64_t
+get_elapsed(const GstPeWatch *watch, uint64_t time, bool first)
+{
+    uint64_t most = 2 * MAX(watch->params.step, watch->elapsed);
+
+    return first ? watch->params.step : MIN(time - watch->time, most);
+}
+
+void
+gst_pe_watch_set_params(GstPeWatch *watch, const GstPeWatchParams *params)
+{
+    g_return_if_fail(watch && params);
+    watch->params = *params;
 }
 
 int
@@ -263,18 +156,16 @@ gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
     const GstPeLuma picture = {luma, width, height, stride};
     bool first =
         watch->width != width || watch->height != height || time < watch->time;
-    uint64_t elapsed = first ? watch->params.step : time - watch->time;
     float evidence[GST_PE_WATCH_N];
 
-    if (first) {
-        watch->reference.learned = 0;
-        watch->away_since = UINT64_MAX;
-    }
+    if (first)
+        gst_pe_view_restart(watch->view);
+    watch->elapsed = get_elapsed(watch, time, first);
     measure(watch, &picture, first);
     evidence[GST_PE_WATCH_FROZEN] =
         is_frozen(watch, time, first) ? SURE : -SURE;
     evidence[GST_PE_WATCH_MOVED] =
-        has_moved(watch, time, elapsed, embedding, dim) ? SURE : -SURE;
+        has_moved(watch, time, embedding, dim) ? SURE : -SURE;
     // Each speaks for the time since the last one, however long that was.
     uint64_t since = first ? time : watch->time;
     watch->width = width;
@@ -288,7 +179,19 @@ gst_pe_watch_end(GstPeWatch *watch, const PeEvent **told)
 {
     g_return_val_if_fail(watch && told, 0);
     watch->width = watch->height = 0;
+    gst_pe_view_restart(watch->view);
     return pe_events_end(watch->events, told);
+}
+
+uint64_t
+gst_pe_watch_get_since(const GstPeWatch *watch, const char *name)
+{
+    g_return_val_if_fail(watch && name, 0);
+    for (int i = 0; i < GST_PE_WATCH_N; i++) {
+        if (g_str_equal(name, gst_pe_watch_state_to_string(i)))
+            return watch->since[i];
+    }
+    return 0;
 }
 
 void

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/pe.h"
+#include "gst/health/gstpeview.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,12 +20,14 @@
 //         anything that moves is taken for a frozen one; so is a quiet picture
 //         that an encoder repeats from one key frame to the next.
 // moved   The structure, which is the gradients of a picture of 48 x 27 cells,
-//         no longer correlates with that of the reference: the mean over
-//         `learn`, which then follows slowly. Light and exposure change it
-//         little, another view changes all of it. A picture with too little
-//         structure to say so, as a black or covered one, is not judged. Where
-//         pictures come with embeddings, these must have left the reference's,
-//         too. After `learn` at a new place, that becomes the reference.
+//         no longer correlates with that of the usual view: the mean over
+//         `learn`, which then follows slowly. It correlates with that of the
+//         pictures before, so that noise is no other view. Light and exposure
+//         change it little, another view changes all of it. A picture with too
+//         little structure to say so, as a black or covered one, is not judged.
+//         Where pictures come with embeddings, these must have left the usual
+//         one, too. After `learn` at a new place, that is the usual view; so is
+//         one of much less structure, which is not told.
 
 enum {
     GST_PE_WATCH_LEAST_WIDTH = 96,
@@ -41,9 +44,7 @@ typedef struct {
     uint64_t step;         // ns between two pictures; 0: not known
     uint64_t frozen_after; // ns without a change; more than between key frames
     double still_share;    // of the cells, 0 to 1
-    uint64_t moved_after;  // ns at another place
-    double moved_below;    // correlation, above -1 and below 1
-    uint64_t learn;        // ns
+    GstPeViewParams view;
 } GstPeWatchParams;
 
 // Luma measures of the last picture.
@@ -51,9 +52,9 @@ typedef struct {
     double mean;      // levels, 0 to 255
     double deviation; // levels
     double sharpness; // mean square of the horizontal and vertical differences
-    double change;    // share of the cells that differ from the last picture
-    double structure; // correlation with the reference; NaN: cannot be said
-    double drift;     // 1 - cosine with the reference's embedding; NaN: none
+    double change;    // share of the cells that differ from the last picture;
+                      // NaN: there was none
+    GstPeLikeness likeness;
 } GstPeMeasures;
 
 // The pictures of one camera over time; one owner.
@@ -70,8 +71,12 @@ const char *gst_pe_watch_state_to_string(GstPeWatchState state);
 GstPeWatch *gst_pe_watch_new(const GstPeWatchParams *params);
 void gst_pe_watch_free(GstPeWatch *watch);
 
-// The next picture; one of another size begins everything anew.
-//   time       ns, not before that of the last picture
+// From now on.
+void gst_pe_watch_set_params(GstPeWatch *watch, const GstPeWatchParams *params);
+
+// The next picture. After one of another size or of later, what is usual stays
+// so, and all else begins anew.
+//   time       ns
 //   luma       [height] rows of width bytes, stride bytes apart, borrows; no
 //              smaller than GST_PE_WATCH_LEAST_...
 //   embedding  [dim], unit, borrows, or NULL
@@ -82,8 +87,12 @@ int gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
                       int width, int height, size_t stride,
                       const float *embedding, int dim, const PeEvent **told);
 
-// The stream ends: ends every event. `told` and the return value are as above.
+// The stream ends, or jumps: ends every event. What is usual stays so. `told`
+// and the return value are as above.
 int gst_pe_watch_end(GstPeWatch *watch, const PeEvent **told);
+
+// Since when what an event tells has been so, which it told later; ns.
+uint64_t gst_pe_watch_get_since(const GstPeWatch *watch, const char *name);
 
 void gst_pe_watch_get_measures(const GstPeWatch *watch,
                                GstPeMeasures *measures);

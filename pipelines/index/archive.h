@@ -157,6 +157,8 @@ GArray *archive_find_contents(Archive *archive, const char *key,
 // gets the content's, g_free(). NULL without an error: there is none.
 ArchiveFile *archive_find_by_content(Archive *archive, gint64 content,
                                      char **hash, GError **error);
+// What was wrong with a content, g_free(); NULL: nothing, or it is not there.
+char *archive_find_problem(Archive *archive, gint64 content);
 // NULL with the error. Returns, archive_content_free().
 ArchiveContent *archive_read_content(Archive *archive, gint64 id,
                                      GError **error);

@@ -19,7 +19,9 @@ is_fine(GError *e, GError **error)
 bool
 archive_hold(Archive *archive, GError **error)
 {
-    return database_execute(archive->database, "BEGIN", error);
+    // What is held is what the first statement that reads finds.
+    return database_execute(archive->database,
+                            "BEGIN; SELECT count(*) FROM facts", error);
 }
 
 void
@@ -386,4 +388,17 @@ archive_get_stats(Archive *archive, ArchiveStats *stats, GError **error)
     *stats = (ArchiveStats){values[0], values[1], values[2], values[3],
                             values[4], values[5], values[6], values[7]};
     return true;
+}
+
+char *
+archive_find_problem(Archive *archive, gint64 content)
+{
+    sqlite3_stmt *row = database_query(
+        archive->database, NULL, "SELECT problem FROM contents WHERE id = ?",
+        "i", content);
+    if (!row || !database_next(archive->database, row, NULL))
+        return NULL;
+    char *problem = database_text(row, 0);
+    database_end(row);
+    return problem;
 }

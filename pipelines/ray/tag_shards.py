@@ -13,6 +13,7 @@ done, 1 try again, 2 never.
 
 import argparse
 import ctypes
+import os
 import pathlib
 import signal
 import subprocess
@@ -36,8 +37,8 @@ def end_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run(command):
-    done = subprocess.run(command, stdout=subprocess.DEVNULL,
+def run(command, folder=None):
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True, check=False,
                           errors="replace", preexec_fn=end_with_parent)
     if done.returncode == 0:
@@ -47,8 +48,9 @@ def run(command):
 
 
 @ray.remote
-def tag_shard(command):
-    run(command)
+def tag_shard(command, folder):
+    """`folder`: where the driver is, which relative options mean."""
+    run(command, folder if os.path.isdir(folder) else None)
 
 
 def tag_all(args):
@@ -60,7 +62,7 @@ def tag_all(args):
         command = [args.pe_tag, "--list", args.plan, "--shard",
                    f"{i}/{args.shards}", "--out", f"{args.out}/shards/{i}",
                    *args.options]
-        tasks[remote.remote(command)] = i
+        tasks[remote.remote(command, os.getcwd())] = i
     left = list(tasks)
     while left:
         done, left = ray.wait(left)

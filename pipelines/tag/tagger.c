@@ -56,18 +56,30 @@ look_at_file(ArchiveFile *file)
         (gint64)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
 }
 
-// Unchanged since it was tagged? What could not be read is tried again.
+// What could not be read says nothing about the file: a server was down, a
+// signature or a permission was missing.
+static bool
+was_out_of_reach(const ArchiveFile *file, const char *problem)
+{
+    bool is_remote = file->etag != NULL;
+    return problem && (g_str_has_prefix(problem, "unreadable") ||
+                       (is_remote && g_str_has_prefix(problem, "stalled")));
+}
+
+// Unchanged since it was tagged?
 static bool
 is_known(Tagger *tagger, const ArchiveFile *file)
 {
-    if (tagger->settings->again || file->size < 0)
+    if (tagger->settings->again || (file->size < 0 && !file->etag))
         return false;
     g_mutex_lock(&tagger->lock);
-    g_autoptr(ArchiveFile) former =
-        archive_find(tagger->settings->archive, file->name, NULL);
+    Archive *archive = tagger->settings->archive;
+    g_autoptr(ArchiveFile) former = archive_find(archive, file->name, NULL);
+    g_autofree char *problem =
+        former ? archive_find_problem(archive, former->content) : NULL;
     g_mutex_unlock(&tagger->lock);
-    return former && former->size == file->size &&
-           former->mtime == file->mtime &&
+    return former && !was_out_of_reach(file, problem) &&
+           former->size == file->size && former->mtime == file->mtime &&
            g_strcmp0(former->etag, file->etag) == 0;
 }
 

@@ -60,7 +60,8 @@ def lists_the_longest_first():
         plan, _ = run("plan", out + "/v", out + "/nothing.mp4")
         lines = [line.split("\t") for line in plan.splitlines()]
         assert lines[0] == ["uri", "size", "etag"], lines
-        assert [line[1] for line in lines[1:]] == ["300", "30", ""], lines
+        assert [line[1] for line in lines[1:-1]] == ["300", "30", ""], lines
+        assert lines[-1] == ["#end", "3"], lines
         pathlib.Path(out, "plan.tsv").write_text(plan)
         tag_shards(out + "/plan.tsv", out + "/s", 2)
         broken = [set(read_errors(f"{out}/s/{i}")) for i in range(2)]
@@ -84,7 +85,37 @@ def refuses_wrong_options():
         run("plan", status=2)
         run("merge", "--out", out + "/m", status=2)
         run("merge", out, status=2)
-        run("--list", out + "/none.tsv", "--out", out + "/a", status=1)
+        run("--list", out + "/none.tsv", "--out", out + "/a", status=2)
+        pathlib.Path(out, "plan.tsv").write_bytes(b"file:///a\t1\n\0\0\n")
+        assert "zero" in run(*plan, status=2)[1]
+
+
+def tries_again_what_was_out_of_reach():
+    with folder() as out:
+        pathlib.Path(out, "plan.tsv").write_text('http://127.0.0.1:1/a.mp4\t5\t"e"\n')
+        for _ in range(2):
+            text, _ = run("--list", out + "/plan.tsv", "--out", out + "/a")
+            assert " 0 known" in text, text
+            reason, = (e["reason"] for e in read_errors(out + "/a").values())
+            assert reason == "unreadable", reason
+
+
+def overwrites_nothing_that_is_not_a_merge_s():
+    with folder() as out:
+        pathlib.Path(out, "plan.tsv").write_text(f"file://{out}/none.mp4\n")
+        tag_shards(out + "/plan.tsv", out, 1)
+        kept = pathlib.Path(out, "m.part", "kept")
+        kept.parent.mkdir()
+        kept.write_text("mine")
+        assert "in the way" in run("merge", out + "/0", "--out", out + "/m",
+                                   status=2)[1]
+        assert kept.read_text() == "mine"
+        kept.rename(out + "/kept")
+        (kept.parent / "MERGING").touch()
+        (kept.parent / "chapters").mkdir()
+        run("merge", out + "/0", "--out", out + "/m")
+        left = {path.name for path in pathlib.Path(out, "m").iterdir()}
+        assert not left & {"MERGING", "chapters"}, left
 
 
 def believes_what_a_plan_says():
@@ -325,6 +356,8 @@ TESTS = [
     lists_the_longest_first,
     refuses_wrong_options,
     believes_what_a_plan_says,
+    tries_again_what_was_out_of_reach,
+    overwrites_nothing_that_is_not_a_merge_s,
     says_when_a_url_has_expired,
     merges_into_the_same_bytes_whatever_n_was,
     refuses_what_is_not_whole,

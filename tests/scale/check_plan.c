@@ -58,6 +58,7 @@ write_zipf(int n, double s)
     for (int i = 1; i <= n; i++)
         g_string_append_printf(text, "file:///v/%05d.mp4\t%.0f\t\n",
                                i * 7919 % n, 4e10 / pow(i, s));
+    g_string_append_printf(text, "#end\t%d\n", n);
     return write_plan(text->str);
 }
 
@@ -159,6 +160,32 @@ names_the_line_that_is_wrong(void)
     }
 }
 
+// What a full disk or a lost connection leaves of a plan.
+static void
+refuses_what_is_not_whole(void)
+{
+#define HEAD "uri\tsize\tetag\n"
+    static const struct {
+        const char *text, *what;
+    } rows[] = {
+        {"", "empty"},
+        {"file:///a\t1\nfile:///b", "middle of a line"},
+        {HEAD "file:///a\t1\t\n", "no last line"},
+        {HEAD "file:///a\t1\t\n#end\t2\n", "lost some"},
+        {HEAD "#end\t0\nfile:///a\t1\t\n", "behind the last"},
+        {"\t5\t\n", "without a URI"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *checksum = NULL;
+        char *path = write_plan(rows[i].text);
+        g_assert_null(plan_read(path, 0, 1, &checksum, &error));
+        g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
+        g_assert_nonnull(strstr(error->message, rows[i].what));
+        remove_plan(path);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -171,5 +198,7 @@ main(int argc, char **argv)
                     knows_one_file_by_one_name);
     g_test_add_func("/plan/names_the_line_that_is_wrong",
                     names_the_line_that_is_wrong);
+    g_test_add_func("/plan/refuses_what_is_not_whole",
+                    refuses_what_is_not_whole);
     return g_test_run();
 }

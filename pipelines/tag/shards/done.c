@@ -50,11 +50,13 @@ done_read(const char *folder, Done *done, GError **error)
     char end;
     *done = (Done){.n_shards = 1};
     if (!g_file_get_contents(path, &text, NULL, &cause)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE,
-                    "%s: cannot be read: %s; the pe-tag that makes this "
-                    "archive has not come to its end: wait for it, or run it "
-                    "again, which goes on where it was",
-                    path, cause->message);
+        bool missing = g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s: cannot be read: %s%s",
+                    path, cause->message,
+                    missing ? "; the pe-tag that makes this archive has not "
+                              "come to its end: wait for it, or run it again, "
+                              "which goes on where it was"
+                            : "");
         return false;
     }
     if (g_str_equal(text, NO_PLAN) ||
@@ -80,6 +82,17 @@ is_there(const Done *dones, int n, const Done *of, int shard)
     return false;
 }
 
+// -1: there is none.
+static int
+find_other_plan(const Done *dones, int n, const Done *of)
+{
+    for (int i = 0; i < n; i++) {
+        if (dones[i].plan[0] && !g_str_equal(dones[i].plan, of->plan))
+            return i;
+    }
+    return -1;
+}
+
 bool
 done_check_all(const Done *dones, char *const *folders, int n, GError **error)
 {
@@ -87,11 +100,15 @@ done_check_all(const Done *dones, char *const *folders, int n, GError **error)
         for (int shard = 0; shard < dones[i].n_shards; shard++) {
             if (is_there(dones, n, &dones[i], shard))
                 continue;
+            int other = find_other_plan(dones, n, &dones[i]);
             g_set_error(error, PE_ERROR, PE_ERROR_FILE,
-                        "%s is shard %d/%d of a plan, and no folder is shard "
-                        "%d/%d: give the folders of all",
-                        folders[i], dones[i].shard, dones[i].n_shards, shard,
-                        dones[i].n_shards);
+                        "%s is shard %d/%d of plan %.12s, and no folder is "
+                        "shard %d/%d of it%s%s%s%.12s: give the folders of all",
+                        folders[i], dones[i].shard, dones[i].n_shards,
+                        dones[i].plan, shard, dones[i].n_shards,
+                        other < 0 ? "" : "; ", other < 0 ? "" : folders[other],
+                        other < 0 ? "" : " is of plan ",
+                        other < 0 ? "" : dones[other].plan);
             return false;
         }
     }

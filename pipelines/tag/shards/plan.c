@@ -12,6 +12,7 @@
 #include "core/pe.h"
 
 #define HEADER "uri\tsize\tetag"
+#define END "#end\t" // and the number of lines between
 
 // The first of two is the longer one; sizes that are not known come last.
 static int
@@ -76,6 +77,7 @@ plan_print(GPtrArray *sources, int n_jobs, GError **error)
             printf("%" G_GINT64_FORMAT, source->size);
         printf("\t%s\n", is_etag(source->etag) ? source->etag : "");
     }
+    printf(END "%u\n", sources->len);
     return true;
 }
 
@@ -109,8 +111,10 @@ add_line(GPtrArray *sources, const char *path, guint number, char *line,
     g_auto(GStrv) fields = g_strsplit(g_strchomp(line), "\t", -1);
     guint n = g_strv_length(fields);
     gint64 size;
-    if (n == 0 || !fields[0][0])
+    if (n == 0 || (n == 1 && !fields[0][0]))
         return true;
+    if (!fields[0][0])
+        return fail_line(path, number, "a size or ETag without a URI", error);
     if (n > 3)
         return fail_line(path, number,
                          "more than three fields; expected URI, size and ETag, "
@@ -128,6 +132,57 @@ add_line(GPtrArray *sources, const char *path, guint number, char *line,
     return true;
 }
 
+static bool
+fail_plan(const char *path, const char *what, GError **error)
+{
+    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                "%s: %s; make it again with pe-tag plan", path, what);
+    return false;
+}
+
+// What a full disk or a lost connection leaves of a plan is none: what is
+// missing would be missing in the archive, and nobody would know.
+static bool
+check_whole(const char *path, const char *text, gsize size, GError **error)
+{
+    if (memchr(text, '\0', size))
+        return fail_plan(path, "has bytes of zero", error);
+    if (size == 0)
+        return fail_plan(path, "is empty", error);
+    if (text[size - 1] != '\n')
+        return fail_plan(path, "ends in the middle of a line", error);
+    return true;
+}
+
+// A plan of pe-tag begins with a header and ends with the number of its lines;
+// one of another maker may do without both.
+static bool
+add_lines(GPtrArray *sources, const char *path, char *text, GError **error)
+{
+    bool has_header = false, has_end = false;
+    guint number = 0;
+    for (char *line = text, *end; *line; line = end) {
+        end = strchr(line, '\n');
+        *end++ = '\0';
+        number++;
+        if (has_end)
+            return fail_line(path, number, "a line behind the last", error);
+        has_header |= number == 1 && g_str_equal(line, HEADER);
+        if (number == 1 && has_header)
+            continue;
+        if (g_str_has_prefix(line, END)) {
+            g_autofree char *expected = g_strdup_printf(END "%u", sources->len);
+            has_end = g_str_equal(line, expected);
+            if (!has_end)
+                return fail_plan(path, "has lost some of its lines", error);
+        } else if (!add_line(sources, path, number, line, error)) {
+            return false;
+        }
+    }
+    return has_end || !has_header ||
+           fail_plan(path, "is cut: it has no last line", error);
+}
+
 // Source; NULL with the error.
 static GPtrArray *
 read_all(const char *path, char **checksum, GError **error)
@@ -136,27 +191,24 @@ read_all(const char *path, char **checksum, GError **error)
     g_autofree char *text = NULL;
     gsize size;
     if (!g_file_get_contents(path, &text, &size, &cause)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FILE, "%s", cause->message);
+        // One that is not there will not be there later either.
+        bool never = g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT) ||
+                     g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_ISDIR);
+        g_set_error(error, PE_ERROR, never ? PE_ERROR_FORMAT : PE_ERROR_FILE,
+                    "%s", cause->message);
         return NULL;
     }
-    *checksum = g_compute_checksum_for_data(G_CHECKSUM_SHA256,
-                                            (const guchar *)text, size);
+    g_autofree char *sum = g_compute_checksum_for_data(
+        G_CHECKSUM_SHA256, (const guchar *)text, size);
     GPtrArray *sources =
         g_ptr_array_new_with_free_func((GDestroyNotify)source_free);
-    guint number = 0;
-    for (char *line = text, *end; line; line = end) {
-        end = strchr(line, '\n');
-        if (end)
-            *end++ = '\0';
-        number++;
-        if (number == 1 && g_str_equal(line, HEADER))
-            continue;
-        if (!add_line(sources, path, number, line, error)) {
-            g_ptr_array_unref(sources);
-            g_clear_pointer(checksum, g_free);
-            return NULL;
-        }
+    if (!check_whole(path, text, size, error) ||
+        !add_lines(sources, path, text, error)) {
+        g_ptr_array_unref(sources);
+        return NULL;
     }
+    *checksum = sum;
+    sum = NULL;
     return sources_drop_repeated(sources);
 }
 

@@ -17,12 +17,30 @@ video_set_problem(ArchiveContent *content, gint64 position, const char *reason,
     content->problem_at = position;
 }
 
+// Without the logins and queries of URIs that a server has sent instead.
+static char *
+cut_secrets(const char *text)
+{
+    static GRegex *secret; // of the first call, for ever
+    if (g_once_init_enter(&secret))
+        g_once_init_leave(
+            &secret,
+            g_regex_new("([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\\s/?#@]*@)?"
+                        "([^\\s?#\"'<>]*)(?:[?#][^\\s\"'<>]*)?",
+                        (GRegexCompileFlags)0, (GRegexMatchFlags)0, NULL));
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    char *cut = g_regex_replace(secret, valid, -1, 0, "\\1\\2",
+                                (GRegexMatchFlags)0, NULL);
+    return cut ? cut : g_steal_pointer(&valid);
+}
+
 void
 reader_set_problem(Reader *reader, const char *reason, const char *detail)
 {
     // A presigned URI is a secret, and elements like to tell it.
     g_auto(GStrv) parts = g_strsplit(detail, reader->uri, -1);
-    g_autofree char *text = g_strjoinv(reader->shown, parts);
+    g_autofree char *joined = g_strjoinv(reader->shown, parts);
+    g_autofree char *text = cut_secrets(joined);
     g_autofree char *valid = g_utf8_make_valid(g_strstrip(text), -1);
     video_set_problem(reader->content,
                       taps_get_progress(&reader->taps).position, reason, valid);
@@ -51,19 +69,40 @@ find_reason(Reader *reader, const GError *cause)
                         GST_STREAM_ERROR_TYPE_NOT_FOUND) ||
         g_error_matches(cause, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE))
         return "not-media";
-    return cause && cause->domain == GST_RESOURCE_ERROR ? "unreadable"
-                                                        : "damaged";
+    // Of what a server sends, no byte at all is no fault of the file.
+    bool nothing_came = no_frames && g_atomic_int_get(&reader->n_reads) == 0 &&
+                        !g_str_has_prefix(reader->uri, "file:");
+    return nothing_came || (cause && cause->domain == GST_RESOURCE_ERROR)
+               ? "unreadable"
+               : "damaged";
+}
+
+// Whether decodebin tells that there is nothing to play, or loses the error, is
+// a race: the words are the same, so that archives are.
+static bool
+has_nothing_to_play(Reader *reader, const char *reason)
+{
+    return g_str_equal(reason, "damaged") &&
+           taps_get_progress(&reader->taps).n_frames == 0 &&
+           reader->n_videos + reader->n_sounds + reader->n_others == 0 &&
+           (!reader->cause || g_error_matches(reader->cause, GST_STREAM_ERROR,
+                                              GST_STREAM_ERROR_FAILED));
 }
 
 void
 reader_explain(Reader *reader)
 {
-    if (reader->cause)
-        reader_set_problem(reader, find_reason(reader, reader->cause),
-                           reader->detail);
-    else if (reader->is_silent)
-        reader_set_problem(reader, find_reason(reader, NULL),
-                           "GStreamer has stopped to read it without an error");
+    if (!reader->cause && !reader->is_silent)
+        return;
+    const char *reason = find_reason(reader, reader->cause);
+    if (has_nothing_to_play(reader, reason))
+        reader_set_problem(reader, reason, "nothing in it can be played");
+    else
+        reader_set_problem(
+            reader, reason,
+            reader->cause
+                ? reader->detail
+                : "GStreamer has stopped to read it without an error");
 }
 
 // The last line of what an element says beside its message.

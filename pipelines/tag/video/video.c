@@ -343,6 +343,13 @@ run(Reader *reader)
         finish_what_was_read(reader, bus, &seen);
     if (reader->is_broken && is_cancelled(reader))
         reader->ended = false; // what was read is not all here
+    // What was said on the way may have been a guess.
+    gint64 duration;
+    if (reader->ended && !reader->is_broken &&
+        gst_element_query_duration(reader->pipeline, GST_FORMAT_TIME,
+                                   &duration) &&
+        duration > 0)
+        reader->content->duration = duration;
     gst_element_set_state(reader->pipeline, GST_STATE_NULL);
 }
 

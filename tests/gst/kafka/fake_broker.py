@@ -68,7 +68,7 @@ class Scram:
         """Bytes to send, or None: the password is wrong."""
         if self.first is None:
             self.first = message.decode().split(",", 2)[2]
-            nonce = self.first.split("r=")[1].split(",")[0] + self.nonce
+            nonce = self.first.split(",r=", 1)[1] + self.nonce
             salt = base64.b64encode(self.salt).decode()
             self.second = f"r={nonce},s={salt},i={ITERATIONS}"
             return self.second.encode()

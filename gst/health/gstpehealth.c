@@ -132,7 +132,9 @@ post_events(GstPeHealth *self, const PeEvent *told, int n)
                  "id", G_TYPE_UINT64, told[i].id, "label", G_TYPE_STRING,
                  told[i].name, "start", G_TYPE_UINT64, told[i].start, "end",
                  G_TYPE_UINT64, told[i].end, "since", G_TYPE_UINT64,
-                 gst_pe_watch_get_since(self->watch, told[i].name), NULL));
+                 gst_pe_watch_get_since(self->watch,
+                                        (GstPeWatchState)told[i].label),
+                 NULL));
 }
 
 static void

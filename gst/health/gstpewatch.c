@@ -184,14 +184,10 @@ gst_pe_watch_end(GstPeWatch *watch, const PeEvent **told)
 }
 
 uint64_t
-gst_pe_watch_get_since(const GstPeWatch *watch, const char *name)
+gst_pe_watch_get_since(const GstPeWatch *watch, GstPeWatchState state)
 {
-    g_return_val_if_fail(watch && name, 0);
-    for (int i = 0; i < GST_PE_WATCH_N; i++) {
-        if (g_str_equal(name, gst_pe_watch_state_to_string(i)))
-            return watch->since[i];
-    }
-    return 0;
+    g_return_val_if_fail(watch && state >= 0 && state < GST_PE_WATCH_N, 0);
+    return watch->since[state];
 }
 
 void

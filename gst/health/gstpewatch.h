@@ -91,8 +91,8 @@ int gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
 // and the return value are as above.
 int gst_pe_watch_end(GstPeWatch *watch, const PeEvent **told);
 
-// Since when what an event tells has been so, which it told later; ns.
-uint64_t gst_pe_watch_get_since(const GstPeWatch *watch, const char *name);
+// Since when a state has lasted when it is told, which is later; ns.
+uint64_t gst_pe_watch_get_since(const GstPeWatch *watch, GstPeWatchState state);
 
 void gst_pe_watch_get_measures(const GstPeWatch *watch,
                                GstPeMeasures *measures);

@@ -268,8 +268,7 @@ def ends_with_1_when_it_is_told_to():
 def merges_the_same_after_one_was_killed_in_a_file():
     with VideoServer(8) as server, folder() as out:
         plan = out + "/plan.tsv"
-        server.write_plan(PROGRAM, plan)
-        expected = merge(tag_shards(plan, out + "/one", 1), out + "/merged")
+        expected = sharding.merge_alone(PROGRAM, server, plan, out)
         server.hold_longest()
         processes = [start(PROGRAM, "--list", plan, "--shard", f"{i}/4",
                            "--out", f"{out}/s/{i}", *SLOW) for i in range(4)]
@@ -293,8 +292,7 @@ def parallel_goes_on_where_it_was():
         skip("there is no GNU parallel")
     with VideoServer(8) as server, folder() as out:
         plan = out + "/plan.tsv"
-        server.write_plan(PROGRAM, plan)
-        expected = merge(tag_shards(plan, out + "/one", 1), out + "/merged")
+        expected = sharding.merge_alone(PROGRAM, server, plan, out)
         server.hold_longest()
         command = ["parallel", "--jobs", "4", "--joblog", out + "/joblog",
                    "--resume-failed", PROGRAM, "--list", plan, "--shard",

@@ -16,7 +16,7 @@ import sys
 import time
 
 import sharding
-from sharding import PATIENCE, SLOW, VideoServer, tag_shards
+from sharding import PATIENCE, SLOW, VideoServer
 from tagging import folder, run_tests, skip
 
 PROGRAM, SCRIPT, PYTHON = sys.argv[1:4]
@@ -94,9 +94,7 @@ def merges_the_same_after_a_worker_was_killed_in_a_file():
     with folder() as place, cluster(place) as address:
         with VideoServer(8) as server, folder() as out:
             plan = out + "/plan.tsv"
-            server.write_plan(PROGRAM, plan)
-            one = tag_shards(PROGRAM, plan, out + "/one", 1)
-            expected = sharding.merge(PROGRAM, one, out + "/expected")
+            expected = sharding.merge_alone(PROGRAM, server, plan, out)
             server.hold_longest()
             script = start_script(address, plan, out + "/ray", *SLOW)
             server.wait_held()

@@ -139,6 +139,13 @@ def merge(program, folders, out):
             for name in names}
 
 
+def merge_alone(program, server, plan, out):
+    """Writes the plan. What one shard of all of it merges into."""
+    server.write_plan(program, plan)
+    return merge(program, tag_shards(program, plan, out + "/one", 1),
+                 out + "/merged")
+
+
 def start(program, *args, **kwargs):
     return subprocess.Popen([program, *map(str, args)],
                             stdout=subprocess.DEVNULL, **kwargs)

@@ -167,10 +167,9 @@ add_lines(GPtrArray *sources, const char *path, char *text, GError **error)
         number++;
         if (has_end)
             return fail_line(path, number, "a line behind the last", error);
-        has_header |= number == 1 && g_str_equal(line, HEADER);
-        if (number == 1 && has_header)
-            continue;
-        if (g_str_has_prefix(line, END)) {
+        if (number == 1 && g_str_equal(line, HEADER)) {
+            has_header = true;
+        } else if (g_str_has_prefix(line, END)) {
             g_autofree char *expected = g_strdup_printf(END "%u", sources->len);
             has_end = g_str_equal(line, expected);
             if (!has_end)

@@ -19,7 +19,7 @@ import sys
 import time
 
 import sharding
-from sharding import SLOW, VideoServer, tag_shards
+from sharding import SLOW, VideoServer
 from tagging import folder, run_tests, skip
 
 PROGRAM, SCRIPT = sys.argv[1:3]
@@ -207,10 +207,7 @@ def run_array(slurm, server, out, interrupt):
 def merges_the_same_after_a_node_failed_in_a_file():
     need_slurm()
     with VideoServer(8) as server, folder() as out, folder() as place:
-        server.write_plan(PROGRAM, out + "/plan.tsv")
-        one = tag_shards(PROGRAM, out + "/plan.tsv", out + "/one", 1)
-        expected = sharding.merge(PROGRAM, one, out + "/merged")
-
+        expected = sharding.merge_alone(PROGRAM, server, out + "/plan.tsv", out)
         with Slurm(place) as slurm:
             def interrupt(_, node):
                 slurm.fail_node(node)
@@ -222,10 +219,7 @@ def merges_the_same_after_a_node_failed_in_a_file():
 def queues_again_what_was_told_to_end():
     need_slurm()
     with VideoServer(8) as server, folder() as out, folder() as place:
-        server.write_plan(PROGRAM, out + "/plan.tsv")
-        one = tag_shards(PROGRAM, out + "/plan.tsv", out + "/one", 1)
-        expected = sharding.merge(PROGRAM, one, out + "/merged")
-
+        expected = sharding.merge_alone(PROGRAM, server, out + "/plan.tsv", out)
         with Slurm(place) as slurm:
             def interrupt(job, _):
                 # As --signal=B:USR1@60 does before the time is over, and again

@@ -29,7 +29,8 @@ static char *opt_out, *opt_labels, *opt_rate, *opt_pattern, *opt_format,
 static char **opt_paths;
 static int opt_jobs, opt_patience = 30;
 static double opt_dedup = 0.98, opt_shot = 0.8;
-static gboolean opt_keyframes, opt_json, opt_again, opt_vtt, opt_no_thumbnails;
+static gboolean opt_keyframes, opt_decode_all, opt_json, opt_again, opt_vtt,
+    opt_no_thumbnails;
 
 static const GOptionEntry entries[] = {
     {"out", 'o', 0, G_OPTION_ARG_FILENAME, &opt_out,
@@ -40,6 +41,8 @@ static const GOptionEntry entries[] = {
      "Samples per second (default 2/1)", "N/D"},
     {"keyframes-only", 'k', 0, G_OPTION_ARG_NONE, &opt_keyframes,
      "Decode key frames alone: much faster, less exact", NULL},
+    {"decode-all", 0, 0, G_OPTION_ARG_NONE, &opt_decode_all,
+     "Decode also what neither samples nor other frames need", NULL},
     {"dedup", 0, 0, G_OPTION_ARG_DOUBLE, &opt_dedup,
      "Samples this like the last stored one are only counted (default 0.98)",
      "COSINE"},
@@ -407,6 +410,7 @@ run(void)
     g_autoptr(WallPattern) pattern = NULL;
     TaggerSettings settings = {
         .video = {.keyframes_only = opt_keyframes,
+                  .decode_all = opt_decode_all,
                   .dedup = (float)opt_dedup,
                   .shot = (float)opt_shot,
                   .patience = opt_patience,

@@ -5,12 +5,13 @@ check_pe_kinds.py PE_TAG [KIND...]
 """
 
 import functools
+import pathlib
 import sys
 
 import make_archive
 import tagging
 from make_archive import KINDS, RARE_KINDS, write_video
-from tagging import LABELS, folder, read_errors, run_tests, scenes, skip
+from tagging import LABELS, dump, folder, read_errors, run_tests, scenes, skip
 
 tag = functools.partial(tagging.tag, sys.argv[1])
 # One that is turned is another scene, and key frames come as often.
@@ -29,6 +30,21 @@ def are_right(found, truth):
         for a, b in zip(found, truth))
 
 
+def read_vectors(index):
+    return [p.read_bytes() for p in sorted(pathlib.Path(index).glob("vectors/*"))]
+
+
+def are_same_when_all_is_decoded(out, path):
+    """What decoders are spared, samples and thumbnails do not need."""
+    for rate in "1/3", "2":
+        index = f"{out}/rate-{rate[0]}"
+        for mode in (), ("--decode-all",):
+            tag(index + "".join(mode), path, "--frame-rate", rate, *mode)
+        both = [(dump(sys.argv[1], i), read_vectors(i))
+                for i in (index, index + "--decode-all")]
+        assert both[0] == both[1], (path, rate, both[0][0], both[1][0])
+
+
 def find_in_kind(kind):
     if not make_archive.has_elements(kind):
         skip(f"an element of {(KINDS | RARE_KINDS)[kind]} is missing")
@@ -44,6 +60,7 @@ def find_in_kind(kind):
                 skip(str(errors))  # by the decoder, and it is told
             assert errors == {}, (mode, errors)
             assert are_right(found, truth), (mode, found, truth)
+        are_same_when_all_is_decoded(out, path)
 
 
 def make_test(kind):

@@ -31,7 +31,8 @@ is_at_point(Taps *taps, gint64 time, gint64 end)
 {
     if (taps->period == 0)
         return true;
-    gint64 last = MAX(end - (gint64)TOLERANCE, time) / taps->period;
+    gint64 shown = MAX(end - (gint64)TOLERANCE, time) - taps->first;
+    gint64 last = shown / taps->period;
     if (last <= taps->last_point)
         return false;
     taps->last_point = last;
@@ -60,6 +61,10 @@ take_frame(Taps *taps, GstBuffer *buffer)
     if (!GST_CLOCK_TIME_IS_VALID(start) || !taps->caps)
         return;
     gint64 time = (gint64)start;
+    if (!GST_CLOCK_TIME_IS_VALID(taps->first_pts)) {
+        taps->first_pts = GST_BUFFER_PTS(buffer);
+        taps->first = time;
+    }
     gint64 duration = GST_BUFFER_DURATION_IS_VALID(buffer)
                           ? (gint64)GST_BUFFER_DURATION(buffer)
                           : 0;
@@ -163,6 +168,7 @@ taps_init(Taps *taps, Collector *collector, gint64 period, bool with_pictures,
     *taps = (Taps){.collector = collector,
                    .period = period,
                    .with_pictures = with_pictures,
+                   .first_pts = GST_CLOCK_TIME_NONE,
                    .last_point = -1};
     g_mutex_init(&taps->lock);
     g_queue_init(&taps->pictures);
@@ -192,6 +198,15 @@ taps_get_progress(Taps *taps)
     TapsProgress progress = taps->progress;
     g_mutex_unlock(&taps->lock);
     return progress;
+}
+
+GstClockTime
+taps_get_first(Taps *taps)
+{
+    g_mutex_lock(&taps->lock);
+    GstClockTime first = taps->first_pts;
+    g_mutex_unlock(&taps->lock);
+    return first;
 }
 
 void

@@ -26,6 +26,8 @@ typedef struct {
 
     GMutex lock; // of all below
     GstSegment segment;
+    GstClockTime first_pts; // of the first frame; GST_CLOCK_TIME_NONE: none yet
+    gint64 first;           // and its stream time, where the grid begins
     Thumbnailer *thumbnailer;
     GstPeOrientation orientation;
     GstCaps *caps;
@@ -43,5 +45,7 @@ void taps_clear(Taps *taps);
 
 // Any thread.
 TapsProgress taps_get_progress(Taps *taps);
+// Returns the timestamp of the first frame; GST_CLOCK_TIME_NONE: none yet.
+GstClockTime taps_get_first(Taps *taps);
 // Something with this time has been read.
 void taps_move(Taps *taps, gint64 position);

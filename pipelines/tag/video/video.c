@@ -11,6 +11,7 @@
 
 #include "gst/video/gstpestrides.h"
 #include "reader.h"
+#include "skips.h"
 #include "tools/program.h"
 
 #define KEY_PERIOD (60 * (gint64)GST_SECOND) // at most, between key frames
@@ -90,7 +91,7 @@ on_coded(GstPad *pad, GstPadProbeInfo *info, void *data)
     return GST_PAD_PROBE_DROP;
 }
 
-// Decoders get key frames alone.
+// Decoders get key frames alone, or what samples need.
 static void
 on_element_added(GstBin *pipeline, GstBin *bin, GstElement *element, void *data)
 {
@@ -99,8 +100,12 @@ on_element_added(GstBin *pipeline, GstBin *bin, GstElement *element, void *data)
                         factory, GST_ELEMENT_FACTORY_TYPE_DECODER |
                                      GST_ELEMENT_FACTORY_TYPE_MEDIA_VIDEO))
         return;
+    Reader *reader = data;
+    const VideoSettings *settings = reader->settings;
     g_autoptr(GstPad) pad = gst_element_get_static_pad(element, "sink");
-    if (pad)
+    if (!settings->keyframes_only)
+        skips_watch(element, &reader->taps, settings->rate_n, settings->rate_d);
+    else if (pad)
         gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_coded, data, NULL);
 }
 
@@ -158,7 +163,8 @@ make_pipeline(Reader *reader, Collector *collector, GError **error)
         gst_bin_get_by_name(GST_BIN(reader->pipeline), "source");
     set_inference(reader);
     tap(reader, collector);
-    if (reader->settings->keyframes_only)
+    if (reader->settings->keyframes_only ||
+        (reader->settings->rate_n > 0 && !reader->settings->decode_all))
         g_signal_connect(reader->pipeline, "deep-element-added",
                          G_CALLBACK(on_element_added), reader);
     g_signal_connect(source, "source-setup", G_CALLBACK(on_source_setup),

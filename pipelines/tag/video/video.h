@@ -10,6 +10,7 @@
 typedef struct {
     int rate_n, rate_d;  // samples per second
     bool keyframes_only; // decode key frames alone; each is a sample
+    bool decode_all;     // also frames that nothing needs
     float dedup;         // see collector_new()
     float shot;          // see collector_finish()
     int patience;        // s without a frame and without a byte read

@@ -41,7 +41,7 @@ Source *
 source_new(const char *text)
 {
     GstPeUri parts;
-    g_autofree char *path = g_str_has_prefix(text, "file://")
+    g_autofree char *path = g_str_has_prefix(text, "file:/")
                                 ? g_filename_from_uri(text, NULL, NULL)
                                 : NULL;
     if (path || !gst_pe_uri_split(&parts, text))

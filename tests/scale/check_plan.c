@@ -139,6 +139,13 @@ knows_one_file_by_one_name(void)
     g_assert_cmpuint(all->len, ==, 1);
     g_assert_cmpstr(((Source *)all->pdata[0])->name, ==, "http://h/a");
     remove_plan(path);
+    // RFC 8089 has file URIs with one slash, with a host and without.
+    path = write_plan("file:/a%20b\t5\nfile:///a%20b\t5\n");
+    g_autoptr(GPtrArray) files = read_shard(path, 0, 1);
+    g_assert_cmpuint(files->len, ==, 1);
+    g_assert_cmpstr(((Source *)files->pdata[0])->name, ==, "/a b");
+    g_assert_true(((Source *)files->pdata[0])->is_local);
+    remove_plan(path);
 }
 
 static void

@@ -25,6 +25,7 @@ import time
 
 SHARDS, CONTENTS, FRAMES, DIM = 16, 125, 500, 1024
 THUMBNAIL = 2000
+PIECE = 64  # segments whose thumbnails are one piece
 
 
 def make_template(pe_tag, folder):
@@ -40,8 +41,30 @@ def set_facts(db):
                (one,))
     db.execute("UPDATE facts SET number = ? WHERE name = 'rows'",
                (CONTENTS * FRAMES,))
-    db.executemany("INSERT INTO labels VALUES (?, ?)",
-                   ((i + 1, f"label {i:02d}") for i in range(40)))
+
+
+def to_bytes(records):
+    """Their numbers as the archive stores them."""
+    return b"".join(struct.pack("<q", value) if isinstance(value, int)
+                    else struct.pack("<d", value)
+                    for record in records for value in record)
+
+
+def add_segments(db, rng, options, content):
+    n, each = FRAMES // options.per_segment, options.per_segment
+    segments = [(i * each, each, i * each * 10**9, (i + 1) * each * 10**9, i * each,
+                 THUMBNAIL) for i in range(n)]
+    labels = []
+    for i in range(n):
+        scores = sorted((rng.random() for _ in range(options.labels)), reverse=True)
+        labels += [(i, label, score) for label, score in
+                   zip(rng.sample(range(40), options.labels), scores)]
+    db.execute("INSERT INTO segments VALUES (?, ?, ?, ?)",
+               (content + 1, to_bytes(segments),
+                b"".join(b"label %02d\0" % i for i in range(40)), to_bytes(labels)))
+    for i in range(0, n, PIECE):
+        db.execute("INSERT INTO thumbnails VALUES (?, ?, ?)", (
+            content + 1, i // PIECE, rng.randbytes(THUMBNAIL * min(PIECE, n - i))))
 
 
 def add_content(db, rng, options, number, content, rows):
@@ -54,18 +77,10 @@ def add_content(db, rng, options, number, content, rows):
                 hashlib.sha256(rows).hexdigest()))
     db.execute("INSERT INTO files VALUES (?, 1, 1, NULL, -1, NULL, ?)",
                (name, content + 1))
-    db.executemany("INSERT INTO frames VALUES (?, ?, ?, ?, 2)",
-                   ((content + 1, i, i * 10**9, (i + 1) * 10**9)
-                    for i in range(FRAMES)))
-    for i in range(FRAMES // options.per_segment):
-        first = i * options.per_segment
-        db.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                   (content + 1, i, first, options.per_segment, first * 10**9,
-                    (first + options.per_segment) * 10**9, first,
-                    rng.randbytes(THUMBNAIL)))
-        db.executemany("INSERT INTO segment_labels VALUES (?, ?, ?, ?)",
-                       ((content + 1, i, label, rng.random())
-                        for label in rng.sample(range(1, 41), options.labels)))
+    db.execute("INSERT INTO frames VALUES (?, ?, ?)",
+               (content + 1, 2 * FRAMES,
+                to_bytes((i * 10**9, (i + 1) * 10**9, 2) for i in range(FRAMES))))
+    add_segments(db, rng, options, content)
 
 
 def make_shard(template, folder, options, number):

@@ -207,6 +207,18 @@ database_run(Database *database, GError **error, const char *sql,
     return ok;
 }
 
+bool
+database_add_function(Database *database, const char *name, int n_values,
+                      void (*func)(sqlite3_context *context, int n,
+                                   sqlite3_value **values),
+                      GError **error)
+{
+    return sqlite3_create_function(database->handle, name, n_values,
+                                   SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                   func, NULL, NULL) == SQLITE_OK ||
+           database_fail(database, error);
+}
+
 gint64
 database_last_id(Database *database)
 {

@@ -48,6 +48,13 @@ void database_end(sqlite3_stmt *statement);
 bool database_add_texts(Database *database, GPtrArray *texts, GError **error,
                         const char *sql);
 
+// Give the database's statements a function with so many values, which depends
+// on nothing but these.
+bool database_add_function(Database *database, const char *name, int n_values,
+                           void (*func)(sqlite3_context *context, int n,
+                                        sqlite3_value **values),
+                           GError **error);
+
 gint64 database_last_id(Database *database);
 
 // Texts and blobs of a row. Return copies, g_free() and g_bytes_unref(); NULL

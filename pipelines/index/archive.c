@@ -15,7 +15,8 @@
 #include "archive_private.h"
 #include "words.h"
 
-#define VERSION 1           // of the tables
+#define VERSION 2           // of the tables, see upgrade.c
+#define OLDEST 1            // that is brought up to date
 #define PACK_ROWS (1 << 18) // 512 MiB of 1024 values
 
 // ---- Lock -----------------------------------------------------------------
@@ -95,14 +96,14 @@ take_probes(Archive *archive, gint64 n, GBytes *bytes)
 }
 
 static void
-take_fact(Archive *archive, sqlite3_stmt *row, gint64 *version)
+take_fact(Archive *archive, sqlite3_stmt *row)
 {
     const char *name = (const char *)sqlite3_column_text(row, 0);
     gint64 number = sqlite3_column_int64(row, 1);
     g_autofree char *text = database_text(row, 2);
     g_autoptr(GBytes) bytes = database_blob(row, 3);
     if (g_str_equal(name, "version")) {
-        *version = number;
+        archive->version = number;
     } else if (g_str_equal(name, "pack-rows")) {
         archive->packs.pack_rows = number;
     } else if (g_str_equal(name, "rows")) {
@@ -120,33 +121,48 @@ take_fact(Archive *archive, sqlite3_stmt *row, gint64 *version)
     }
 }
 
+// `oldest`: the version from which on its tables are known.
+static bool
+check_facts(const Archive *archive, gint64 oldest, GError **error)
+{
+    bool is_known = archive->version >= oldest && archive->version <= VERSION;
+    if (is_known && archive->dim > 0 && archive->model &&
+        archive->fingerprint && archive->n_probes > 0 &&
+        archive->packs.pack_rows > 0)
+        return true;
+    if (archive->version >= OLDEST && archive->version < oldest)
+        g_set_error(
+            error, PE_ERROR, PE_ERROR_FORMAT,
+            "%s: is an archive of version %" G_GINT64_FORMAT
+            ", this program reads version %d; \"pe-tag stats --out %s\" "
+            "brings it up to date",
+            archive->folder, archive->version, VERSION, archive->folder);
+    else
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: is an archive of version %" G_GINT64_FORMAT
+                    ", this program reads version %d; tag the files again "
+                    "into a new folder",
+                    archive->folder, archive->version, VERSION);
+    return false;
+}
+
 // The order is that of what depends on what: the probes need the dimension.
 static bool
-read_facts(Archive *archive, GError **error)
+read_facts(Archive *archive, gint64 oldest, GError **error)
 {
     GError *e = NULL;
-    gint64 version = 0;
     sqlite3_stmt *row = database_query(
         archive->database, &e,
         "SELECT name, number, text, bytes FROM facts ORDER BY name", "");
     while (row && database_next(archive->database, row, &e))
-        take_fact(archive, row, &version);
+        take_fact(archive, row);
     if (e) {
         g_propagate_error(error, e);
         return false;
     }
     archive->packs.stride =
         sizeof(uint16_t) * (size_t)archive_get_row_dim(archive);
-    if (version == VERSION && archive->dim > 0 && archive->model &&
-        archive->fingerprint && archive->n_probes > 0 &&
-        archive->packs.pack_rows > 0)
-        return true;
-    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                "%s: is an archive of version %" G_GINT64_FORMAT
-                ", this program reads version %d; tag the files again into a "
-                "new folder",
-                archive->folder, version, VERSION);
-    return false;
+    return check_facts(archive, oldest, error);
 }
 
 // ---- Open -----------------------------------------------------------------
@@ -169,7 +185,11 @@ open_database(Archive *archive, bool write, GError **error)
     g_autofree char *path =
         g_build_filename(archive->folder, "index.sqlite", NULL);
     archive->database = database_open(path, write, error);
-    return archive->database != NULL;
+    return archive->database &&
+           // Bytes, of a new file: what a content has is a few large values.
+           (!write || database_execute(archive->database,
+                                       "PRAGMA page_size = 16384", error)) &&
+           words_add_functions(archive->database, error);
 }
 
 // Does it have tables already? A process may have been killed before.
@@ -197,6 +217,19 @@ fail_missing(const char *folder, GError **error)
 }
 
 static bool
+upgrade(Archive *archive, GError **error)
+{
+    if (archive->version == VERSION)
+        return true;
+    pe_log(PE_LOG_INFO, "%s: is brought up to date from version %d",
+           archive->folder, (int)archive->version);
+    if (!archive_change(archive, archive_upgrade_tables, NULL, error))
+        return false;
+    archive->version = VERSION;
+    return true;
+}
+
+static bool
 prepare_to_write(Archive *archive, const ArchiveModel *model, GError **error)
 {
     bool made;
@@ -208,8 +241,9 @@ prepare_to_write(Archive *archive, const ArchiveModel *model, GError **error)
         return false;
     if (!made && !archive_change(archive, make_facts, (void *)model, error))
         return false;
-    return read_facts(archive, error) &&
+    return read_facts(archive, OLDEST, error) &&
            (!model || archive_check_model(archive, model, error)) &&
+           upgrade(archive, error) &&
            archive_change(archive, words_prepare, NULL, error) &&
            packs_cut(&archive->packs, archive->n_rows, error);
 }
@@ -253,7 +287,7 @@ prepare_new(Archive *archive, const ArchiveModel *model, GError **error)
            packs_cut(&archive->packs, 0, error) &&
            open_new_database(archive, error) &&
            archive_change(archive, make_facts, (void *)model, error) &&
-           read_facts(archive, error);
+           read_facts(archive, VERSION, error);
 }
 
 bool
@@ -303,8 +337,9 @@ archive_open_to_write(const char *folder, const ArchiveModel *model,
     return NULL;
 }
 
-Archive *
-archive_open(const char *folder, GError **error)
+// *version (may be NULL) is set, too, when only that is wrong.
+static Archive *
+open_to_read(const char *folder, gint64 *version, GError **error)
 {
     bool made = false;
     if (!has_index(folder)) {
@@ -312,12 +347,41 @@ archive_open(const char *folder, GError **error)
         return NULL;
     }
     Archive *archive = make(folder);
-    if (open_database(archive, false, error) &&
-        is_made(archive, &made, error) &&
-        (made || fail_missing(folder, error)) && read_facts(archive, error))
+    bool ok = open_database(archive, false, error) &&
+              is_made(archive, &made, error) &&
+              (made || fail_missing(folder, error)) &&
+              read_facts(archive, VERSION, error);
+    if (version)
+        *version = archive->version;
+    if (ok)
         return archive;
     archive_close(archive);
     return NULL;
+}
+
+Archive *
+archive_open(const char *folder, GError **error)
+{
+    return open_to_read(folder, NULL, error);
+}
+
+Archive *
+archive_open_upgraded(const char *folder, GError **error)
+{
+    gint64 version = 0;
+    g_autoptr(GError) e = NULL;
+    Archive *archive = open_to_read(folder, &version, &e);
+    if (archive)
+        return archive;
+    if (version < OLDEST || version >= VERSION) {
+        g_propagate_error(error, g_steal_pointer(&e));
+        return NULL;
+    }
+    archive = archive_open_to_write(folder, NULL, error);
+    if (!archive)
+        return NULL;
+    archive_close(archive);
+    return archive_open(folder, error);
 }
 
 void

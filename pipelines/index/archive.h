@@ -2,9 +2,9 @@
 //
 // archive.h - an archive: a folder that holds what is known about many videos.
 //
-//     index.sqlite  files, contents, frames, segments, labels, thumbnails,
-//     words vectors/      the frames' vectors, see packs.h lock          held
-//     by the one process that writes
+//     index.sqlite  files, contents, frames, segments, thumbnails, words
+//     vectors/      the frames' vectors, see packs.h
+//     lock          held by the one process that writes
 //
 // A file is a name: a path or a URI. Its content is what was found in it, which
 // files with the same bytes share. A content is in the archive as a whole or
@@ -107,9 +107,14 @@ typedef struct {
 //   model  NULL: whatever made the archive, which must exist
 Archive *archive_open_to_write(const char *folder, const ArchiveModel *model,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
-// Open one to read it. A writer does not disturb.
+// Open one to read it. A writer does not disturb. Fails with PE_ERROR_FORMAT
+// when an older version made it.
 Archive *archive_open(const char *folder,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+// The same, when it has been brought up to date if an older version made it:
+// then it is opened to write first.
+Archive *archive_open_upgraded(const char *folder,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void archive_close(Archive *archive);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archive, archive_close)
 

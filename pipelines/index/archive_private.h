@@ -20,13 +20,16 @@ struct Archive {
     int dim;
     float *probes; // [n_probes, dim]
     int n_probes;
-    gint64 n_rows; // that count; of a reader, when it last listed them
+    gint64 version; // of the tables
+    gint64 n_rows;  // that count; of a reader, when it last listed them
     PackMap map;
     PeRows rows; // the mapped ones
 };
 
-// The tables of a new archive, or of one of the version that this is.
+// The tables of a new archive.
 bool archive_make_tables(Database *database, GError **error);
+// Those of them that have frames and segments.
+bool archive_make_parts_tables(Database *database, GError **error);
 // A transaction around what `func` does. false: nothing has changed.
 typedef bool (*ArchiveStep)(Archive *archive, void *data, GError **error);
 bool archive_change(Archive *archive, ArchiveStep func, void *data,
@@ -43,6 +46,10 @@ bool archive_insert_content(Archive *archive, const ArchiveContent *content,
                             gint64 first_row, gint64 n, const char *sum,
                             gint64 *id, GError **error);
 
+// In a transaction: add its frames and segments.
+bool archive_insert_parts(Archive *archive, gint64 id,
+                          const ArchiveContent *content, GError **error);
+
 // What the database says of the rows of a content.
 typedef struct {
     gint64 first, n;
@@ -50,6 +57,9 @@ typedef struct {
 } StoredRows;
 bool archive_find_stored(Archive *archive, gint64 content, StoredRows *stored,
                          GError **error);
+// How many frames are stored of a content.
+bool archive_count_frames(Archive *archive, gint64 content, gint64 *n,
+                          GError **error);
 // Add a content to a dump.
 //   sum  of its rows
 void archive_dump_content(const ArchiveContent *content, const char *sum,
@@ -60,6 +70,8 @@ void archive_dump_content(const ArchiveContent *content, const char *sum,
 float archive_compare_model(const Archive *archive, const ArchiveModel *model);
 // From this cosine on it is the same model.
 #define ARCHIVE_MIN_COSINE 0.999f
+// An ArchiveStep: bring the tables of version 1 to version 2.
+bool archive_upgrade_tables(Archive *archive, void *data, GError **error);
 // What made an archive; borrows from it.
 ArchiveModel archive_describe_model(const Archive *archive);
 // Make an archive in a folder of which nothing is kept but the lock. Its words

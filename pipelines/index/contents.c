@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "records.h"
+
 static const char tables[] =
     "CREATE TABLE facts (name TEXT PRIMARY KEY, number INTEGER, text TEXT,"
     " bytes BLOB) WITHOUT ROWID;"
@@ -17,22 +19,28 @@ static const char tables[] =
     "CREATE TABLE files (name TEXT PRIMARY KEY, size INTEGER, mtime INTEGER,"
     " etag TEXT, wall_start INTEGER, wall_source TEXT,"
     " content INTEGER NOT NULL REFERENCES contents) WITHOUT ROWID;"
-    "CREATE INDEX files_by_content ON files (content);"
-    "CREATE TABLE frames (content INTEGER, number INTEGER, start INTEGER,"
-    " end INTEGER, n_samples INTEGER, PRIMARY KEY (content, number))"
-    " WITHOUT ROWID;"
-    "CREATE TABLE segments (content INTEGER, number INTEGER, first INTEGER,"
-    " n INTEGER, start INTEGER, end INTEGER, peak INTEGER, thumbnail BLOB,"
-    " PRIMARY KEY (content, number)) WITHOUT ROWID;"
-    "CREATE TABLE labels (id INTEGER PRIMARY KEY, name TEXT UNIQUE);"
-    "CREATE TABLE segment_labels (content INTEGER, segment INTEGER,"
-    " label INTEGER REFERENCES labels, score REAL,"
-    " PRIMARY KEY (content, segment, label)) WITHOUT ROWID;";
+    "CREATE INDEX files_by_content ON files (content);";
+
+// What they hold is in records.h.
+static const char parts_tables[] =
+    "CREATE TABLE frames (content INTEGER PRIMARY KEY, n_samples INTEGER,"
+    " records BLOB);"
+    "CREATE TABLE segments (content INTEGER PRIMARY KEY, records BLOB,"
+    " names BLOB, labels BLOB);"
+    "CREATE TABLE thumbnails (content INTEGER, piece INTEGER, bytes BLOB,"
+    " PRIMARY KEY (content, piece)) WITHOUT ROWID;";
 
 bool
 archive_make_tables(Database *database, GError **error)
 {
-    return database_execute(database, tables, error);
+    return database_execute(database, tables, error) &&
+           archive_make_parts_tables(database, error);
+}
+
+bool
+archive_make_parts_tables(Database *database, GError **error)
+{
+    return database_execute(database, parts_tables, error);
 }
 
 bool
@@ -58,72 +66,38 @@ archive_sum_rows(const void *rows, size_t size)
 // ---- Contents -------------------------------------------------------------
 
 static bool
-add_frames(Database *database, gint64 id, const ArchiveContent *content,
-           GError **error)
+add_records(Database *database, gint64 id, const Records *records,
+            GError **error)
 {
-    for (guint i = 0; i < content->frames->len; i++) {
-        const ArchiveFrame *frame =
-            &g_array_index(content->frames, ArchiveFrame, i);
+    if (!database_run(database, error, "INSERT INTO frames VALUES (?, ?, ?)",
+                      "iib", id, records->n_samples, records->frames) ||
+        !database_run(database, error,
+                      "INSERT INTO segments VALUES (?, ?, ?, ?)", "ibbb", id,
+                      records->segments, records->names, records->labels))
+        return false;
+    for (guint i = 0; i < records->pieces->len; i++) {
         if (!database_run(database, error,
-                          "INSERT INTO frames VALUES (?, ?, ?, ?, ?)", "iiiii",
-                          id, (gint64)i, frame->start, frame->end,
-                          frame->n_samples))
+                          "INSERT INTO thumbnails VALUES (?, ?, ?)", "iib", id,
+                          (gint64)i, records->pieces->pdata[i]))
             return false;
     }
     return true;
 }
 
-static bool
-add_label(Database *database, gint64 id, gint64 number,
-          const ArchiveLabel *label, GError **error)
+bool
+archive_insert_parts(Archive *archive, gint64 id, const ArchiveContent *content,
+                     GError **error)
 {
-    return database_run(database, error,
-                        "INSERT OR IGNORE INTO labels (name) VALUES (?)", "t",
-                        label->name) &&
-           database_run(database, error,
-                        "INSERT OR REPLACE INTO segment_labels SELECT ?, ?, "
-                        "id, ? FROM labels WHERE name = ?",
-                        "iidt", id, number, label->score, label->name);
-}
-
-static bool
-add_labels(Database *database, gint64 id, const ArchiveContent *content,
-           GError **error)
-{
-    for (guint i = 0; i < content->segments->len; i++) {
-        const ArchiveSegment *segment = content->segments->pdata[i];
-        for (guint k = 0; k < segment->labels->len; k++) {
-            if (!add_label(database, id, i,
-                           &g_array_index(segment->labels, ArchiveLabel, k),
-                           error))
-                return false;
-        }
-    }
-    return true;
-}
-
-static bool
-add_segments(Database *database, gint64 id, const ArchiveContent *content,
-             GError **error)
-{
-    for (guint i = 0; i < content->segments->len; i++) {
-        const ArchiveSegment *s = content->segments->pdata[i];
-        if (!database_run(
-                database, error,
-                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                "iiiiiiib", id, (gint64)i, s->first, s->n, s->start, s->end,
-                s->peak, s->thumbnail))
-            return false;
-    }
-    return add_labels(database, id, content, error);
+    g_auto(Records) records;
+    records_pack(content, &records);
+    return add_records(archive->database, id, &records, error);
 }
 
 static bool
 remove_content(Database *database, gint64 id, GError **error)
 {
     return database_run(database, error,
-                        "DELETE FROM segment_labels WHERE content = ?", "i",
-                        id) &&
+                        "DELETE FROM thumbnails WHERE content = ?", "i", id) &&
            database_run(database, error,
                         "DELETE FROM segments WHERE content = ?", "i", id) &&
            database_run(database, error, "DELETE FROM frames WHERE content = ?",
@@ -206,14 +180,12 @@ add_step(Archive *archive, void *data, GError **error)
 {
     const Change *change = data;
     const ArchiveContent *content = change->content;
-    Database *database = archive->database;
     gint64 id, n = content->frames->len;
     return archive_insert_content(archive, content, archive->n_rows, n,
                                   change->sum, &id, error) &&
-           add_frames(database, id, content, error) &&
-           add_segments(database, id, content, error) &&
+           archive_insert_parts(archive, id, content, error) &&
            put_file(archive, change->file, id, error) &&
-           database_run(database, error,
+           database_run(archive->database, error,
                         "UPDATE facts SET number = ? WHERE name = 'rows'", "i",
                         archive->n_rows + n);
 }
@@ -314,13 +286,15 @@ labels_step(Archive *archive, void *data, GError **error)
 {
     const Change *change = data;
     gint64 id = change->content->id;
+    g_auto(Records) records = {0};
+    records_pack_labels(change->content, &records);
     return database_run(archive->database, error,
-                        "DELETE FROM segment_labels WHERE content = ?", "i",
-                        id) &&
+                        "UPDATE segments SET names = ?, labels = ? "
+                        "WHERE content = ?",
+                        "bbi", records.names, records.labels, id) &&
            database_run(archive->database, error,
                         "UPDATE contents SET label_set = ? WHERE id = ?", "ti",
                         change->content->label_set, id) &&
-           add_labels(archive->database, id, change->content, error) &&
            words_put_content(archive->database, id, error);
 }
 

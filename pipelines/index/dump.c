@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "archive_private.h"
+#include "records.h"
 #include "words.h"
 
 bool
@@ -23,6 +24,24 @@ archive_find_stored(Archive *archive, gint64 content, StoredRows *stored,
                            sqlite3_column_int64(row, 1), database_text(row, 2)};
     database_end(row);
     return true;
+}
+
+bool
+archive_count_frames(Archive *archive, gint64 content, gint64 *n,
+                     GError **error)
+{
+    GError *e = NULL;
+    sqlite3_stmt *row = database_query(
+        archive->database, &e,
+        "SELECT length(records) FROM frames WHERE content = ?", "i", content);
+    *n = 0;
+    if (row && database_next(archive->database, row, &e)) {
+        *n = sqlite3_column_int64(row, 0) / RECORDS_FRAME;
+        database_end(row);
+    }
+    if (e)
+        g_propagate_error(error, e);
+    return !e;
 }
 
 // The rows' checksum as they are now, or NULL: they are not all there.
@@ -129,6 +148,10 @@ archive_dump(Archive *archive, GString *out, GError **error)
 
 // ---- Verify ---------------------------------------------------------------
 
+#define N_FRAMES \
+    "(SELECT ifnull(sum(length(records)), 0) / " G_STRINGIFY( \
+        RECORDS_FRAME) " FROM frames WHERE content = id)"
+
 static bool
 verify_database(Archive *archive, GPtrArray *faults, GError **error)
 {
@@ -140,10 +163,33 @@ verify_database(Archive *archive, GPtrArray *faults, GError **error)
         "WHERE content NOT IN (SELECT id FROM contents) UNION ALL "
         "SELECT 'content ' || id || ' belongs to no file' FROM contents "
         "WHERE id NOT IN (SELECT content FROM files) UNION ALL "
-        "SELECT 'content ' || id || ' has ' || n_rows || ' vectors, but ' || "
-        "(SELECT count(*) FROM frames WHERE content = id) || ' frames' "
-        "FROM contents WHERE n_rows <> "
-        "(SELECT count(*) FROM frames WHERE content = id)");
+        "SELECT 'content ' || id || ' has ' || n_rows || ' vectors, but ' "
+        "|| " N_FRAMES " || ' frames' FROM contents WHERE n_rows <> " N_FRAMES);
+}
+
+// Frames, segments and thumbnails: can they be read?
+static bool
+verify_contents(Archive *archive, GPtrArray *faults, GError **error)
+{
+    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+    if (!database_add_texts(archive->database, ids, error,
+                            "SELECT id FROM contents ORDER BY id"))
+        return false;
+    for (guint i = 0; i < ids->len; i++) {
+        GError *e = NULL;
+        ArchiveContent *content = archive_read_content(
+            archive, g_ascii_strtoll(ids->pdata[i], NULL, 10), &e);
+        if (content) {
+            archive_content_free(content);
+        } else if (g_error_matches(e, PE_ERROR, PE_ERROR_FORMAT)) {
+            g_ptr_array_add(faults, g_strdup(e->message));
+            g_error_free(e);
+        } else {
+            g_propagate_error(error, e);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool
@@ -170,6 +216,7 @@ bool
 archive_verify(Archive *archive, GPtrArray *faults, GError **error)
 {
     if (!verify_database(archive, faults, error) ||
+        !verify_contents(archive, faults, error) ||
         !words_verify(archive, faults, error))
         return false;
     g_autoptr(GArray) list = archive_list_rows(archive, error);

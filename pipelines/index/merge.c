@@ -200,7 +200,7 @@ find_equal(Merge *merge, Part *part, gint64 content, const char *key,
     return ids != NULL;
 }
 
-// Frames, segments and labels; *n_frames: how many of the first.
+// Frames, segments and thumbnails; *n_frames: how many of the first.
 static bool
 copy_tables(Archive *to, gint64 id, Archive *from, gint64 content,
             gint64 *n_frames, GError **error)
@@ -208,28 +208,19 @@ copy_tables(Archive *to, gint64 id, Archive *from, gint64 content,
     Database *a = to->database, *b = from->database;
     gint64 n;
     return database_copy_rows(
-               a, "INSERT INTO frames SELECT ?, a, b, c, d FROM rows", id, b,
-               "SELECT number, start, end, n_samples FROM frames "
-               "WHERE content = ? ORDER BY number",
-               content, n_frames, error) &&
-           database_copy_rows(
-               a,
-               "INSERT INTO segments SELECT ?, a, b, c, d, e, f, g FROM rows",
-               id, b,
-               "SELECT number, first, n, start, end, peak, thumbnail "
-               "FROM segments WHERE content = ? ORDER BY number",
+               a, "INSERT INTO frames SELECT ?, a, b FROM rows", id, b,
+               "SELECT n_samples, records FROM frames WHERE content = ?",
                content, &n, error) &&
-           // By name, which is the order of their numbers.
            database_copy_rows(
-               a,
-               "INSERT INTO segment_labels "
-               "SELECT ?, a, (SELECT id FROM labels WHERE name = b), c "
-               "FROM rows",
-               id, b,
-               "SELECT segment, name, score FROM segment_labels "
-               "JOIN labels ON labels.id = label WHERE content = ? "
-               "ORDER BY segment, name",
-               content, &n, error);
+               a, "INSERT INTO segments SELECT ?, a, b, c FROM rows", id, b,
+               "SELECT records, names, labels FROM segments WHERE content = ?",
+               content, &n, error) &&
+           database_copy_rows(
+               a, "INSERT INTO thumbnails SELECT ?, a, b FROM rows", id, b,
+               "SELECT piece, bytes FROM thumbnails WHERE content = ? "
+               "ORDER BY piece",
+               content, &n, error) &&
+           archive_count_frames(to, id, n_frames, error);
 }
 
 static bool
@@ -368,43 +359,12 @@ take_file(Merge *merge, Part *first, GError **error)
 
 // ---- All of it ------------------------------------------------------------
 
-static int
-compare_texts(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-// Their numbers are those of their names' order.
-static bool
-add_label_names(Merge *merge, GError **error)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; i < merge->parts->len; i++) {
-        if (!database_add_texts(
-                g_array_index(merge->parts, Part, i).archive->database, names,
-                error,
-                "SELECT name FROM labels "
-                "WHERE id IN (SELECT label FROM segment_labels)"))
-            return false;
-    }
-    g_ptr_array_sort(names, compare_texts);
-    for (guint i = 0; i < names->len; i++) {
-        if (!database_run(merge->to->database, error,
-                          "INSERT OR IGNORE INTO labels (name) VALUES (?)", "t",
-                          (const char *)names->pdata[i]))
-            return false;
-    }
-    return true;
-}
-
 // An ArchiveStep.
 static bool
 merge_all(Archive *to, void *data, GError **error)
 {
     Merge *merge = data;
     Part *next;
-    if (!add_label_names(merge, error))
-        return false;
     while ((next = find_next(merge))) {
         if (g_atomic_int_get(&merge->has_failed))
             break; // finish_copying() says why

@@ -14,8 +14,8 @@
 // Files come in the order of their names (as bytes), and contents, and with
 // them their rows, as the first of their files. Contents with the same key of
 // which the same was found become one. Left behind are rows that no content
-// has any more, labels that no segment has, and the hashes of whole files,
-// which some archives needed and others not.
+// has any more, and the hashes of whole files, which some archives needed and
+// others not.
 //
 //   archives  Archive *, at least one, opened to read; borrows
 //   folder    of the new one; what a killed merge has left there goes

@@ -159,35 +159,71 @@ packs_append(const Packs *packs, gint64 n_rows, const void *rows, gint64 n,
 
 // ---- Copying --------------------------------------------------------------
 
-#define BLOCK (256 << 10) // bytes
+#define BLOCK (256 << 10)  // bytes
+#define WRITTEN (16 << 20) // bytes that the disk gets at once
 
-// Whole, or false with the error.
+// Some bytes of a file into another one.
+typedef struct {
+    int from, to; // descriptors
+    const char *from_path, *to_path;
+    off_t from_offset, to_offset;
+    size_t size; // still to do
+} Copy;
+
 static bool
-copy_bytes(int from, const char *from_path, off_t from_offset, int to,
-           const char *to_path, off_t to_offset, size_t size, GError **error)
+fail_short(const Copy *copy, GError **error)
+{
+    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                "%s: ends at byte %" G_GINT64_FORMAT
+                ", but the index knows of more; restore the folder from a copy",
+                copy->from_path, (gint64)copy->from_offset);
+    return false;
+}
+
+// As far as the system does it by itself, without a way through this process.
+// What stops it is found again by copy_by_blocks().
+static void
+copy_by_system(Copy *copy)
+{
+    while (copy->size > 0) {
+        ssize_t n = copy_file_range(copy->from, &copy->from_offset, copy->to,
+                                    &copy->to_offset, copy->size, 0);
+        if (n <= 0 && !(n < 0 && errno == EINTR))
+            return;
+        copy->size -= (size_t)MAX(n, 0);
+    }
+}
+
+static bool
+copy_by_blocks(Copy *copy, GError **error)
 {
     static _Thread_local char block[BLOCK];
-    while (size > 0) {
-        ssize_t n = pread(from, block, MIN(size, BLOCK), from_offset);
+    while (copy->size > 0) {
+        ssize_t n =
+            pread(copy->from, block, MIN(copy->size, BLOCK), copy->from_offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return fail(from_path, "cannot be read", error);
-        if (n == 0) {
-            g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                        "%s: ends at byte %" G_GINT64_FORMAT
-                        ", but the index knows of more; restore the folder "
-                        "from a copy",
-                        from_path, (gint64)from_offset);
-            return false;
-        }
-        if (!write_all(to, block, (size_t)n, to_offset))
-            return fail(to_path, "cannot be written", error);
-        from_offset += n;
-        to_offset += n;
-        size -= (size_t)n;
+            return fail(copy->from_path, "cannot be read", error);
+        if (n == 0)
+            return fail_short(copy, error);
+        if (!write_all(copy->to, block, (size_t)n, copy->to_offset))
+            return fail(copy->to_path, "cannot be written", error);
+        copy->from_offset += n;
+        copy->to_offset += n;
+        copy->size -= (size_t)n;
     }
     return true;
+}
+
+// Have the disk begin with the blocks that are whole now, so that it works
+// while others are copied. packs_sync() is what waits and what tells of errors.
+static void
+begin_to_write(int fd, off_t begin, off_t end)
+{
+    off_t first = begin / WRITTEN * WRITTEN, last = end / WRITTEN * WRITTEN;
+    if (last > first)
+        sync_file_range(fd, first, last - first, SYNC_FILE_RANGE_WRITE);
 }
 
 // Rows that are all in one pack here and there.
@@ -202,14 +238,22 @@ copy_part(const Packs *packs, gint64 n_rows, const Packs *from, gint64 first,
     if (in < 0)
         return fail(from_path, "cannot be opened", error);
     int out = open(to_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    bool ok = out >= 0;
+    off_t begin = (off_t)(n_rows % packs->pack_rows) * (off_t)stride;
+    Copy copy = {
+        .from = in,
+        .to = out,
+        .from_path = from_path,
+        .to_path = to_path,
+        .from_offset = (off_t)(first % from->pack_rows) * (off_t)stride,
+        .to_offset = begin,
+        .size = (size_t)n * stride,
+    };
+    if (out >= 0)
+        copy_by_system(&copy);
+    bool ok = out >= 0 ? copy_by_blocks(&copy, error)
+                       : fail(to_path, "cannot be opened for writing", error);
     if (ok)
-        ok = copy_bytes(
-            in, from_path, (off_t)(first % from->pack_rows) * (off_t)stride,
-            out, to_path, (off_t)(n_rows % packs->pack_rows) * (off_t)stride,
-            (size_t)n * stride, error);
-    else
-        fail(to_path, "cannot be opened for writing", error);
+        begin_to_write(out, begin, copy.to_offset);
     if (out >= 0)
         close(out);
     close(in);

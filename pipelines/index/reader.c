@@ -3,6 +3,7 @@
 // reader.c - reads files, contents and rows of an archive. See archive.h.
 
 #include "archive_private.h"
+#include "records.h"
 #include "words.h"
 
 // Hand `e` on. Is there none?
@@ -165,64 +166,69 @@ archive_find_contents(Archive *archive, const char *key, GError **error)
     return NULL;
 }
 
+// *pieces: of thumbnails.
 static bool
-read_frames(Archive *archive, ArchiveContent *content, GError **error)
+read_pieces(Archive *archive, gint64 content, GPtrArray *pieces, GError **error)
 {
     GError *e = NULL;
-    sqlite3_stmt *row =
-        database_query(archive->database, &e,
-                       "SELECT start, end, n_samples FROM frames "
-                       "WHERE content = ? ORDER BY number",
-                       "i", content->id);
-    while (row && database_next(archive->database, row, &e)) {
-        ArchiveFrame frame = {sqlite3_column_int64(row, 0),
-                              sqlite3_column_int64(row, 1),
-                              sqlite3_column_int64(row, 2)};
-        g_array_append_val(content->frames, frame);
-    }
+    sqlite3_stmt *row = database_query(archive->database, &e,
+                                       "SELECT bytes FROM thumbnails "
+                                       "WHERE content = ? ORDER BY piece",
+                                       "i", content);
+    while (row && database_next(archive->database, row, &e))
+        g_ptr_array_add(pieces, database_blob(row, 0));
     return is_fine(e, error);
 }
 
 static bool
-read_segments(Archive *archive, ArchiveContent *content, GError **error)
+fail_damaged(const Archive *archive, gint64 content, const char *what,
+             GError **error)
 {
-    GError *e = NULL;
-    sqlite3_stmt *row =
-        database_query(archive->database, &e,
-                       "SELECT first, n, start, end, peak, thumbnail "
-                       "FROM segments WHERE content = ? ORDER BY number",
-                       "i", content->id);
-    while (row && database_next(archive->database, row, &e)) {
-        ArchiveSegment *segment = archive_segment_new();
-        segment->first = sqlite3_column_int64(row, 0);
-        segment->n = sqlite3_column_int64(row, 1);
-        segment->start = sqlite3_column_int64(row, 2);
-        segment->end = sqlite3_column_int64(row, 3);
-        segment->peak = sqlite3_column_int64(row, 4);
-        segment->thumbnail = database_blob(row, 5);
-        g_ptr_array_add(content->segments, segment);
-    }
-    return is_fine(e, error);
+    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                "%s: the %s of content %" G_GINT64_FORMAT
+                " are damaged; restore the folder from a copy, or tag the "
+                "files again into a new one",
+                archive->folder, what, content);
+    return false;
 }
 
 static bool
-read_labels(Archive *archive, ArchiveContent *content, GError **error)
+read_records(Archive *archive, gint64 content, Records *records, gint64 *n_rows,
+             GError **error)
 {
     GError *e = NULL;
-    sqlite3_stmt *row =
-        database_query(archive->database, &e,
-                       "SELECT segment, name, score FROM segment_labels "
-                       "JOIN labels ON labels.id = label WHERE content = ? "
-                       "ORDER BY segment, score DESC, name",
-                       "i", content->id);
-    while (row && database_next(archive->database, row, &e)) {
-        gint64 i = sqlite3_column_int64(row, 0);
-        if (i >= 0 && i < content->segments->len)
-            archive_segment_add_label(content->segments->pdata[i],
-                                      (const char *)sqlite3_column_text(row, 1),
-                                      sqlite3_column_double(row, 2));
-    }
-    return is_fine(e, error);
+    sqlite3_stmt *row = database_query(
+        archive->database, &e,
+        "SELECT frames.records, segments.records, names, labels, n_rows "
+        "FROM frames JOIN segments USING (content) "
+        "JOIN contents ON contents.id = content WHERE content = ?",
+        "i", content);
+    if (!row || !database_next(archive->database, row, &e))
+        return is_fine(e, error) &&
+               fail_damaged(archive, content, "frames", error);
+    records->frames = database_blob(row, 0);
+    records->segments = database_blob(row, 1);
+    records->names = database_blob(row, 2);
+    records->labels = database_blob(row, 3);
+    *n_rows = sqlite3_column_int64(row, 4);
+    database_end(row);
+    records->pieces =
+        g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    return read_pieces(archive, content, records->pieces, error);
+}
+
+static bool
+read_parts(Archive *archive, ArchiveContent *content, GError **error)
+{
+    gint64 n_rows;
+    const char *what;
+    g_auto(Records) records = {0};
+    if (!read_records(archive, content->id, &records, &n_rows, error))
+        return false;
+    if (!records_unpack(&records, content, &what))
+        return fail_damaged(archive, content->id, what, error);
+    return content->frames->len == n_rows ||
+           fail_damaged(archive, content->id, "frames", error);
 }
 
 static bool
@@ -273,9 +279,7 @@ archive_read_content(Archive *archive, gint64 id, GError **error)
     ArchiveContent *content = archive_read_content_facts(archive, id, error);
     if (!content)
         return NULL;
-    if (read_frames(archive, content, error) &&
-        read_segments(archive, content, error) &&
-        read_labels(archive, content, error))
+    if (read_parts(archive, content, error))
         return content;
     archive_content_free(content);
     return NULL;
@@ -334,23 +338,42 @@ archive_find_row(Archive *archive, gint64 row, ArchiveRows *content,
     return is_fine(e, error);
 }
 
+// Part of a piece; NULL without an error: it has no such part.
+static GBytes *
+read_thumbnail(Archive *archive, gint64 content, const RecordsThumbnail *place,
+               GError **error)
+{
+    sqlite3_stmt *row = database_query(
+        archive->database, error,
+        "SELECT substr(bytes, ? + 1, ?) FROM thumbnails "
+        "WHERE content = ? AND piece = ?",
+        "iiii", place->offset, place->size, content, place->piece);
+    if (!row || !database_next(archive->database, row, error))
+        return NULL;
+    GBytes *thumbnail = database_blob(row, 0);
+    database_end(row);
+    return thumbnail;
+}
+
 GBytes *
 archive_read_thumbnail(Archive *archive, gint64 row, GError **error)
 {
-    GError *e = NULL;
-    GBytes *thumbnail = NULL;
-    sqlite3_stmt *found = database_query(
-        archive->database, &e,
-        "SELECT thumbnail FROM segments JOIN contents ON id = content "
-        "WHERE first_row <= ? AND ? < first_row + n_rows "
-        "AND first <= ? - first_row AND ? - first_row < first + n",
-        "iiii", row, row, row, row);
-    if (found && database_next(archive->database, found, &e)) {
-        thumbnail = database_blob(found, 0);
-        database_end(found);
-    }
-    is_fine(e, error);
-    return thumbnail;
+    RecordsThumbnail place;
+    sqlite3_stmt *found =
+        database_query(archive->database, error,
+                       "SELECT id, first_row, records FROM contents "
+                       "JOIN segments ON content = id "
+                       "WHERE first_row <= ? AND ? < first_row + n_rows",
+                       "ii", row, row);
+    if (!found || !database_next(archive->database, found, error))
+        return NULL;
+    gint64 content = sqlite3_column_int64(found, 0);
+    gint64 first_row = sqlite3_column_int64(found, 1);
+    g_autoptr(GBytes) segments = database_blob(found, 2);
+    database_end(found);
+    return records_find_thumbnail(segments, row - first_row, &place)
+               ? read_thumbnail(archive, content, &place, error)
+               : NULL;
 }
 
 const PeRows *
@@ -374,8 +397,9 @@ archive_get_stats(Archive *archive, ArchiveStats *stats, GError **error)
         archive->database, error,
         "SELECT (SELECT count(*) FROM files), (SELECT count(*) FROM contents),"
         "(SELECT count(*) FROM contents WHERE problem IS NOT NULL),"
-        "(SELECT count(*) FROM frames), (SELECT sum(n_samples) FROM frames),"
-        "(SELECT count(*) FROM segments),"
+        "(SELECT sum(n_rows) FROM contents),"
+        "(SELECT sum(n_samples) FROM frames),"
+        "(SELECT sum(length(records)) FROM segments),"
         "(SELECT number FROM facts WHERE name = 'rows'),"
         "(SELECT sum(duration) FROM contents WHERE duration > 0)",
         "");
@@ -385,8 +409,9 @@ archive_get_stats(Archive *archive, ArchiveStats *stats, GError **error)
     for (int i = 0; i < 8; i++)
         values[i] = sqlite3_column_int64(row, i);
     database_end(row);
-    *stats = (ArchiveStats){values[0], values[1], values[2], values[3],
-                            values[4], values[5], values[6], values[7]};
+    *stats = (ArchiveStats){values[0], values[1], values[2],
+                            values[3], values[4], values[5] / RECORDS_SEGMENT,
+                            values[6], values[7]};
     return true;
 }
 

@@ -12,12 +12,15 @@
 
 #include <string.h>
 
+#include "records.h"
+
 // From this score on a label counts as seen: more likely than not. Segments
 // have the labels that fit them best, also where none does.
+#define SEEN 0.5
+
 #define LABELS \
-    "(SELECT group_concat(name, char(10)) FROM (SELECT DISTINCT labels.name " \
-    "FROM segment_labels AS s JOIN labels ON labels.id = s.label " \
-    "WHERE s.content = files.content AND s.score >= 0.5 ORDER BY 1))"
+    "(SELECT seen_labels(names, labels) FROM segments " \
+    "WHERE segments.content = files.content)"
 
 #define PUT \
     "INSERT INTO texts (file, content, label_set, labels) " \
@@ -39,6 +42,27 @@ static const char tables[] =
     "CREATE TRIGGER IF NOT EXISTS texts_removed AFTER DELETE ON texts BEGIN"
     " INSERT INTO words (words, rowid, file, labels)"
     " VALUES ('delete', old.id, old.file, old.labels); END;";
+
+// ---- Labels ---------------------------------------------------------------
+
+// seen_labels(names, labels) in SQL, of blobs as in records.h.
+static void
+list_seen(sqlite3_context *context, int n_values, sqlite3_value **values)
+{
+    const void *names = sqlite3_value_blob(values[0]);
+    const void *labels = sqlite3_value_blob(values[1]);
+    char *text = records_list_names(
+        names, (size_t)sqlite3_value_bytes(values[0]), labels,
+        (size_t)sqlite3_value_bytes(values[1]), SEEN);
+    if (text)
+        sqlite3_result_text(context, text, -1, g_free);
+}
+
+bool
+words_add_functions(Database *database, GError **error)
+{
+    return database_add_function(database, "seen_labels", 2, list_seen, error);
+}
 
 // ---- Write ----------------------------------------------------------------
 

@@ -9,6 +9,9 @@
 
 #include "archive_private.h"
 
+// The functions that the statements here need; once for each open database.
+bool words_add_functions(Database *database, GError **error);
+
 // An ArchiveStep: make the tables where they are not there yet, and bring them
 // in line with the files, as after a program that did not know them.
 bool words_prepare(Archive *archive, void *data, GError **error);

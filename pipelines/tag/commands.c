@@ -263,7 +263,7 @@ command_run(const char *name, const CommandOptions *options)
     g_autoptr(Archive) archive =
         commands[i].writes
             ? archive_open_to_write(options->folder, NULL, &error)
-            : archive_open(options->folder, &error);
+            : archive_open_upgraded(options->folder, &error);
     if (!archive || !commands[i].func(archive, options, &error))
         return command_fail(error);
     return 0;

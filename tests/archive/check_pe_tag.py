@@ -349,7 +349,7 @@ def survives_a_full_disk():
     with folder() as out:
         disk = out + "/disk"
         os.mkdir(disk)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120k", "none",
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none",
                            disk], stderr=subprocess.DEVNULL,
                           check=False).returncode:
             skip("no disk can be mounted here")

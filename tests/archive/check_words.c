@@ -352,7 +352,8 @@ mends_what_another_program_has_left(void)
         "INSERT INTO files SELECT '/new.mp4', size, mtime, etag, wall_start, "
         "wall_source, content FROM files WHERE name LIKE '%cam1%'",
         "UPDATE files SET content = (SELECT max(id) FROM contents)",
-        "UPDATE labels SET name = 'a cat' WHERE name = 'fog'; "
+        "UPDATE segments SET names = CAST('a unicorn' AS BLOB) || x'00' || "
+        "CAST('a cat' AS BLOB) || x'00' WHERE content = 2; "
         "UPDATE contents SET label_set = 'another'",
     };
     for (size_t i = 0; i < G_N_ELEMENTS(changes); i++) {

@@ -48,7 +48,7 @@ open_all(char *const *folders, GError **error)
     guint n = g_strv_length((char **)folders);
     g_autofree Done *dones = g_new(Done, MAX(n, 1));
     for (guint i = 0; i < n; i++) {
-        Archive *archive = archive_open(folders[i], error);
+        Archive *archive = archive_open_upgraded(folders[i], error);
         if (!archive)
             return NULL;
         g_ptr_array_add(archives, archive);

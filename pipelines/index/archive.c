@@ -315,6 +315,20 @@ archive_create(const char *folder, const ArchiveModel *model, GError **error)
     return NULL;
 }
 
+Archive *
+archive_create_in_memory(const char *name, const ArchiveModel *model,
+                         GError **error)
+{
+    Archive *archive = make(name);
+    archive->database = database_open_alone(NULL, error);
+    if (archive->database &&
+        archive_change(archive, make_facts, (void *)model, error) &&
+        read_facts(archive, error))
+        return archive;
+    archive_close(archive);
+    return NULL;
+}
+
 static bool
 has_index(const char *folder)
 {
@@ -388,6 +402,9 @@ void
 archive_close(Archive *archive)
 {
     packs_unmap(&archive->map);
+    if (archive->remote)
+        archive->remote->close(archive->remote_data);
+    g_free(archive->has_row);
     if (archive->database)
         database_close(archive->database);
     if (archive->lock >= 0)

@@ -210,6 +210,16 @@ GPtrArray *archive_list_copies(Archive *archive, gint64 content,
 // padded with zeros: rows->dim is archive_get_row_dim(). Valid until the
 // archive is closed; NULL with the error.
 const PeRows *archive_map(Archive *archive, GError **error);
+// Of an archive that is not in a folder (remote.h), rows are read when they are
+// asked for: these n, or this one and some around it. false with the error.
+bool archive_fetch(Archive *archive, const guint64 *rows, size_t n,
+                   GError **error);
+bool archive_fetch_around(Archive *archive, guint64 row, GError **error);
+// pe_search() in the rows of archive_map(), which then have been fetched, as
+// far as they are hits.
+bool archive_search(Archive *archive, const PeRows *rows,
+                    const PeSearch *search, PeHit *hits, int *n_hits,
+                    GError **error);
 int archive_get_row_dim(const Archive *archive);
 
 typedef struct {

@@ -8,6 +8,7 @@
 
 #include "archive.h"
 #include "packs.h"
+#include "remote.h"
 
 struct Archive {
     guint64 number; // see archive_get_number()
@@ -23,7 +24,10 @@ struct Archive {
     gint64 version; // of the tables
     gint64 n_rows;  // that count; of a reader, when it last listed them
     PackMap map;
-    PeRows rows; // the mapped ones
+    PeRows rows;                 // the mapped ones
+    const ArchiveRemote *remote; // NULL: all of it is in the folder
+    void *remote_data;
+    guint8 *has_row; // of a remote one: a bit for each row that is here
 };
 
 // The tables of a new archive.
@@ -80,3 +84,6 @@ ArchiveModel archive_describe_model(const Archive *archive);
 Archive *archive_create(const char *folder, const ArchiveModel *model,
                         GError **error);
 bool archive_finish(Archive *archive, GError **error);
+// Make one in memory, which is told by that name. NULL with the error.
+Archive *archive_create_in_memory(const char *name, const ArchiveModel *model,
+                                  GError **error);

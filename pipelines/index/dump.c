@@ -57,6 +57,17 @@ sum_stored(const PeRows *rows, const StoredRows *stored, size_t stride)
                             (size_t)stored->n * stride);
 }
 
+// Of a remote archive, all rows of a content.
+static bool
+fetch_stored(Archive *archive, const StoredRows *stored, GError **error)
+{
+    for (gint64 i = 0; i < stored->n; i++) {
+        if (!archive_fetch_around(archive, (guint64)(stored->first + i), error))
+            return false;
+    }
+    return true;
+}
+
 // ---- Dump -----------------------------------------------------------------
 
 static void
@@ -117,6 +128,10 @@ dump_file(Archive *archive, const PeRows *rows, const ArchiveFile *file,
     if (!content ||
         !archive_find_stored(archive, file->content, &stored, error))
         return false;
+    if (!fetch_stored(archive, &stored, error)) {
+        g_free(stored.sum);
+        return false;
+    }
     g_autofree char *sum = sum_stored(rows, &stored, archive->packs.stride);
     g_free(stored.sum);
     g_string_append_printf(out,

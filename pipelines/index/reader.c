@@ -276,6 +276,8 @@ archive_read_content_facts(Archive *archive, gint64 id, GError **error)
 ArchiveContent *
 archive_read_content(Archive *archive, gint64 id, GError **error)
 {
+    if (archive->remote)
+        return archive->remote->read_content(archive->remote_data, id, error);
     ArchiveContent *content = archive_read_content_facts(archive, id, error);
     if (!content)
         return NULL;
@@ -380,7 +382,8 @@ const PeRows *
 archive_map(Archive *archive, GError **error)
 {
     // Rows that count never change.
-    if (archive->map.rows && archive->rows.n == (size_t)archive->n_rows)
+    if (archive->remote ||
+        (archive->map.rows && archive->rows.n == (size_t)archive->n_rows))
         return &archive->rows;
     packs_unmap(&archive->map);
     if (!packs_map(&archive->packs, archive->n_rows, &archive->map, error))

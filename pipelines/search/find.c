@@ -46,15 +46,17 @@ check_times(const Selection *selection, GError **error)
 }
 
 static bool
-init_text_gauge(Gauge *gauge, Searcher *searcher, const Archive *archive,
+init_text_gauge(Gauge *gauge, Searcher *searcher, Archive *archive,
                 const Query *query, const PeRows *rows,
                 const Selection *selection, GError **error)
 {
     if (!searcher->null_texts && !(searcher->null_texts = null_embed_texts(
                                        &searcher->model, rows->dim, error)))
         return false;
-    Null null = null_cache_get(searcher->nulls, searcher->null_texts, archive,
-                               rows, selection);
+    Null null;
+    if (!null_cache_get(searcher->nulls, searcher->null_texts, archive, rows,
+                        selection, &null, error))
+        return false;
     const PeModel *model = pe_engine_get_model(searcher->model.engine);
     gauge_init_text(gauge, &null, searcher->null_texts, query, rows->dim,
                     (double)pe_model_get_logit_scale(model));
@@ -63,7 +65,7 @@ init_text_gauge(Gauge *gauge, Searcher *searcher, const Archive *archive,
 
 // Those of all parts; zeros need no gauge_clear().
 static bool
-init_gauges(Gauge *gauges, Searcher *searcher, const Archive *archive,
+init_gauges(Gauge *gauges, Searcher *searcher, Archive *archive,
             const Query *query, const PeRows *rows, const Selection *selection,
             GError **error)
 {
@@ -74,8 +76,10 @@ init_gauges(Gauge *gauges, Searcher *searcher, const Archive *archive,
                 return false;
             continue;
         }
-        Null null = null_of_picture(
-            query->vectors + (size_t)i * (size_t)rows->dim, rows, selection);
+        Null null;
+        if (!null_of_picture(query->vectors + (size_t)i * (size_t)rows->dim,
+                             archive, rows, selection, &null, error))
+            return false;
         gauge_init_picture(&gauges[i], &null);
     }
     return true;

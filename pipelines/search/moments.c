@@ -20,6 +20,7 @@ typedef struct {
     const Selection *selection;
     const MomentParams *params;
     GHashTable *taken; // rows of moments that have been found
+    GError *error;     // rows could not be read; the first one
 } Finder;
 
 static void
@@ -101,8 +102,7 @@ compare(gconstpointer a, gconstpointer b)
 }
 
 static void
-add_candidates(const Finder *finder, guint part, GHashTable *seen,
-               GArray *candidates)
+add_candidates(Finder *finder, guint part, GHashTable *seen, GArray *candidates)
 {
     int k = (int)MIN(MAX_CANDIDATES, finder->selection->rows->len);
     g_autofree PeHit *hits = g_new(PeHit, (size_t)MAX(k, 1));
@@ -114,8 +114,9 @@ add_candidates(const Finder *finder, guint part, GHashTable *seen,
         .top_k = MAX(k, 1),
     };
     selection_apply(finder->selection, finder->rows, &search);
-    if (k > 0)
-        pe_search(finder->rows, &search, hits, &n);
+    if (k > 0 && !finder->error)
+        archive_search(finder->archive, finder->rows, &search, hits, &n,
+                       &finder->error);
     for (int i = 0; i < n; i++) {
         Candidate candidate = {.row = hits[i].row};
         gint64 key = (gint64)hits[i].row;
@@ -128,7 +129,7 @@ add_candidates(const Finder *finder, guint part, GHashTable *seen,
 }
 
 static GArray *
-list_candidates(const Finder *finder)
+list_candidates(Finder *finder)
 {
     GArray *candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
     g_autoptr(GHashTable) seen =
@@ -151,16 +152,19 @@ is_taken(const Finder *finder, guint64 row)
 }
 
 static bool
-goes_on(const Finder *finder, guint64 row, double peak)
+goes_on(Finder *finder, guint64 row, double peak)
 {
     double least;
+    if (finder->error ||
+        !archive_fetch_around(finder->archive, row, &finder->error))
+        return false;
     rate(finder, row, &least);
     return !is_taken(finder, row) && least >= MAX(GAUGE_LIMIT, FALL * peak);
 }
 
 // From the peak to both sides, as long as frames fit.
 static void
-grow(const Finder *finder, const ArchiveRows *rows, const Candidate *peak,
+grow(Finder *finder, const ArchiveRows *rows, const Candidate *peak,
      guint64 *first, guint64 *last)
 {
     *first = *last = peak->row;
@@ -188,11 +192,26 @@ mark(Moment *moment, const ArchiveFrame *frame, double score)
 }
 
 static void
-draw_line(const Finder *finder, const ArchiveContent *content, gint64 base,
+fetch_for_line(Finder *finder, gint64 base, gint64 n, gint64 step)
+{
+    g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(guint64));
+    for (gint64 i = 0; i < n; i += step) {
+        guint64 row = (guint64)(base + i);
+        g_array_append_val(rows, row);
+    }
+    if (!finder->error)
+        archive_fetch(finder->archive,
+                      (const guint64 *)(const void *)rows->data, rows->len,
+                      &finder->error);
+}
+
+static void
+draw_line(Finder *finder, const ArchiveContent *content, gint64 base,
           Moment *moment)
 {
     gint64 n = content->frames->len, step = n / MAX_LINE + 1;
     moment->line = g_new0(float, MOMENT_LINE);
+    fetch_for_line(finder, base, n, step);
     for (gint64 i = 0; i < n; i += step) {
         double least;
         rate(finder, (guint64)(base + i), &least);
@@ -276,7 +295,8 @@ static bool
 collect(Finder *finder, GArray *candidates, GPtrArray *moments, GError **error)
 {
     const MomentParams *params = finder->params;
-    for (guint i = 0; i < candidates->len && moments->len < (guint)params->top;
+    for (guint i = 0; i < candidates->len &&
+                      moments->len < (guint)params->top && !finder->error;
          i++) {
         const Candidate *peak = &g_array_index(candidates, Candidate, i);
         const SelectedContent *selected =
@@ -298,14 +318,22 @@ moments_find(Archive *archive, const Query *query, const Gauge *gauges,
              const PeRows *rows, const Selection *selection,
              const MomentParams *params, GError **error)
 {
-    Finder finder = {archive, query, gauges, rows, selection, params, NULL};
+    Finder finder = {.archive = archive,
+                     .query = query,
+                     .gauges = gauges,
+                     .rows = rows,
+                     .selection = selection,
+                     .params = params};
     g_autoptr(GHashTable) taken =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     finder.taken = taken;
     g_autoptr(GArray) candidates = list_candidates(&finder);
     GPtrArray *moments = g_ptr_array_new_with_free_func(moment_free);
-    if (collect(&finder, candidates, moments, error))
+    if (!finder.error)
+        collect(&finder, candidates, moments, &finder.error);
+    if (!finder.error)
         return moments;
+    g_propagate_error(error, finder.error);
     g_ptr_array_unref(moments);
     return NULL;
 }

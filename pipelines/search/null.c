@@ -115,9 +115,9 @@ null_embed_texts(const Model *model, int row_dim, GError **error)
     return query_embed_texts(model, row_dim, all, NULL_N_RIVALS, error);
 }
 
-Null
-null_of_texts(const float *vectors, const PeRows *rows,
-              const Selection *selection)
+bool
+null_of_texts(const float *vectors, Archive *archive, const PeRows *rows,
+              const Selection *selection, Null *null, GError **error)
 {
     PeHit hits[N_TEXTS];
     int n_hits[N_TEXTS];
@@ -127,35 +127,50 @@ null_of_texts(const float *vectors, const PeRows *rows,
         .top_k = 1,
     };
     selection_apply(selection, rows, &search);
-    pe_search(rows, &search, hits, n_hits);
+    if (!archive_search(archive, rows, &search, hits, n_hits, error))
+        return false;
     g_autoptr(GArray) best = g_array_new(FALSE, FALSE, sizeof(double));
     for (int i = 0; i < N_TEXTS; i++) {
         double value = (double)hits[i].similarity;
         if (n_hits[i] > 0)
             g_array_append_val(best, value);
     }
-    return make_of_lower_half(best);
+    *null = make_of_lower_half(best);
+    return true;
 }
 
-Null
-null_of_picture(const float *vector, const PeRows *rows,
-                const Selection *selection)
+// Rows all over the selection, MAX_LOOKED at most. Returns, g_array_unref().
+static GArray *
+choose_looked(const Selection *selection)
 {
+    GArray *rows = g_array_new(FALSE, FALSE, sizeof(guint64));
+    guint step = selection->rows->len / MAX_LOOKED + 1;
+    for (guint i = 0; i < selection->rows->len; i += step)
+        g_array_append_val(rows, g_array_index(selection->rows, guint64, i));
+    return rows;
+}
+
+bool
+null_of_picture(const float *vector, Archive *archive, const PeRows *rows,
+                const Selection *selection, Null *null, GError **error)
+{
+    g_autoptr(GArray) looked = choose_looked(selection);
+    const guint64 *list = (const guint64 *)(const void *)looked->data;
+    if (!archive_fetch(archive, list, looked->len, error))
+        return false;
     g_autoptr(GArray) cosines = g_array_new(FALSE, FALSE, sizeof(double));
     size_t dim = (size_t)rows->dim;
     g_autofree float *x = g_new(float, dim);
-    guint step = selection->rows->len / MAX_LOOKED + 1;
-    for (guint i = 0; i < selection->rows->len; i += step) {
-        guint64 row = g_array_index(selection->rows, guint64, i);
+    for (guint i = 0; i < looked->len; i++) {
         double sum = 0;
-        pe_halves_to_floats(rows->values + row * dim, dim, x);
+        pe_halves_to_floats(rows->values + list[i] * dim, dim, x);
         for (size_t k = 0; k < dim; k++)
             sum += (double)(x[k] * vector[k]);
         g_array_append_val(cosines, sum);
     }
-    Null null = make(cosines);
+    *null = make(cosines);
     // Where much of the archive is like it, the rest cannot tell by itself.
-    double most = (SAME_SHOT - null.middle) / NULL_LIMIT;
-    null.spread = MAX(MIN(null.spread, most), MIN_SPREAD);
-    return null;
+    double most = (SAME_SHOT - null->middle) / NULL_LIMIT;
+    null->spread = MAX(MIN(null->spread, most), MIN_SPREAD);
+    return true;
 }

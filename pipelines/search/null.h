@@ -25,11 +25,11 @@ typedef struct {
 float *null_embed_texts(const Model *model, int row_dim, GError **error);
 
 // Of texts: the best cosine in the selection of each of those, most of which
-// are not there.
-Null null_of_texts(const float *vectors, const PeRows *rows,
-                   const Selection *selection);
+// are not there. false with the error.
+bool null_of_texts(const float *vectors, Archive *archive, const PeRows *rows,
+                   const Selection *selection, Null *null, GError **error);
 
 // Of a picture: its cosines with the rows of the selection, most of which show
-// something else.
-Null null_of_picture(const float *vector, const PeRows *rows,
-                     const Selection *selection);
+// something else. false with the error.
+bool null_of_picture(const float *vector, Archive *archive, const PeRows *rows,
+                     const Selection *selection, Null *null, GError **error);

@@ -43,21 +43,25 @@ find_key(const Archive *archive, const Selection *selection)
     return g_strdup(g_checksum_get_string(sum));
 }
 
-Null
-null_cache_get(NullCache *cache, const float *texts, const Archive *archive,
-               const PeRows *rows, const Selection *selection)
+bool
+null_cache_get(NullCache *cache, const float *texts, Archive *archive,
+               const PeRows *rows, const Selection *selection, Null *null,
+               GError **error)
 {
     g_autofree char *key = find_key(archive, selection);
     const Null *known = g_hash_table_lookup(cache->nulls, key);
-    if (known)
-        return *known;
-    Null null = null_of_texts(texts, rows, selection);
+    if (known) {
+        *null = *known;
+        return true;
+    }
+    if (!null_of_texts(texts, archive, rows, selection, null, error))
+        return false;
     pe_log(PE_LOG_DEBUG,
            "made the null of texts in %u frames: %.4f, spread %.4f",
-           selection->rows->len, null.middle, null.spread);
+           selection->rows->len, null->middle, null->spread);
     if (g_hash_table_size(cache->nulls) >= MAX_NULLS)
         g_hash_table_remove_all(cache->nulls);
     g_hash_table_insert(cache->nulls, g_steal_pointer(&key),
-                        g_memdup2(&null, sizeof null));
-    return null;
+                        g_memdup2(null, sizeof *null));
+    return true;
 }

@@ -14,6 +14,7 @@ NullCache *null_cache_new(void);
 void null_cache_free(NullCache *cache);
 
 // The null of the texts, of null_embed_texts(), in these rows of an archive.
-Null null_cache_get(NullCache *cache, const float *texts,
-                    const Archive *archive, const PeRows *rows,
-                    const Selection *selection);
+// false with the error.
+bool null_cache_get(NullCache *cache, const float *texts, Archive *archive,
+                    const PeRows *rows, const Selection *selection, Null *null,
+                    GError **error);

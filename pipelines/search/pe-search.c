@@ -14,6 +14,7 @@
 #include "hits.h"
 #include "output.h"
 #include "page.h"
+#include "pipelines/postgres/postgres.h"
 #ifdef HAVE_HTTP
 #include "serve/serve.h"
 #endif
@@ -21,18 +22,23 @@
 #include "tools/program.h"
 #include "tools/program_output.h"
 
-static char *opt_archive, *opt_camera, *opt_words, *opt_since, *opt_until,
-    *opt_day;
+static char *opt_archive, *opt_index, *opt_camera, *opt_words, *opt_since,
+    *opt_until, *opt_day;
 static char *opt_export, *opt_html, *opt_clips;
 static char **opt_texts, **opt_ands, **opt_nots, **opt_images, **opt_likes;
 static char **opt_folders;
 static int opt_top = 10, opt_per_file;
 static char **opt_hits;
-static gboolean opt_json, opt_explain, opt_play, opt_sheet;
+static gboolean opt_json, opt_explain, opt_play, opt_sheet, opt_exact;
 
 static const GOptionEntry entries[] = {
     {"archive", 'a', 0, G_OPTION_ARG_FILENAME, &opt_archive,
      "Folder of the archive", "DIR"},
+    {"index", 0, 0, G_OPTION_ARG_FILENAME, &opt_index,
+     "In its place: a database that \"pe-tag load\" has filled",
+     "postgresql://..."},
+    {"exact", 0, 0, G_OPTION_ARG_NONE, &opt_exact,
+     "Of a database: compare all vectors, without its index", NULL},
     {"image", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &opt_images,
      "What looks like a picture", "FILE"},
     {"like", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &opt_likes,
@@ -99,6 +105,13 @@ fail(const GError *error)
     return archive_may_pass(error) ? 1 : 2;
 }
 
+// By which the hits of the last search are remembered.
+static const char *
+get_place(void)
+{
+    return opt_index ? opt_index : opt_archive;
+}
+
 // ---- What is asked --------------------------------------------------------
 
 static bool
@@ -123,7 +136,7 @@ add_hits(Query *query, GError **error)
                         "--like-hit %s: must be the number of a hit", *text);
             return false;
         }
-        g_autofree char *hit = hits_load(opt_archive, (int)number, error);
+        g_autofree char *hit = hits_load(get_place(), (int)number, error);
         // The name may begin as a weight does.
         g_autofree char *weighted = hit ? g_strconcat("1:", hit, NULL) : NULL;
         if (!hit || !query_add(query, PART_LIKE, false, weighted, error))
@@ -217,7 +230,7 @@ static void
 remember(const GPtrArray *moments)
 {
     g_autoptr(GError) error = NULL;
-    if (moments->len && !hits_save(opt_archive, moments, &error))
+    if (moments->len && !hits_save(get_place(), moments, &error))
         g_printerr("pe-search: --like-hit will not know these hits: %s\n",
                    error->message);
 }
@@ -246,7 +259,7 @@ search(Archive *archive, Query *query, const SelectionParams *where,
 static bool
 is_of_archive(const char *path)
 {
-    if (g_str_has_suffix(path, ".html"))
+    if (opt_index || g_str_has_suffix(path, ".html"))
         return false;
     g_autofree char *dirname = g_path_get_dirname(path);
     g_autofree char *folder = g_canonicalize_filename(dirname, NULL);
@@ -299,6 +312,24 @@ find_wrong_output(void)
     return NULL;
 }
 
+// What is wrong with where is looked; NULL: nothing.
+static const char *
+find_wrong_place(void)
+{
+    if (!opt_archive == !opt_index)
+        return opt_index ? "give either --archive or --index"
+                         : "--archive DIR is missing";
+    if (opt_index && !postgres_is_uri(opt_index))
+        return "--index must be a URI that begins with postgresql://";
+    if (opt_exact && !opt_index)
+        return "--exact is said of a database (--index); the search of a "
+               "folder is exact";
+    if (opt_index && opt_words)
+        return "--words needs the folder of the archive: a database has no "
+               "index of words";
+    return NULL;
+}
+
 static int
 run(void)
 {
@@ -314,7 +345,9 @@ run(void)
     int status = opt_html ? check_page() : 0;
     if (status)
         return status;
-    g_autoptr(Archive) archive = archive_open(opt_archive, &error);
+    g_autoptr(Archive) archive =
+        opt_index ? postgres_open(opt_index, opt_exact, &error)
+                  : archive_open(opt_archive, &error);
     if (!archive || !search(archive, query, &params, &error))
         return fail(error);
     return 0;
@@ -342,8 +375,9 @@ main(int argc, char **argv)
                                description, &argc, &argv);
     if (status != 0)
         return status;
-    if (!opt_archive)
-        return program_fail_usage(NULL, "--archive DIR is missing");
+    const char *wrong = find_wrong_place();
+    if (wrong)
+        return program_fail_usage(NULL, wrong);
     if (opt_top < 1 || opt_per_file < 0 || program_options.batch < 0 ||
         program_options.threads < 0)
         return program_fail_usage(NULL, "--top, --per-file, --batch and "

@@ -194,7 +194,8 @@ embed_like(Archive *archive, const PeRows *rows, const QueryPart *part,
     if (content && check_time(content, part, seconds, &e) &&
         find_row(archive, content->id,
                  find_frame(content, llround(seconds * 1e9)), &row, &e) &&
-        (guint64)row < rows->n)
+        (guint64)row < rows->n &&
+        archive_fetch_around(archive, (guint64)row, &e))
         pe_halves_to_floats(rows->values + (size_t)row * (size_t)rows->dim,
                             (size_t)rows->dim, out);
     if (e)
@@ -208,7 +209,8 @@ embed_row(Archive *archive, const PeRows *rows, const QueryPart *part,
 {
     gint64 row = g_ascii_strtoll(part->text, NULL, 10);
     ArchiveRows content;
-    if (!archive_find_row(archive, row, &content, error))
+    if (!archive_find_row(archive, row, &content, error) ||
+        !archive_fetch_around(archive, (guint64)row, error))
         return false;
     pe_halves_to_floats(rows->values + (size_t)row * (size_t)rows->dim,
                         (size_t)rows->dim, out);

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "labelling.h"
 #include "model.h"
+#include "pipelines/postgres/postgres.h"
 #include "report.h"
 #include "tools/json_line.h"
 #include "tools/program.h"
@@ -228,6 +230,52 @@ command_export(Archive *archive, const CommandOptions *options, GError **error)
     return files != NULL;
 }
 
+// ---- load -----------------------------------------------------------------
+
+static void
+show_load(const PostgresLoad *load)
+{
+    guint n = load->n_loaded + load->n_known;
+    fprintf(stderr, "\r%u of %u contents%s", n, load->n_contents,
+            n == load->n_contents && load->with_index
+                ? "; the index of vectors may take long"
+                : "");
+}
+
+static void
+print_load(const PostgresLoad *load, bool json)
+{
+    if (!json) {
+        printf("%u of %u contents loaded, %u known; %" PRId64 " frames%s\n",
+               load->n_loaded, load->n_contents, load->n_known, load->n_frames,
+               load->has_made_index ? "; made the index of vectors" : "");
+        return;
+    }
+    JsonLine j;
+    json_line_begin(&j);
+    json_line_string(&j, "schema", "pe-archive-1");
+    json_line_string(&j, "type", "load");
+    json_line_int(&j, "contents", load->n_contents);
+    json_line_int(&j, "loaded", load->n_loaded);
+    json_line_int(&j, "known", load->n_known);
+    json_line_int(&j, "frames", load->n_frames);
+    json_line_end(&j);
+}
+
+static bool
+load_archive(Archive *archive, const CommandOptions *options, GError **error)
+{
+    bool is_terminal = !options->json && isatty(STDERR_FILENO);
+    PostgresLoad load = {.with_index = options->with_hnsw,
+                         .func = is_terminal ? show_load : NULL};
+    bool ok = postgres_load(archive, options->index, &load, error);
+    if (is_terminal)
+        fprintf(stderr, "\r\033[K");
+    if (ok)
+        print_load(&load, options->json);
+    return ok;
+}
+
 // ---- Commands -------------------------------------------------------------
 
 static const struct {
@@ -241,6 +289,7 @@ static const struct {
     {"stats", stats, false},
     {"verify", verify, false},
     {"export", command_export, false},
+    {"load", load_archive, false},
 };
 
 bool
@@ -253,6 +302,23 @@ command_is(const char *name)
     return false;
 }
 
+bool
+command_takes_index(const char *name)
+{
+    return g_str_equal(name, "load") || g_str_equal(name, "export");
+}
+
+// What a command works on: of export, the database if there is one.
+static Archive *
+open_archive(const char *name, const CommandOptions *options, bool write,
+             GError **error)
+{
+    if (options->index && g_str_equal(name, "export"))
+        return postgres_open(options->index, true, error);
+    return write ? archive_open_to_write(options->folder, NULL, error)
+                 : archive_open_upgraded(options->folder, error);
+}
+
 int
 command_run(const char *name, const CommandOptions *options)
 {
@@ -261,9 +327,7 @@ command_run(const char *name, const CommandOptions *options)
     while (!g_str_equal(commands[i].name, name))
         i++;
     g_autoptr(Archive) archive =
-        commands[i].writes
-            ? archive_open_to_write(options->folder, NULL, &error)
-            : archive_open_upgraded(options->folder, &error);
+        open_archive(name, options, commands[i].writes, &error);
     if (!archive || !commands[i].func(archive, options, &error))
         return command_fail(error);
     return 0;

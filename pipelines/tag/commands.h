@@ -11,11 +11,14 @@ typedef struct {
     const char *labels; // file; NULL: none
     const char *format; // "jsonl", "vtt" or "dump"
     const char *to;     // folder that "vtt" writes into
+    const char *index;  // URI of a database; NULL: none
+    bool with_hnsw;     // "load" makes the index of vectors there
     bool json;
 } CommandOptions;
 
-// Is it the name of one?
+// Is it the name of one? Is it one that knows databases?
 bool command_is(const char *name);
+bool command_takes_index(const char *name);
 // Run it. Returns the program's exit status.
 int command_run(const char *name, const CommandOptions *options);
 // Of "export".

@@ -12,6 +12,7 @@
 
 #include "commands.h"
 #include "model.h"
+#include "pipelines/postgres/postgres.h"
 #include "report.h"
 #include "shards/done.h"
 #include "shards/merging.h"
@@ -25,12 +26,12 @@
 #define MAX_SHARDS 100000
 
 static char *opt_out, *opt_labels, *opt_rate, *opt_pattern, *opt_format,
-    *opt_to, *opt_list, *opt_shard;
+    *opt_to, *opt_list, *opt_shard, *opt_index;
 static char **opt_paths;
 static int opt_jobs, opt_patience = 30;
 static double opt_dedup = 0.98, opt_shot = 0.8;
 static gboolean opt_keyframes, opt_decode_all, opt_json, opt_again, opt_vtt,
-    opt_no_thumbnails;
+    opt_no_thumbnails, opt_no_hnsw;
 
 static const GOptionEntry entries[] = {
     {"out", 'o', 0, G_OPTION_ARG_FILENAME, &opt_out,
@@ -70,6 +71,12 @@ static const GOptionEntry entries[] = {
      "Of export: jsonl (default), vtt or dump", "F"},
     {"to", 0, 0, G_OPTION_ARG_FILENAME, &opt_to,
      "Of export --format vtt: the folder that it writes into", "DIR"},
+    {"index", 0, 0, G_OPTION_ARG_FILENAME, &opt_index,
+     "Also load the archive into this database; of load and export: which one",
+     "postgresql://..."},
+    {"no-hnsw", 0, 0, G_OPTION_ARG_NONE, &opt_no_hnsw,
+     "Make no index of vectors there, as before the last of several loads",
+     NULL},
     {"json", 0, 0, G_OPTION_ARG_NONE, &opt_json,
      "JSON lines on standard output", NULL},
     {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &opt_paths, NULL,
@@ -91,6 +98,7 @@ static const char description[] =
     "  stats     how much is in the archive\n"
     "  verify    whether it is sound\n"
     "  export    all segments (--format)\n"
+    "  load      copy the archive into a PostgreSQL database (--index)\n"
     "\n"
     "Examples:\n"
     "  pe-tag /videos --out ~/archive --labels labels.json\n"
@@ -403,6 +411,34 @@ get_n_jobs(void)
 }
 
 static int
+run_command(const char *name)
+{
+    CommandOptions options = {.folder = opt_out,
+                              .labels = opt_labels,
+                              .format = opt_format ? opt_format : "jsonl",
+                              .to = opt_to,
+                              .index = opt_index,
+                              .with_hnsw = !opt_no_hnsw,
+                              .json = opt_json};
+    static const char *const formats[] = {"jsonl", "vtt", "dump", NULL};
+    if (opt_paths && opt_paths[1] && command_is(opt_paths[0]))
+        return program_fail_usage(name, "takes no path");
+    if (g_str_equal(name, "load") && !opt_index)
+        return program_fail_usage(name,
+                                  "needs a database: --index postgresql://...");
+    if (opt_index && !command_takes_index(name))
+        return program_fail_usage(name, "takes no --index");
+    if (g_str_equal(name, "relabel") && !opt_labels)
+        return program_fail_usage(name, "needs --labels");
+    if (!g_strv_contains(formats, options.format))
+        return program_fail_usage(name, "--format must be jsonl, vtt or dump");
+    if (g_str_equal(options.format, "vtt") && !opt_to)
+        return program_fail_usage(
+            name, "--format vtt needs a folder to write into: --to DIR");
+    return command_run(name, &options);
+}
+
+static int
 run(void)
 {
     g_autoptr(GError) error = NULL;
@@ -433,28 +469,8 @@ run(void)
     g_autoptr(GPtrArray) sources = find_sources(&done, &error);
     if (!sources)
         return command_fail(error);
-    return open_and_tag(&settings, sources, &done);
-}
-
-static int
-run_command(const char *name)
-{
-    CommandOptions options = {.folder = opt_out,
-                              .labels = opt_labels,
-                              .format = opt_format ? opt_format : "jsonl",
-                              .to = opt_to,
-                              .json = opt_json};
-    static const char *const formats[] = {"jsonl", "vtt", "dump", NULL};
-    if (opt_paths[1])
-        return program_fail_usage(name, "takes no path");
-    if (g_str_equal(name, "relabel") && !opt_labels)
-        return program_fail_usage(name, "needs --labels");
-    if (!g_strv_contains(formats, options.format))
-        return program_fail_usage(name, "--format must be jsonl, vtt or dump");
-    if (g_str_equal(options.format, "vtt") && !opt_to)
-        return program_fail_usage(
-            name, "--format vtt needs a folder to write into: --to DIR");
-    return command_run(name, &options);
+    int status = open_and_tag(&settings, sources, &done);
+    return status == 0 && opt_index ? run_command("load") : status;
 }
 
 static int
@@ -484,8 +500,14 @@ static const char *
 find_wrong_task(void)
 {
     bool is_plan = opt_paths && g_str_equal(opt_paths[0], "plan");
-    if (!opt_out && !is_plan)
+    bool is_elsewhere =
+        opt_paths && opt_index && g_str_equal(opt_paths[0], "export");
+    if (!opt_out && !is_plan && !is_elsewhere)
         return "--out DIR is missing";
+    if (opt_out && is_elsewhere)
+        return "export: give either --out or --index";
+    if (opt_index && !postgres_is_uri(opt_index))
+        return "--index must be a URI that begins with postgresql://";
     if (!opt_paths && !opt_list)
         return "nothing to tag: give a path, or a plan with --list";
     if (opt_paths && opt_list)

@@ -126,7 +126,7 @@ def offers_commands(shell, folder):
             ("pe-model ", "inspect convert check"),
             ("pe-model in", "inspect"),
             ("pe-live ctl s", "set-labels search stats"),
-            ("pe-tag ", "plan merge prune relabel stats verify export a.mp4 "
+            ("pe-tag ", "plan merge prune relabel stats verify export load a.mp4 "
                         "home")):
         if line.split()[0] in PROGRAMS:
             found = shell.offer(line)

@@ -22,7 +22,7 @@ OWN = {"pe-live": ["ctl"], "pe-model": ["inspect", "convert", "check"],
 WORDS = {"pe-eval": ["classify", "retrieve"], "pe-labels": ["check"],
          "pe-live ctl": ["add", "remove", "set-labels", "search", "list", "stats"],
          "pe-tag": ["plan", "merge", "prune", "relabel", "stats", "verify",
-                    "export"]}
+                    "export", "load"]}
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES",
             "FILES", "ENVIRONMENT", "SEE ALSO"]
 COMPLETE = """

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// schema.h - the tables of an archive in a PostgreSQL database. They are in a
+// schema of their own, "perception", and need pgvector.
+
+#pragma once
+
+#include "pipelines/index/archive.h"
+#include "sql.h"
+
+// From the database. Ends with schema_facts_clear().
+typedef struct {
+    char *model, *fingerprint;
+    int dim, n_probes;
+    float *probes; // [n_probes, dim]
+    gint64 n_rows; // a row's number is below, and never used again
+} SchemaFacts;
+
+void schema_facts_clear(SchemaFacts *facts);
+
+// Is there what is needed to search? Fails with PE_ERROR_FORMAT when pgvector
+// is missing or too old, when there are no tables, or those of another version.
+bool schema_read(Sql *sql, SchemaFacts *facts, GError **error);
+
+// The same to write, and make what is not there: the extension, if the user
+// may, and the tables for the vectors of a model.
+bool schema_make(Sql *sql, const ArchiveModel *model, SchemaFacts *facts,
+                 GError **error);
+
+// Make the index of vectors, if it is not there: that of a million vectors of
+// 1024 values takes an hour or so. *made: it was not.
+bool schema_index(Sql *sql, bool *made, GError **error);

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// uri.c - what is known of a database without libpq. See postgres.h.
+
+#include "postgres.h"
+
+bool
+postgres_is_uri(const char *text)
+{
+    return g_str_has_prefix(text, "postgresql://") ||
+           g_str_has_prefix(text, "postgres://");
+}
+
+#ifndef HAVE_POSTGRES
+static bool
+fail(GError **error)
+{
+    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                "this build has no PostgreSQL, because libpq was not there");
+    return false;
+}
+
+bool
+postgres_load(Archive *archive, const char *uri, PostgresLoad *load,
+              GError **error)
+{
+    return fail(error);
+}
+
+Archive *
+postgres_open(const char *uri, bool exact, GError **error)
+{
+    fail(error);
+    return NULL;
+}
+#endif

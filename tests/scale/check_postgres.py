@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Archives in a PostgreSQL database with pgvector, on a server of the test's own,
+as a TAP test: check_postgres.py PE_TAG PE_SEARCH TINY_MODEL
+"""
+
+import contextlib
+import functools
+import json
+import pathlib
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+from postgres import (HOSTILE, NEEDED, PATIENCE, Server, find_pgvector,
+                      find_programs, grow)
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "archive"))
+import tagging  # pylint: disable=wrong-import-position
+from tagging import LABELS, folder, run_tests, skip  # pylint: disable=wrong-import-position
+
+TAG, SEARCH, TINY_MODEL = sys.argv[1:4]
+STACK = contextlib.ExitStack()  # what lasts as long as the test
+N_FILES, N_FRAMES = 300, 55  # so many that the index is asked
+
+
+# ---- What is there --------------------------------------------------------
+
+@functools.cache
+def server():
+    """One for all tests."""
+    programs = find_programs()
+    if not programs:
+        skip("there is no PostgreSQL server (postgresql-17)")
+    if "no PostgreSQL" in refused("postgresql://127.0.0.1:1/x", 2, 1):
+        skip("this build has no libpq")
+    if not find_pgvector(programs):
+        skip(f"there is no pgvector for {programs.parent}")
+    return STACK.enter_context(Server(STACK.enter_context(folder())))
+
+
+def need_pgvector():
+    """The server, if its pgvector is new enough."""
+    version = find_pgvector(server().programs)
+    if version < NEEDED:
+        skip(f"pgvector is {version}, and {NEEDED} or later is needed")
+    return server()
+
+
+@functools.cache
+def archive():
+    """The folder of an archive of real videos that no test changes."""
+    videos, _ = tagging.example_videos()
+    out = str(videos / "index")
+    tagging.tag(TAG, out, videos, "--labels", LABELS)
+    return out
+
+
+@functools.cache
+def large_archive():
+    """The same with many contents more, and names and labels to stumble over."""
+    out = STACK.enter_context(folder()) + "/index"
+    shutil.copytree(archive(), out)
+    grow(out, N_FILES, N_FRAMES)
+    return out
+
+
+def database(name):
+    need_pgvector()
+    return server().make_database(name)
+
+
+def load(out, uri, *args, **kwargs):
+    text, _ = tagging.run(TAG, "load", "--out", out, "--index", uri, "--json",
+                          *args, **kwargs)
+    return json.loads(text)
+
+
+@functools.cache
+def large_database():
+    uri = database("large")
+    load(large_archive(), uri)
+    return uri
+
+
+def dump(uri):
+    return tagging.run(TAG, "export", "--format", "dump", "--index", uri)[0]
+
+
+def refused(uri, *statuses):
+    """What pe-search says of a database that it cannot search."""
+    done = subprocess.run([SEARCH, "--index", uri, "fog"], capture_output=True,
+                          text=True, check=False, timeout=PATIENCE)
+    assert done.returncode in statuses, (done.returncode, done.stderr)
+    assert "secret" not in done.stderr, done.stderr
+    return done.stderr
+
+
+def search(where, *args, status=0):
+    return tagging.run(SEARCH, *where, *args, status=status)[0]
+
+
+# ---- Tests ----------------------------------------------------------------
+
+def copies_all_of_an_archive_and_nothing_twice():
+    uri = database("small")
+    first = load(archive(), uri)
+    assert first["loaded"] == first["contents"] > 0, first
+    assert dump(uri) == tagging.dump(TAG, archive())
+    again = load(archive(), uri)
+    assert again["loaded"] == 0 and again["known"] == first["contents"], again
+    assert dump(uri) == tagging.dump(TAG, archive())
+
+
+def keeps_hostile_names_and_labels():
+    text = tagging.run(TAG, "export", "--format", "dump", "--index",
+                       large_database())[0]
+    assert text == tagging.dump(TAG, large_archive())
+    for word in HOSTILE:
+        assert word in text, word
+    n = server().sql("SELECT count(*) FROM perception.files WHERE name = "
+                     r"'\x2f766964656f2ffffe206c6174696e20e92e6d6b76'", "large")
+    assert n == "1", n
+
+
+def goes_on_where_it_was_killed():
+    whole = dump(large_database())
+    rng = random.Random(5)
+    start = time.monotonic()
+    uri = database("whole")
+    load(large_archive(), uri, "--no-hnsw")
+    takes = time.monotonic() - start
+    n_killed, left = 0, []
+    uri = database("killed")
+    there = "SELECT pg_relation_size(oid) FROM pg_class WHERE relname = 'frames'"
+    for _ in range(12):
+        program = subprocess.Popen(
+            [TAG, "load", "--out", large_archive(), "--index", uri, "--no-hnsw"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            program.wait(rng.uniform(0, takes / 3))
+        except subprocess.TimeoutExpired:
+            n_killed += 1
+        program.kill()
+        program.wait()
+        left.append(server().sql(there, "killed"))
+    done = load(large_archive(), uri, "--no-hnsw")
+    print(f"# killed {n_killed} times, with frames of {left} bytes; then {done}")
+    assert n_killed >= 1, n_killed
+    assert dump(uri) == whole
+    same = ("SELECT md5(string_agg(vector::text, '' ORDER BY f.row)), count(*) "
+            "FROM perception.frames f")
+    assert server().sql(same, "killed") == server().sql(same, "whole")
+    orphans = server().sql(
+        "SELECT (SELECT count(*) FROM perception.frames) - "
+        "(SELECT sum(n_rows) FROM perception.contents), "
+        "(SELECT count(*) FROM perception.contents WHERE id NOT IN "
+        "(SELECT content FROM perception.files))", "killed")
+    assert orphans == "0|0", orphans
+
+
+def replaces_what_has_changed():
+    uri = database("changed")
+    videos, _ = tagging.example_videos()
+    names = sorted(p for p in videos.iterdir() if p.is_file())
+    with folder() as copy:
+        for name in names[:3]:
+            shutil.copy(name, copy)
+        out = copy + "/index"
+        tagging.tag(TAG, out, copy, "--labels", LABELS, "--index", uri)
+        assert dump(uri) == tagging.dump(TAG, out)
+        former = server().sql("SELECT count(*) FROM perception.contents",
+                              "changed")
+        shutil.copy(names[3], pathlib.Path(copy, names[0].name))
+        tagging.tag(TAG, out, copy, "--labels", LABELS)
+        done = load(out, uri)
+        assert done["loaded"] == 1 and done["known"] == 2, done
+        assert dump(uri) == tagging.dump(TAG, out)
+        assert server().sql("SELECT count(*) FROM perception.contents",
+                            "changed") == former
+        orphans = server().sql(
+            "SELECT count(*) FROM perception.frames WHERE NOT EXISTS (SELECT "
+            "FROM perception.contents WHERE \"row\" >= first_row AND "
+            "\"row\" < first_row + n_rows)", "changed")
+        assert orphans == "0", orphans
+
+
+def finds_what_the_folder_finds():
+    uri = database("same")
+    load(archive(), uri)
+    here, there = ("-a", archive()), ("--index", uri, "--exact")
+    videos, truth = tagging.example_videos()
+    first = str(sorted(p for p in videos.iterdir() if p.is_file())[0])
+    labels = sorted({row["label"] for row in truth})
+    questions = [[label] for label in labels[:6]]
+    questions += [["a blue square"], ["a road with cars"],  # not there
+                  [labels[0], "--not", labels[1]], [labels[2], "--top", "1"],
+                  [labels[0], "--per-file", "1", "--explain"],
+                  [labels[1], "--in", first], ["--like", first + "@1"]]
+    for question in questions:
+        a, b = search(here, *question), search(there, *question)
+        assert a == b, (question, a, b)
+        a = search(here, "--json", *question)
+        assert a == search(there, "--json", *question), question
+    assert "no match" in search(there, "a blue square")
+
+
+def finds_the_same_by_cameras_and_times():
+    """In many contents, also the way that searches without --exact go."""
+    text = "a red circle"
+    for more in ([], ["--camera", "gate"], ["--camera", "yard", "--top", "50"],
+                 ["--since", "2023-11-20"], ["--until", "2023-11-16"],
+                 ["--since", "2023-11-15", "--until", "2023-11-17"],
+                 ["--time-of-day", "22:00-06:00"], ["--in", "/video/gate"]):
+        a = search(("-a", large_archive()), "--json", text, *more)
+        b = search(("--index", large_database(), "--exact"), "--json", text,
+                   *more)
+        assert a == b, more
+        c = search(("--index", large_database()), "--json", text, *more)
+        best = [json.loads(x.splitlines()[0]) for x in (a, c)]
+        assert best[0].get("name") == best[1].get("name"), (more, best)
+
+
+def asks_the_index_for_as_many_as_there_are():
+    """Behind a filter that only one of a hundred vectors passes, too."""
+    large_database()
+    scans = ("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = "
+             "'frames_by_vector'")
+    before = int(server().sql(scans, "large"))
+    search(("--index", large_database()), "a red circle")
+    end = time.monotonic() + PATIENCE  # the server tells it later
+    while int(server().sql(scans, "large")) <= before:
+        assert time.monotonic() < end, "the index was not asked"
+        time.sleep(.2)
+    ranges = server().sql(
+        "SELECT range_agg(int8range(first_row, first_row + n_rows)) "
+        "FROM perception.contents WHERE id IN (SELECT content FROM "
+        "perception.files WHERE position('/gate/'::bytea in name) > 0)", "large")
+    text = server().sql(
+        "SET hnsw.iterative_scan = strict_order; SET enable_seqscan = off;"
+        "SET enable_bitmapscan = off; SET hnsw.ef_search = 40;"
+        "SET hnsw.max_scan_tuples = 2147483647;"
+        "SELECT count(*) FROM (SELECT \"row\" FROM perception.frames WHERE "
+        f"\"row\" <@ '{ranges}'::int8multirange ORDER BY vector <#> (SELECT "
+        "vector FROM perception.frames WHERE \"row\" = 7) LIMIT 20) f", "large")
+    assert text.splitlines()[-1] == "20", text
+
+
+def refuses_vectors_of_another_model():
+    uri = database("other")
+    load(archive(), uri)
+    with folder() as out:
+        videos, _ = tagging.example_videos()
+        one = sorted(p for p in videos.iterdir() if p.is_file())[0]
+        tagging.tag(TAG, out, one, "--model", TINY_MODEL)
+        _, err = tagging.run(TAG, "load", "--out", out, "--index", uri, status=2)
+        assert out in err and "/other" in err and "fingerprint" in err, err
+
+
+def says_why_there_is_no_connection():
+    server()
+    assert "Connection refused" in refused("postgresql://127.0.0.1:1/x", 1)
+    wrong = server().uri(password="secret-but-wrong")
+    assert "password authentication failed" in refused(wrong, 1)
+    assert "is none" in refused("postgresql://u:secret%zz@127.0.0.1/x", 2)
+    assert "--words" in tagging.run(SEARCH, "--index", server().uri(), "fog",
+                                    "--words", "a", status=2)[1]
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        text = refused(f"postgresql://127.0.0.1:{port}/x?connect_timeout=2", 1)
+        assert "timeout expired" in text, text
+
+
+def says_what_the_database_lacks():
+    uri = server().make_database("empty")
+    assert "pgvector 0.8" in refused(uri, 2)
+    server().sql("CREATE USER guest PASSWORD 'secret word'")
+    uri = server().uri("empty", "guest")
+    with folder() as out:
+        tagging.run(TAG, "load", "--out", out, "--index", uri, status=2)
+    _, err = tagging.run(TAG, "load", "--out", archive(), "--index", uri,
+                         status=2)
+    assert "cannot be made by this user" in err and "pgvector 0.8" in err, err
+    server().sql("CREATE EXTENSION vector", "empty")
+    version = find_pgvector(server().programs)
+    if version < NEEDED:
+        assert f"has pgvector {version[0]}.{version[1]}" in refused(uri, 2)
+        return
+    assert "there is no archive" in refused(uri, 2)
+    set_version = "UPDATE pg_extension SET extversion = '{}' WHERE extname = 'vector'"
+    server().sql(set_version.format("0.4.4"), "empty")
+    assert "has pgvector 0.4.4; pgvector 0.8" in refused(uri, 2)
+    server().sql(set_version.format(".".join(map(str, version))), "empty")
+    uri = server().uri("empty")
+    load(archive(), uri)
+    server().sql("UPDATE perception.facts SET number = 99 WHERE name = "
+                 "'version'", "empty")
+    assert "version 99" in refused(uri, 2)
+
+
+TESTS = (
+    copies_all_of_an_archive_and_nothing_twice, keeps_hostile_names_and_labels,
+    goes_on_where_it_was_killed, replaces_what_has_changed,
+    finds_what_the_folder_finds, finds_the_same_by_cameras_and_times,
+    asks_the_index_for_as_many_as_there_are, refuses_vectors_of_another_model,
+    says_why_there_is_no_connection, says_what_the_database_lacks)
+
+if __name__ == "__main__":
+    with STACK:
+        status = run_tests(TESTS)
+    sys.exit(status)

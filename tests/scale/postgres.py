@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A PostgreSQL server with pgvector in a folder of its own, and archives of many
+contents that no video is needed for.
+"""
+
+import hashlib
+import os
+import pathlib
+import random
+import re
+import shutil
+import socket
+import sqlite3
+import struct
+import subprocess
+import time
+
+PATIENCE = 240  # s; only what hangs waits as long
+NEEDED = (0, 8)  # of pgvector
+
+
+def find_programs():
+    """The folder of the newest server's programs, or None."""
+    found = [pathlib.Path(p) for p in pathlib.Path("/usr/lib/postgresql").glob(
+        "*/bin") if (p / "initdb").exists()]
+    return max(found, key=lambda p: int(p.parent.name), default=None)
+
+
+def find_pgvector(programs):
+    """Its version as numbers; None: it is not there."""
+    control = pathlib.Path("/usr/share/postgresql", programs.parent.name,
+                           "extension", "vector.control")
+    if not control.exists():
+        return None
+    version = re.search(r"default_version = '([\d.]+)'", control.read_text())[1]
+    return tuple(map(int, version.split(".")))
+
+
+def find_user():
+    """Who runs the server, which refuses to be root; None: who we are."""
+    if os.getuid() != 0:
+        return None
+    names = pathlib.Path("/etc/passwd").read_text().splitlines()
+    names = {line.partition(":")[0] for line in names}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """with Server(folder) as server: ... The superuser is "owner"."""
+
+    def __init__(self, folder, settings=()):
+        self.folder = pathlib.Path(folder)
+        self.programs = find_programs()
+        self.settings = settings
+        self.port = free_port()
+        self.user = find_user()
+
+    def __enter__(self):
+        os.chmod(self.folder, 0o755)
+        data = self.folder / "data"
+        data.mkdir(mode=0o700)
+        password = self.folder / "password"
+        password.write_text("secret word\n")
+        if self.user:
+            shutil.chown(data, self.user)
+            shutil.chown(password, self.user)
+        subprocess.run(
+            [self.programs / "initdb", "-D", data, "-U", "owner", "-E", "UTF8",
+             "--locale", "C", "--no-sync", "-A", "scram-sha-256",
+             "--pwfile", password],
+            check=True, cwd="/", user=self.user, group=self.user and
+            self.group(), extra_groups=[] if self.user else None,
+            stdout=subprocess.DEVNULL, timeout=PATIENCE)
+        settings = ["listen_addresses=127.0.0.1", f"port={self.port}",
+                    "unix_socket_directories=", "max_connections=20",
+                    *self.settings]
+        with open(self.folder / "log", "wb") as log:
+            self.process = subprocess.Popen(
+                [self.programs / "postgres", "-D", data,
+                 *(word for s in settings for word in ("-c", s))],
+                cwd="/", user=self.user, group=self.user and self.group(),
+                extra_groups=[] if self.user else None, stdout=log, stderr=log)
+        self.wait()
+        return self
+
+    def group(self):
+        return {"postgres": "postgres"}.get(self.user, "nogroup")
+
+    def wait(self):
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.sql("SELECT 1")
+            except AssertionError:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise
+                time.sleep(.1)
+
+    def __exit__(self, *what):
+        self.process.send_signal(2)  # SIGINT: at once, and in order
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    def uri(self, database="postgres", user="owner", password="secret%20word"):
+        return (f"postgresql://{user}:{password}@127.0.0.1:{self.port}/"
+                f"{database}")
+
+    def sql(self, text, database="postgres"):
+        """What a statement gives, a line for each row."""
+        done = subprocess.run(
+            [self.programs / "psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+             "-d", self.uri(database), "-c", text],
+            capture_output=True, text=True, check=False, timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def make_database(self, name):
+        self.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+        return self.uri(name)
+
+
+# ---- Archives -------------------------------------------------------------
+
+# What SQL, C and terminals may stumble over.
+HOSTILE = ("'; DROP TABLE facts; --", "a \"quoted\" \\ back\\\\slash",
+           "new\nline\ttab", "$1 %s {1,2} \\N", "日本語 ünï")
+
+
+class Growing:
+    """Adds contents to an archive that pe-tag has made, without videos."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.database = sqlite3.connect(self.folder / "index.sqlite")
+        facts = dict(self.database.execute("SELECT name, number FROM facts"))
+        self.dim, self.n_rows = facts["dim"], facts["rows"]
+        self.stride = (self.dim + 31) // 32 * 64
+        assert self.n_rows < facts["pack-rows"] / 2, "only the first pack"
+        self.rows = self.read_rows()
+        self.labels = [self.add_label(name) for name in HOSTILE]
+
+    def read_rows(self):
+        packs = sorted((self.folder / "vectors").glob("*.pack"))
+        data = packs[0].read_bytes() if packs else b""
+        return [data[i * self.stride:(i + 1) * self.stride]
+                for i in range(self.n_rows)]
+
+    def add_label(self, name):
+        self.database.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)",
+                              (name,))
+        return self.database.execute("SELECT id FROM labels WHERE name = ?",
+                                     (name,)).fetchone()[0]
+
+    def change_row(self, row, rng):
+        """A row that is nearly one of those that there are."""
+        values = list(struct.unpack(f"<{self.stride // 2}e", row))
+        for _ in range(16):
+            values[rng.randrange(self.dim)] += rng.gauss(0, .08)
+        norm = sum(v * v for v in values) ** .5
+        return struct.pack(f"<{self.stride // 2}e", *(v / norm for v in values))
+
+    def add(self, name, n_frames, rng, wall=-1):
+        """A file, of which `name` may be bytes, with a content of its own."""
+        run = self.database.execute
+        rows = [self.change_row(rng.choice(self.rows), rng)
+                for _ in range(n_frames)]
+        total = hashlib.sha256(b"".join(rows)).hexdigest()
+        number = run(
+            "INSERT INTO contents (key, settings, problem_at, duration, width,"
+            " height, codec, first_row, n_rows, sum, label_set) VALUES"
+            " (?, 'few', -1, ?, 160, 90, 'H.264', ?, ?, ?, 'set')",
+            (f"key-{rng.random()}", n_frames * 10 ** 9, self.n_rows, n_frames,
+             total)).lastrowid
+        for i in range(n_frames):
+            run("INSERT INTO frames VALUES (?, ?, ?, ?, 2)",
+                (number, i, i * 10 ** 9, (i + 1) * 10 ** 9))
+        run("INSERT INTO segments VALUES (?, 0, 0, ?, 0, ?, 0, ?)",
+            (number, n_frames, n_frames * 10 ** 9, rng.randbytes(300)))
+        for label in self.labels:
+            run("INSERT INTO segment_labels VALUES (?, 0, ?, ?)",
+                (number, label, rng.random()))
+        text = name.decode("latin-1") if isinstance(name, bytes) else name
+        run("INSERT INTO files VALUES (CAST(? AS TEXT), 1, 2, ?, ?, ?, ?)",
+            (name if isinstance(name, bytes) else text.encode(), "e'tag", wall,
+             "name" if wall >= 0 else None, number))
+        with open(self.folder / "vectors" / "000000.pack", "ab") as pack:
+            pack.write(b"".join(rows))
+        self.n_rows += n_frames
+
+    def end(self):
+        self.database.execute("UPDATE facts SET number = ? WHERE name = 'rows'",
+                              (self.n_rows,))
+        self.database.commit()
+        self.database.close()
+
+
+def grow(folder, n_files, n_frames, seed=1):
+    """Files of two cameras, an hour apart, and some with hostile names."""
+    rng = random.Random(seed)
+    growing = Growing(folder)
+    for i, name in enumerate(HOSTILE):
+        growing.add(f"/video/{name}.mkv", 3, rng, 10 ** 18 + i)
+    growing.add(b"/video/\xff\xfe latin \xe9.mkv", 3, rng)
+    for i in range(n_files):
+        camera = "gate" if i % 100 == 0 else "yard"
+        growing.add(f"/video/{camera}/{i:05d}.mkv", n_frames, rng,
+                    1_700_000_000 * 10 ** 9 + i * 3600 * 10 ** 9)
+    growing.end()

@@ -210,6 +210,7 @@ set_up(PeCuda *cuda)
     cuda->algos = pe_algos_new(path);
     cuda->autotune = g_strcmp0(g_getenv("PE_CUDA_AUTOTUNE"), "0") != 0;
     cuda->gelu = choose_gelu(cuda);
+    cuda->pass.wanted = g_strcmp0(g_getenv("PE_CUDA_TIMES"), "1") == 0;
     return cuda->workspace && cuda->ingest && !cuda->error;
 }
 
@@ -227,6 +228,7 @@ cuda_close(PeBackend *be)
     if (cuda->lt_handle)
         cuda->lt->Destroy(cuda->lt_handle);
     pe_cuda_memory_clear(cuda);
+    pe_cuda_pass_clear(cuda);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
     cudaGetLastError();
@@ -250,6 +252,7 @@ cuda_sync(PeBackend *be)
     if (pe_cuda_check(cuda, cudaGetLastError(), "starting an operation"))
         pe_cuda_check(cuda, cudaStreamSynchronize(cuda->stream),
                       "an operation");
+    pe_cuda_pass_log(cuda);
     if (!pe_algos_save(cuda->algos, &error))
         pe_log(PE_LOG_WARNING, "measured algorithms are not kept: %s",
                error->message);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // context.c - what all of the host code asks for: the log, a place for
-// failures, the devices there are and the context of one. Any thread.
+// failures, the devices there are and the context of one, on any thread; and
+// how long a pass takes.
 
 #include "cuda/cuda.h"
 
@@ -81,6 +82,57 @@ pe_cuda_event_new(cudaEvent_t *event)
 {
     return cudaEventCreateWithFlags(event, cudaEventDisableTiming |
                                                cudaEventBlockingSync);
+}
+
+// ---- A pass's time ----------------------------------------------------------
+
+// Where an event cannot be had, nothing is measured, and nothing else is lost.
+static bool
+mark(PeCuda *cuda, cudaEvent_t *event)
+{
+    if ((*event || cudaEventCreate(event) == cudaSuccess) &&
+        cudaEventRecord(*event, cuda->stream) == cudaSuccess)
+        return true;
+    cudaGetLastError();
+    return false;
+}
+
+void
+pe_cuda_pass_begin(PeCuda *cuda)
+{
+    cuda->pass.ended = false;
+    if (cuda->pass.wanted)
+        cuda->pass.wanted = mark(cuda, &cuda->pass.start);
+}
+
+void
+pe_cuda_pass_end(PeCuda *cuda)
+{
+    if (cuda->pass.wanted && cuda->pass.start)
+        cuda->pass.ended = mark(cuda, &cuda->pass.end);
+}
+
+void
+pe_cuda_pass_log(PeCuda *cuda)
+{
+    float ms;
+    if (!cuda->pass.ended)
+        return;
+    cuda->pass.ended = false;
+    if (cudaEventElapsedTime(&ms, cuda->pass.start, cuda->pass.end) ==
+        cudaSuccess)
+        pe_log(PE_LOG_DEBUG, "pass: %.4f ms on the device", (double)ms);
+    else
+        cudaGetLastError();
+}
+
+void
+pe_cuda_pass_clear(PeCuda *cuda)
+{
+    if (cuda->pass.start)
+        cudaEventDestroy(cuda->pass.start);
+    if (cuda->pass.end)
+        cudaEventDestroy(cuda->pass.end);
 }
 
 // ---- Devices ----------------------------------------------------------------

@@ -52,6 +52,11 @@ typedef struct {
     bool autotune;
 
     PeGelu gelu; // of linear.c
+    struct {
+        bool wanted; // $PE_CUDA_TIMES is 1
+        bool ended;  // both events are queued
+        cudaEvent_t start, end;
+    } pass; // the last one, see pe_cuda_pass_begin()
     struct PeGraphs *graphs;
     struct PeIngest *ingest;
 } PeCuda;
@@ -73,6 +78,13 @@ void pe_cuda_use(PeCuda *cuda);
 // For threads that sleep while they wait: streaming threads are many, and a
 // kernel of theirs can be a whole matrix product late.
 cudaError_t pe_cuda_event_new(cudaEvent_t *event);
+// With PE_CUDA_TIMES=1, the device's own time of a recorded pass, from its
+// patches to the last operation of its recording, is logged by the next sync():
+// "pass: 1.234 ms on the device". One pass at a time, on the worker's thread.
+void pe_cuda_pass_begin(PeCuda *cuda);
+void pe_cuda_pass_end(PeCuda *cuda);
+void pe_cuda_pass_log(PeCuda *cuda); // after waiting for the stream
+void pe_cuda_pass_clear(PeCuda *cuda);
 // See PeBackendOps.
 int pe_cuda_count(void);
 void *pe_cuda_get_context(int device);

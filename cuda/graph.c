@@ -116,6 +116,7 @@ pe_cuda_graph_begin(PeBackend *be, uint64_t key)
     if (g->exec) {
         pe_cuda_check(cuda, cudaGraphLaunch(g->exec, cuda->stream),
                       "starting a graph");
+        pe_cuda_pass_end(cuda);
         return true;
     }
     if (!g->tuned) {

@@ -253,6 +253,7 @@ pe_cuda_patchify_slots(PeBackend *be, void *y, PeSlot *const *slots, int b,
 {
     PeCuda *cuda = (PeCuda *)be;
     g_autofree const uint8_t **rgb = g_new(const uint8_t *, b);
+    pe_cuda_pass_begin(cuda);
     for (int i = 0; i < b; i++) {
         pe_cuda_check(cuda,
                       cudaStreamWaitEvent(cuda->stream, slots[i]->ready, 0),

@@ -258,18 +258,19 @@ pe_cuda_choose_algo(PeCuda *cuda, const PeMatmul *p, const PePlan *plan,
 }
 
 // Seconds of the product with what follows it; 0 when that has not been timed,
-// or cannot be done.
+// or cannot be done. *news: it was timed or checked just now.
 static double
-tuned_seconds(PeCuda *cuda, const PeMatmul *p, PeGelu gelu)
+tuned_seconds(PeCuda *cuda, const PeMatmul *p, PeGelu gelu, bool *news)
 {
     PeMatmul with = *p;
     with.gelu = gelu;
     PeAlgoKey key = make_key(&with);
     PeAlgo algo;
     PePlan plan;
-    bool checked;
+    bool checked = false;
     if (cuda->autotune && pe_cuda_graphs_tuning(cuda->graphs) &&
         pe_cuda_plan_init(cuda, &with, &plan)) {
+        *news = !pe_algos_get(cuda->algos, &key, &algo, &checked) || !checked;
         pe_cuda_choose_algo(cuda, &with, &plan, &algo);
         pe_cuda_plan_clear(cuda, &plan);
     }
@@ -278,13 +279,22 @@ tuned_seconds(PeCuda *cuda, const PeMatmul *p, PeGelu gelu)
                : 0;
 }
 
+// The form of all such lines is "choice NAME: A 12.3 us, B 10.1 us, took B";
+// tests/gpu/decisions.py reads them.
 PeGelu
 pe_cuda_choose_gelu(PeCuda *cuda, const PeMatmul *p)
 {
-    double exact = tuned_seconds(cuda, p, PE_GELU_EXACT);
-    double library = tuned_seconds(cuda, p, PE_GELU_LIBRARY);
-    return exact > 0 && library > 0 && library < exact ? PE_GELU_LIBRARY
-                                                       : PE_GELU_EXACT;
+    bool news = false, more_news = false;
+    double exact = tuned_seconds(cuda, p, PE_GELU_EXACT, &news);
+    double library = tuned_seconds(cuda, p, PE_GELU_LIBRARY, &more_news);
+    bool takes_library = exact > 0 && library > 0 && library < exact;
+    if ((news || more_news) && exact > 0 && library > 0)
+        pe_log(PE_LOG_DEBUG,
+               "choice GELU [%d, %d] x [%d, %d]: pass %.1f us, library %.1f "
+               "us, took %s",
+               p->m, p->k, p->k, p->n, exact * 1e6, library * 1e6,
+               takes_library ? "library" : "pass");
+    return takes_library ? PE_GELU_LIBRARY : PE_GELU_EXACT;
 }
 
 double

@@ -19,6 +19,8 @@ static uint64_t (*bytes_on_device)(void);
 
 static int n_timed;                            // products
 static int n_halved;                           // batches
+static int n_passes;                           // whose time was logged
+static char *last_choice;                      // what was said of it
 static int n_residuals, n_residuals_with_bias; // among those products
 
 static void
@@ -29,6 +31,12 @@ count_log(PeLogLevel level, const char *message, void *user_data)
     bool bias = strstr(message, "+ bias + residual") != NULL;
     n_residuals_with_bias += bias;
     n_residuals += !bias && strstr(message, "+ residual") != NULL;
+    n_passes += g_str_has_prefix(message, "pass: ") &&
+                g_str_has_suffix(message, " ms on the device");
+    if (g_str_has_prefix(message, "choice GELU [")) {
+        g_free(last_choice);
+        last_choice = g_strdup(message);
+    }
     n_halved += strstr(message, "no memory for a vision batch") != NULL;
 }
 
@@ -363,6 +371,7 @@ static void
 the_faster_gelu_is_taken(void)
 {
     int library = count_launches(PE_PRECISION_BF16);
+    g_assert_true(g_str_has_suffix(last_choice, ", took library"));
     // From what the first has left in the cache.
     g_assert_cmpint(count_launches(PE_PRECISION_BF16), ==, library);
     g_setenv("PE_CUDA_GELU", "erf", TRUE);
@@ -381,6 +390,7 @@ the_librarys_gelu_may_be_slower(void)
     g_unsetenv("PE_CUDA_GELU");
     g_setenv("PE_FAKE_CUBLASLT_GELU_MS", "0.02", TRUE);
     g_assert_cmpint(count_launches(PE_PRECISION_BF16), ==, exact);
+    g_assert_true(g_str_has_suffix(last_choice, ", took pass"));
     g_unsetenv("PE_FAKE_CUBLASLT_GELU_MS");
 }
 
@@ -392,6 +402,28 @@ only_bf16_takes_the_librarys_gelu(void)
     g_setenv("PE_CUDA_GELU", "erf", TRUE);
     g_assert_cmpint(count_launches(PE_PRECISION_FP16), ==, chosen);
     g_unsetenv("PE_CUDA_GELU");
+}
+
+// Of recorded passes, where it is asked for; the first pass of a size is not
+// recorded.
+static void
+the_devices_time_is_logged(void)
+{
+    PeSlot *slot;
+    float out[TINY_MODEL_DIM];
+    g_setenv("PE_CUDA_TIMES", "1", TRUE);
+    PeRunner *r = runner_new(PE_PRECISION_BF16, 1);
+    g_unsetenv("PE_CUDA_TIMES");
+    fill_slots(r, &slot, 1);
+    embed(r, &slot, 1, out); // recorded at the latest
+    int loaded = n_passes;
+    embed(r, &slot, 1, out);
+    embed(r, &slot, 1, out);
+    g_assert_cmpint(n_passes - loaded, ==, 2);
+    runner_free(r, &slot, 1);
+    int before = n_passes;
+    count_timed(PE_PRECISION_BF16);
+    g_assert_cmpint(n_passes, ==, before);
 }
 
 static void
@@ -461,6 +493,7 @@ main(int argc, char **argv)
                     the_next_batch_begins_before_the_last_has_ended);
     g_test_add_func("/cuda/tuning/engine", so_it_is_in_the_engine);
     g_test_add_func("/cuda/tuning/layer", a_layer_is_eight_or_nine_launches);
+    g_test_add_func("/cuda/tuning/times", the_devices_time_is_logged);
     g_test_add_func("/cuda/tuning/gelu/faster", the_faster_gelu_is_taken);
     g_test_add_func("/cuda/tuning/gelu/slower",
                     the_librarys_gelu_may_be_slower);

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The arithmetic of bench/cuda_model.py, as a TAP test: check_model.py ROOT [OBJECT]
+
+OBJECT has attention's machine code; what is counted in it is compared where there is
+a cuobjdump.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+ROOT = pathlib.Path(sys.argv[1]).absolute()
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "bench"))
+
+import cuda_model as cm  # noqa: E402
+
+SHAPES = cm.read_shapes()
+# Two layers of a loop of 2 + 4 instructions, and a jump forwards.
+LISTING = """
+\tcode for sm_90a
+\t\tFunction : _Z12flash_kernelI6PeBf16Li64ELi64ELi2ELi4EEvPT_PKS1_PKiiib
+        /*0000*/                   MOV R1, c[0x0][0x28] ;    /* 0x00000a0000017a02 */
+        /*0010*/              @!P0 BRA 0x70 ;                /* 0x0000000000000947 */
+        /*0020*/                   HMMA.16816.F32.BF16 R4, R8, R12, R4 ;  /* 0x0 */
+        /*0030*/                   HMMA.16816.F32.BF16 R4, R8, R14, R4 ;  /* 0x0 */
+        /*0040*/              @P1 MUFU.EX2 R5, R5 ;          /* 0x0000000500057308 */
+        /*0050*/                   FSEL R6, R6, -1e30, P2 ;  /* 0x0000000506067208 */
+        /*0060*/               @P3 BRA 0x20 ;                /* 0x0000000000003947 */
+        /*0070*/                   EXIT ;                    /* 0x000000000000794d */
+"""
+
+
+def models(precisions=("bf16", "fp8")):
+    for card in cm.CARDS:
+        for config in cm.MODELS.values():
+            for precision in precisions:
+                yield cm.Model(card, SHAPES[config], precision)
+
+
+def shapes_and_their_operations():
+    """The published GFLOP of an image, by timm's way of counting."""
+    wanted = {"PE-Core-T16-384": 9.5, "PE-Core-S16-384": 31.3,
+              "PE-Core-B16-224": 35.6, "PE-Core-L14-336": 384.4,
+              "PE-Core-G14-448": 4118.6}
+    for name, gflop in wanted.items():
+        found = SHAPES[name].flops() / 1e9
+        assert abs(found - gflop) < 0.06, (name, found)
+    assert SHAPES["PE-Core-G14-448"].head_dim == 96
+    assert [SHAPES[c].tokens for c in cm.MODELS.values()] == [197, 577, 1024]
+
+
+def the_passes_multiply_what_the_formula_says():
+    for name in cm.MODELS.values():
+        s, products = SHAPES[name], []
+        m = cm.Model(cm.CARDS[0], s)
+        real = m.product
+        m.product = lambda rows, n, k, out, gelu=False: (
+            products.append(2 * rows * n * k), real(rows, n, k, out, gelu))[1]
+        m.layer(3)
+        n, d = s.tokens, s.width
+        # fc1 is priced twice, with either GELU.
+        assert sum(products) - 2 * 3 * n * d * s.mlp == (
+            2 * 3 * (4 * n * d * d + 2 * n * d * s.mlp)), name
+
+
+def nothing_is_faster_than_its_floor():
+    for m in models():
+        flops = m.shape.flops()
+        fastest = m.card.rate * (cm.FP8 if m.fp8 else 1)
+        for batch in (1, 7, 28, 64):
+            assert m.seconds(batch, host=False) > batch * flops / fastest
+            assert m.seconds(batch) > m.seconds(batch, host=False)
+
+
+def more_work_takes_longer():
+    for m in models():
+        times = [m.seconds(b) for b in range(1, 65)]
+        assert times == sorted(times), (m.card.name, m.shape)
+        assert all(t > 0 for t in m.layer(5).values())
+
+
+def better_cards_are_not_slower():
+    for m in models():
+        for better in ({"ghz": 2 * m.card.ghz}, {"memory": 2 * m.card.memory},
+                       {"mma": 2 * m.card.mma}, {"cache": 2 * m.card.cache}):
+            card = dataclasses.replace(m.card, **better)
+            other = cm.Model(card, m.shape, "fp8" if m.fp8 else "bf16")
+            for batch in (1, 5, 28):
+                assert other.seconds(batch) <= m.seconds(batch) * 1.0001, better
+    assert cm.CARDS[0].memory > cm.CARDS[1].memory
+    for config in cm.MODELS.values():
+        h200, h100 = (cm.Model(c, SHAPES[config]) for c in cm.CARDS[:2])
+        assert h200.rate(h200.best_batch()) >= h100.rate(h100.best_batch())
+
+
+def cards_are_told_by_a_word():
+    assert [c.word for c in cm.CARDS] == ["H200", "H100", "L4", "4090"]
+
+
+def fp8_is_not_slower():
+    for m in models(["bf16"]):
+        other = cm.Model(m.card, m.shape, "fp8")
+        for batch in (1, 14, 56):
+            assert other.seconds(batch) < m.seconds(batch)
+
+
+def the_best_batch_is_allowed_and_best():
+    for m in models(["bf16"]):
+        b = m.best_batch()
+        most = max(1, min(cm.MOST_IMAGES, cm.MOST_ROWS // m.shape.tokens))
+        assert 1 <= b <= most
+        assert all(m.rate(b) >= 0.99 * m.rate(o) for o in range(1, most + 1))
+
+
+def loops_are_counted():
+    found = cm.counted_tiles(LISTING)
+    counts = found[64, 64, 2]
+    share = 64 / 80
+    assert counts == {"HMMA": 2 * share, "MUFU": share, "LDSM": 0,
+                      "issued": 4 * share}, counts
+    assert cm.counted_tiles("") == {}
+    assert cm.counted_tiles(LISTING.replace("0x20 ;", "0x70 ;")) == {}
+
+
+def attention_multiplies_as_its_source_does():
+    """What the compiler made of a tile, beside the tile's own arithmetic."""
+    if len(sys.argv) < 3:
+        return "there is no module"
+    listing = cm.disassemble(sys.argv[2])
+    if not listing or "Function :" not in listing:
+        return "there is no cuobjdump with nvdisasm"
+    found = cm.counted_tiles(listing)
+    assert len(found) >= 4, found
+    for (dim, keys, m), counts in found.items():
+        source = cm.tile_counts(dim, keys, m)
+        for op in ("HMMA", "LDSM"):
+            assert abs(counts[op] - source[op]) < 0.01, (dim, keys, m, op, counts)
+        assert source["MUFU"] <= counts["MUFU"] <= 1.3 * source["MUFU"], counts
+        assert counts["issued"] > counts["HMMA"] + counts["MUFU"]
+    return None
+
+
+def the_table_is_printed_and_recorded():
+    """The recorded page is of this script, with all its rows."""
+    text = (ROOT / "bench/results/cuda_model.md").read_text()
+    for card in cm.CARDS:
+        assert f"| {card.name} |" in text and card.source in text, card.name
+    for assumption in cm.ASSUMPTIONS:
+        assert " ".join(assumption.split()) in " ".join(text.split()), assumption
+    assert "bench/cuda_model.py" in text
+    rows = [x for x in text.splitlines() if x.split(" | ")[-1:] and "% |" in x]
+    assert len(rows) == 2 * len(cm.CARDS) * len(cm.MODELS), len(rows)
+
+
+CASES = [shapes_and_their_operations, the_passes_multiply_what_the_formula_says,
+         nothing_is_faster_than_its_floor, more_work_takes_longer,
+         better_cards_are_not_slower, cards_are_told_by_a_word, fp8_is_not_slower,
+         the_best_batch_is_allowed_and_best, loops_are_counted,
+         attention_multiplies_as_its_source_does, the_table_is_printed_and_recorded]
+
+
+def main():
+    failed = False
+    print(f"1..{len(CASES)}")
+    for number, case in enumerate(CASES, 1):
+        try:
+            skip = case()
+            print(f"ok {number} - {case.__name__}{f' # SKIP {skip}' if skip else ''}")
+        except AssertionError as e:
+            failed = True
+            print(f"# {e}\nnot ok {number} - {case.__name__}")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

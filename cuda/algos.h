@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// algos.h - which of the library's algorithms was the fastest for a product, in
+// algos.h - which of the library's algorithms was the fastest for a product, or
+// which kernel for an attention (its number is the first word), in
 // memory and on disk. Knows neither the device nor the library: an algorithm is
 // eight opaque words, valid for one device and one version of the library,
 // which the name of the file stands for.
@@ -19,6 +20,9 @@ typedef struct {
     int bias;
     int m, n, k;
     int align; // of the addresses, bytes
+    // Of an attention, 0: a product. Then m is the pictures, n their tokens, k
+    // the channels of a head.
+    int heads;
 } PeAlgoKey;
 
 typedef struct {

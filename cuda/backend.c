@@ -12,6 +12,7 @@
 
 #include <gmodule.h>
 
+#include "cuda/hopper/choose.h"
 #include "cuda/kernels.h"
 
 #define MIN_SM 75
@@ -211,6 +212,7 @@ set_up(PeCuda *cuda)
     cuda->autotune = g_strcmp0(g_getenv("PE_CUDA_AUTOTUNE"), "0") != 0;
     cuda->gelu = choose_gelu(cuda);
     cuda->pass.wanted = g_strcmp0(g_getenv("PE_CUDA_TIMES"), "1") == 0;
+    cuda->attention = pe_hopper_get_attention(cuda);
     return cuda->workspace && cuda->ingest && !cuda->error;
 }
 
@@ -290,6 +292,9 @@ cuda_attention(PeBackend *be, void *y, const void *qkv, const int *offsets,
                int b, int n, int heads, int head_dim, bool causal)
 {
     PeCuda *cuda = (PeCuda *)be;
+    if (!offsets && !causal &&
+        pe_hopper_attend(cuda, y, qkv, b, n, heads, head_dim))
+        return;
     pe_cuda_attention(cuda->stream, be->act, y, qkv, offsets, b, n, heads,
                       head_dim, causal, cuda->rates.sm, cuda->rates.n_sms);
 }

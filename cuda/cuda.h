@@ -30,6 +30,16 @@ typedef enum {
     PE_GELU_FASTER,  // one of the two, by what was timed; EXACT if nothing was
 } PeGelu;
 
+// Which kernel computes attention, where there are two.
+typedef enum {
+    PE_ATTENTION_FASTER, // by what was timed; PORTABLE if nothing was
+    PE_ATTENTION_PORTABLE,
+    PE_ATTENTION_HOPPER,
+} PeCudaAttention;
+
+// What a kernel has said when it was asked for a known answer.
+typedef enum { PE_ANSWER_UNKNOWN, PE_ANSWER_RIGHT, PE_ANSWER_WRONG } PeAnswer;
+
 typedef struct {
     PeBackend be;
     int device;
@@ -57,6 +67,8 @@ typedef struct {
         bool ended;  // both events are queued
         cudaEvent_t start, end;
     } pass; // the last one, see pe_cuda_pass_begin()
+    PeCudaAttention attention;
+    PeAnswer hopper_answers[2]; // for heads of 64 and of 96
     struct PeGraphs *graphs;
     struct PeIngest *ingest;
 } PeCuda;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // driver.h - what the CUDA runtime does not offer: contexts other than the
-// primary one of a device. The driver's library is opened at run time, like
-// cuBLASLt.
+// primary one of a device, and maps of tensors for the copy engine. The
+// driver's library is opened at run time, like cuBLASLt.
 
 #pragma once
 
@@ -21,7 +21,8 @@
     F(CtxPopCurrent) \
     F(PointerGetAttribute) \
     F(StreamSynchronize) \
-    F(Memcpy3DPeerAsync)
+    F(Memcpy3DPeerAsync) \
+    F(TensorMapEncodeTiled)
 
 // cuda.h names the current version of a function by a macro.
 typedef struct {

@@ -61,6 +61,11 @@ class Plane
 
 Array random_array(PeDtype type, size_t n, float mean = 0, float deviation = 1);
 
+// [rows, 3 * heads * head_dim], scaled as the towers' weights do it; keys grow
+// from 1 for the first row to `loudest` for the last.
+Array random_qkv(PeDtype type, int rows, int heads, int head_dim,
+                 float loudest);
+
 // The same values in f32, so that the twin sees what the kernel saw.
 Array as_f32(Array &a);
 
@@ -84,5 +89,6 @@ extern PeBackend *reference; // f32
 
 // The cases of each file.
 void add_attention_tests();
+void add_hopper_tests();
 void add_pixel_tests();
 void add_token_tests();

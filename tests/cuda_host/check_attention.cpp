@@ -9,6 +9,44 @@
 namespace
 {
 
+// As the towers' qkv weights do it.
+void
+scale_queries(Array &qkv, int width, int head_dim)
+{
+    float scale = (float)(M_LOG2E / sqrt(head_dim));
+    for (size_t i = 0; i < qkv.n; i++) {
+        if (i % (3 * width) < (size_t)width)
+            qkv.set(i, qkv.get(i) * scale);
+    }
+}
+
+// From 1 for the first key to `loudest` for the last.
+void
+scale_keys(Array &qkv, int width, int rows, float loudest)
+{
+    for (size_t i = 0; i < qkv.n; i++) {
+        float row = (float)(i / (3 * width));
+        if (i / width % 3 == 1)
+            qkv.set(i, qkv.get(i) * (1 + row * (loudest - 1) / rows));
+    }
+}
+
+} // namespace
+
+Array
+random_qkv(PeDtype type, int rows, int heads, int head_dim, float loudest)
+{
+    const int width = heads * head_dim;
+    Array qkv = random_array(type, (size_t)rows * 3 * width);
+    scale_queries(qkv, width, head_dim);
+    if (loudest != 1)
+        scale_keys(qkv, width, rows, loudest);
+    return qkv;
+}
+
+namespace
+{
+
 void
 check_layernorm(PeDtype type, int rows, int d, float mean, float deviation,
                 bool plain, bool shifts = false)
@@ -61,28 +99,6 @@ const struct {
     int sm, n_sms;
 } devices[] = {{90, 1000}, {90, 1}, {75, 1}};
 
-// As the towers' qkv weights do it.
-void
-scale_queries(Array &qkv, int width, int head_dim)
-{
-    float scale = (float)(M_LOG2E / sqrt(head_dim));
-    for (size_t i = 0; i < qkv.n; i++) {
-        if (i % (3 * width) < (size_t)width)
-            qkv.set(i, qkv.get(i) * scale);
-    }
-}
-
-// From 1 for the first key to `loudest` for the last.
-void
-scale_keys(Array &qkv, int width, int rows, float loudest)
-{
-    for (size_t i = 0; i < qkv.n; i++) {
-        float row = (float)(i / (3 * width));
-        if (i / width % 3 == 1)
-            qkv.set(i, qkv.get(i) * (1 + row * (loudest - 1) / rows));
-    }
-}
-
 // For 64 and, where it makes a difference, 128 queries a block.
 void
 check_attention(PeDtype type, const AttentionCase &c, float loudest)
@@ -99,10 +115,7 @@ check_attention(PeDtype type, const AttentionCase &c, float loudest)
     }
     const int *at = offsets.empty() ? nullptr : offsets.data();
     Lent lent(at, offsets.size() * sizeof(int));
-    Array qkv = random_array(type, (size_t)rows * 3 * width);
-    scale_queries(qkv, width, c.head_dim);
-    if (loudest != 1)
-        scale_keys(qkv, width, rows, loudest);
+    Array qkv = random_qkv(type, rows, c.heads, c.head_dim, loudest);
     Array same = as_f32(qkv);
     Array y(type, (size_t)rows * width), z(PE_DTYPE_F32, y.n);
     pe_attention_c(reference, z.raw(), same.raw(), at, c.b, c.n, c.heads,

@@ -15,6 +15,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     reference = pe_backend_open_reference();
     add_attention_tests();
+    add_hopper_tests();
     add_token_tests();
     add_pixel_tests();
     int result = g_test_run();

@@ -11,9 +11,9 @@ compiled for the emulator and put below the test program with LD_PRELOAD; the
 tests of that file have to fail. The files as they are have to pass in the same
 way. PATTERN takes only mutations whose title matches. $CXX is the compiler.
 
-With --ptx, those of ptx/mutations.txt are bugs in cuda/device.h, which the
-emulator does not see. nvcc makes PTX of a kernel file with that header, and the
-interpreter runs it. Skips without NVCC.
+With --ptx, those of ptx/mutations.txt are bugs in cuda/device.h and
+cuda/hopper/device.h, which the emulator does not see. nvcc makes PTX of a kernel
+file with that header, and the interpreter runs it. Skips without NVCC.
 """
 
 import concurrent.futures
@@ -27,7 +27,8 @@ import sys
 import tempfile
 import time
 
-FILES = ("attention", "bias", "norm", "pool", "preprocess", "tokens")
+FILES = ("attention", "bias", "hopper/attention", "norm", "pool", "preprocess",
+         "tokens")
 SECONDS = 60  # of one run with a mutation, which may never end
 HERE = pathlib.Path(__file__).parent
 # Misaligned reads, which this machine forgives and a GPU does not, trap.
@@ -120,7 +121,8 @@ class Runner:
 
 class EmulatorRunner(Runner):
     mutations = HERE / "mutations.txt"
-    headers = ("cuda/frame.h",)  # that only the kernel files include
+    # That only the kernel files include.
+    headers = ("cuda/frame.h", "cuda/softmax.h", "cuda/hopper/device.h")
 
     def __init__(self, root, program, folder, core):
         super().__init__(root, program, folder)
@@ -135,7 +137,7 @@ class EmulatorRunner(Runner):
         kernel = self.folder / f"{name}.cu"
         kernel.write_text(source)
         cpp = self.folder / f"{name}.cpp"
-        cpp.write_text('#include "tests/cuda_host/emulator.h"\n'
+        cpp.write_text('#include "tests/cuda_host/hopper.h"\n'
                        f'#include "{kernel}"\n')
         library = self.folder / f"{name}.so"
         compiler = os.environ.get("CXX", "c++").split()
@@ -150,7 +152,8 @@ class EmulatorRunner(Runner):
 
 class PtxRunner(Runner):
     mutations = HERE / "ptx/mutations.txt"
-    headers = ("cuda/device.h", "cuda/frame.h")
+    headers = ("cuda/device.h", "cuda/frame.h", "cuda/softmax.h",
+               "cuda/hopper/device.h")
 
     def __init__(self, root, program, folder, nvcc):
         super().__init__(root, program, folder)

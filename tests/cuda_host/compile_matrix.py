@@ -3,9 +3,10 @@
 """Compiles every CUDA kernel for every architecture, as a TAP test:
 compile_matrix.py ROOT [NVCC]
 
-Fails on warnings, on spilled registers, on stack frames and on more registers
-than a kernel's budget. Prints the most registers that each kernel takes. Skips
-(77) where there is no nvcc. Needs no GPU.
+Fails on warnings, on spilled registers, on stack frames, on more registers than
+a kernel's budget, and on products of warpgroups that wait for each other. Prints
+the most registers that each kernel takes. Skips (77) where there is no nvcc.
+Needs no GPU.
 """
 
 import concurrent.futures
@@ -21,6 +22,8 @@ BUDGETS = {  # registers
     "flash_kernel": 168,  # three blocks of 128 threads an SM
     "flash_kernel<64,64,2,4>": 255,  # two, with twice the queries
     "flash_kernel<96,32,2,4>": 255,
+    "hopper_flash_kernel<64>": 96,  # five warps in each part of an SM
+    "hopper_flash_kernel<96>": 128,  # four
     # Five blocks of 128 threads: 120 KiB of loads under way, where the fastest
     # memory needs 50 of each SM (8 TB/s for 0.9 us over 148).
     "layernorm_kernel": 88,
@@ -36,6 +39,8 @@ ENTRY = re.compile(r"Compiling entry function '(\S+)' for")
 NAME = re.compile(r"^_Z(?:N\d+_GLOBAL__\w+)?(\d+)(\w+)$")
 FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, "
                    r"(\d+) bytes spill loads")
+# What ptxas says of wgmma whose registers it cannot leave alone (C7508-C7514).
+SERIALIZED = "wgmma.mma_async instructions are serialized"
 REGISTERS = re.compile(r"Used (\d+) registers")
 
 
@@ -88,11 +93,14 @@ class Compiler:
             return job, "this nvcc does not know it", None
         run = subprocess.run(
             [self.nvcc, *FLAGS, f"-arch=sm_{arch}", f"-I{self.root}",
-             *self.cflags, "-o", f"{self.folder}/{source.stem}_{arch}.cubin",
+             *self.cflags, "-o",
+             f"{self.folder}/{source.parent.name}_{source.stem}_{arch}.cubin",
              str(source)], capture_output=True, text=True)
         text = run.stdout + run.stderr
         if run.returncode:
             return job, text.strip(), None
+        if SERIALIZED in text:
+            return job, f"products wait for each other: {SERIALIZED}", None
         return job, None, list(read_report(text))
 
 
@@ -124,6 +132,7 @@ def main():
         return 77
     sources = sorted((root / "cuda").glob("*.cu"))
     jobs = [(a, s) for a in ARCHITECTURES for s in sources]
+    jobs += [("90a", s) for s in sorted((root / "cuda/hopper").glob("*.cu"))]
     print(f"1..{len(jobs)}", flush=True)
     failures, most = 0, {}
     with tempfile.TemporaryDirectory() as folder, \
@@ -137,7 +146,8 @@ def main():
                 [] if skip else wrong.split("\n"))
             failures += bool(problems)
             print(f"{'not ok' if problems else 'ok'} {number} - sm_{arch} "
-                  f"{source.name}" + (f" # SKIP {wrong}" if skip else ""),
+                  f"{source.relative_to(root / 'cuda')}" +
+                  (f" # SKIP {wrong}" if skip else ""),
                   flush=True)
             for line in problems:
                 print(f"# {line}")

@@ -8,6 +8,7 @@
 #include <queue>
 
 #include "tests/cuda_host/fiber.h"
+#include "tests/cuda_host/hopper.h"
 
 namespace
 {
@@ -63,6 +64,7 @@ struct Block {
     int live = 0; // threads that have not left
     std::priority_queue<Ready> ready;
     std::vector<Fiber *> at_barrier; // in __syncthreads()
+    std::vector<Fiber *> sleeping;
     const char *error = nullptr;
 };
 
@@ -107,6 +109,8 @@ void
 run_block()
 {
     while (block->live > 0) {
+        if (block->ready.empty() && pe_hopper_land())
+            continue;
         if (block->ready.empty())
             throw PeEmulatorError{"deadlock: a barrier or a warp operation "
                                   "that not all threads reach"};
@@ -126,6 +130,8 @@ check_end()
         if (f.open > 0)
             throw PeEmulatorError{"a copy was never committed"};
     }
+    if (const char *wrong = pe_hopper_end_block())
+        throw PeEmulatorError{wrong};
     const unsigned char *end = block->shared + block->shared_size;
     for (size_t i = 0; i < margin; i++) {
         if (end[i] != 0xff)
@@ -156,9 +162,9 @@ start_block(Block *b, dim3 grid, dim3 index, dim3 dim, size_t shared)
     b->warps.resize((n + max_lanes - 1) / max_lanes);
     // All ones is a NaN in f32, f16 and bf16 alike; the margin shows a read
     // behind the end as a NaN too.
-    b->memory.assign(128 + shared + margin, 0xff);
+    b->memory.assign(1024 + shared + margin, 0xff);
     uintptr_t p = (uintptr_t)b->memory.data();
-    b->shared = (unsigned char *)((p + 127) & ~(uintptr_t)127);
+    b->shared = (unsigned char *)((p + 1023) & ~(uintptr_t)1023);
     b->shared_size = shared;
     b->live = (int)n;
     for (unsigned i = 0; i < n; i++) {
@@ -172,6 +178,7 @@ start_block(Block *b, dim3 grid, dim3 index, dim3 dim, size_t shared)
         b->warps[t->warp].lanes++;
         pe_fiber_init(&b->fibers[i].fiber, i, run_thread);
     }
+    pe_hopper_begin_block();
     give_priorities(b);
     for (Fiber &f : b->fibers)
         make_ready(&f);
@@ -227,14 +234,15 @@ pe_emulator_probe(void)
     return getenv("PE_FAKE_CUDA_NO_CODE") ? 209 : 0;
 }
 
-void (*pe_emulator_queue)(void *stream, std::function<void()> launch);
+void (*pe_emulator_queue)(void *stream, const char *name,
+                          std::function<void()> launch);
 
 void
-pe_emulator_launch(void *stream, dim3 grid, dim3 dim, size_t shared,
-                   const std::function<void()> &kernel)
+pe_emulator_launch(void *stream, const char *name, dim3 grid, dim3 dim,
+                   size_t shared, const std::function<void()> &kernel)
 {
     if (pe_emulator_queue)
-        pe_emulator_queue(stream,
+        pe_emulator_queue(stream, name,
                           [=] { pe_emulate(grid, dim, shared, kernel); });
     else
         pe_emulate(grid, dim, shared, kernel);
@@ -244,6 +252,25 @@ unsigned char *
 pe_emulator_shared(void)
 {
     return block->shared;
+}
+
+size_t
+pe_emulator_shared_size(void)
+{
+    return block->shared_size;
+}
+
+void
+pe_emulator_sleep(void)
+{
+    block->sleeping.push_back(current);
+    suspend();
+}
+
+void
+pe_emulator_wake(void)
+{
+    release(&block->sleeping);
 }
 
 void

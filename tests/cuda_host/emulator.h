@@ -91,16 +91,17 @@ void pe_emulator_set_order(PeEmulatorOrder order, unsigned seed);
 void pe_emulate(dim3 grid, dim3 block, size_t shared,
                 const std::function<void()> &kernel);
 
-// Who queues launches on streams; NULL: they run at once.
-extern void (*pe_emulator_queue)(void *stream, std::function<void()> launch);
+// Who queues launches on streams, by the kernel's name; NULL: they run at once.
+extern void (*pe_emulator_queue)(void *stream, const char *name,
+                                 std::function<void()> launch);
 
-void pe_emulator_launch(void *stream, dim3 grid, dim3 block, size_t shared,
-                        const std::function<void()> &kernel);
+void pe_emulator_launch(void *stream, const char *name, dim3 grid, dim3 block,
+                        size_t shared, const std::function<void()> &kernel);
 
 #define PE_LAUNCH(kernel, grid, block, shared, stream, ...) \
     do { \
         auto pe_kernel = kernel; \
-        pe_emulator_launch(stream, grid, block, shared, \
+        pe_emulator_launch(stream, #kernel, grid, block, shared, \
                            [=] { pe_kernel(__VA_ARGS__); }); \
     } while (0)
 
@@ -121,6 +122,11 @@ extern PeThread *pe_thread;
 #define blockDim (pe_thread->block_dim)
 
 unsigned char *pe_emulator_shared(void);
+size_t pe_emulator_shared_size(void);
+
+// Until somebody wakes all that sleep.
+void pe_emulator_sleep(void);
+void pe_emulator_wake(void);
 
 // Ends the launch: pe_emulate() throws. Does not return.
 [[noreturn]] void pe_emulator_fail(const char *what);

@@ -13,10 +13,12 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "tests/cuda_host/driver/fake_driver.h"
 
-extern void (*pe_emulator_queue)(void *stream, std::function<void()> launch);
+extern void (*pe_emulator_queue)(void *stream, const char *name,
+                                 std::function<void()> launch);
 
 static thread_local cudaError_t last_error;
 
@@ -39,11 +41,26 @@ fake_cuda_compute(void *stream, std::function<void()> work, double ms)
     });
 }
 
-// A kernel takes 10 us.
-static void
-queue_kernel(void *stream, std::function<void()> launch)
+// Whether an environment variable has a part of a kernel's name.
+static bool
+names(const char *variable, const char *kernel)
 {
-    fake_cuda_compute(stream, std::move(launch), 0.01);
+    const char *part = getenv(variable);
+    return part && strstr(kernel, part);
+}
+
+// A kernel takes 10 us; for tests, some are slow, do nothing or cannot start.
+static void
+queue_kernel(void *stream, const char *name, std::function<void()> launch)
+{
+    if (names("PE_FAKE_CUDA_REFUSES", name)) {
+        result(CUDA_ERROR_INVALID_VALUE);
+        return;
+    }
+    if (names("PE_FAKE_CUDA_LAZY", name))
+        launch = [] {};
+    fake_cuda_compute(stream, std::move(launch),
+                      names("PE_FAKE_CUDA_SLOW", name) ? 1 : 0.01);
 }
 
 static CUdeviceptr

@@ -29,7 +29,8 @@ LAYERS = {
 } | {
     "core": (set(), f"{GSTREAMER}|{CUDA}"),
     "core/device/cpu": (DEVICE, f"{GSTREAMER}|{CUDA}"),
-    "cuda": (DEVICE, GSTREAMER),
+    "cuda": (DEVICE | {"cuda/hopper/choose.h"}, GSTREAMER),
+    "cuda/hopper": (DEVICE | {"cuda/"}, GSTREAMER),
     "gst": ({"core/pe.h", "gst/inference/", "gst/convert/", "gst/health/",
              "gst/meta/",
              "gst/overlay/", "gst/score/"},

@@ -236,7 +236,7 @@ ptx_add_bits(PtxForms *forms)
     add_type<uint32_t>(forms, "32");
     add_type<uint64_t>(forms, "64");
     ptx_add<Move, float, float>(forms, "mov.f32");
-    for (const char *space : {"global", "shared", "local", "param"}) {
+    for (const char *space : {"global", "shared", "local"}) {
         const std::string name = space;
         ptx_add<Move, uint64_t, uint64_t>(forms, "cvta." + name + ".u64");
         ptx_add<Move, uint64_t, uint64_t>(forms, "cvta.to." + name + ".u64");

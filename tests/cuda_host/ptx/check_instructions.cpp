@@ -389,6 +389,47 @@ finds_lanes_that_never_come()
     expect_error("loop: bra.uni loop;", {"never ends"});
 }
 
+// A barrier for so many arrivals, and all lanes arrive; then what `end` says.
+std::string
+with_barrier(const char *count, const char *end)
+{
+    return std::string("setp.ne.u32 %p1, %r0, 0; @%p1 bra made; "
+                       "mbarrier.init.shared::cta.b64 [0], ") +
+           count +
+           "; made: bar.warp.sync -1; "
+           "mbarrier.arrive.shared::cta.b64 _, [0]; " +
+           end;
+}
+
+void
+waits_for_barriers_in_shared_memory()
+{
+    const char *wait = "again: { .reg .pred done; "
+                       "mbarrier.try_wait.parity.shared::cta.b64 done, [0], 0;"
+                       "@!done bra again; }";
+    run(with_barrier("32", wait));
+    expect_error(with_barrier("33", wait).c_str(),
+                 {"waits for ever", "mbarrier.try_wait"});
+    expect_error(with_barrier("31", wait).c_str(),
+                 {"arrives where nobody is missing"});
+    expect_error(with_barrier("0", wait).c_str(), {"for 0 arrivals"});
+    expect_error(wait, {"nobody has made this barrier"});
+    expect_error(
+        with_barrier("33",
+                     "setp.ne.u32 %p1, %r0, 0; @%p1 bra rest; "
+                     "mbarrier.arrive.expect_tx.shared::cta.b64 _, [0], 16; "
+                     "rest: again: mbarrier.try_wait.parity.shared::cta.b64 "
+                     "%p1, [0], 0; @!%p1 bra again;")
+            .c_str(),
+        {"waits for ever"});
+    // The phase before the first counts as ended.
+    run(with_barrier("33", "again: mbarrier.try_wait.parity.shared::cta.b64 "
+                           "%p1, [0], 1; @!%p1 bra again;"));
+    expect_error("wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 "
+                 "{%r1, %r2, %r3, %r4}, %rd0, %rd1, %p1, 1, 1, 0, 0;",
+                 {"unknown instruction wgmma.mma_async"});
+}
+
 } // namespace
 
 int
@@ -405,5 +446,6 @@ main(int argc, char **argv)
     g_test_add_func("/ptx/races", finds_races_in_shared_memory);
     g_test_add_func("/ptx/copies", lands_copies_when_waited_for);
     g_test_add_func("/ptx/lanes", finds_lanes_that_never_come);
+    g_test_add_func("/ptx/barriers", waits_for_barriers_in_shared_memory);
     return g_test_run();
 }

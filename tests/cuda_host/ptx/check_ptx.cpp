@@ -35,10 +35,13 @@ main(int argc, char **argv)
         g_print("1..0 # SKIP there is no nvcc\n");
         return 0;
     }
+    bool for_hopper = false;
     for (int i = 1; i < argc; i++) {
         try {
             // Turing has none: the backend does not ask it to.
-            has_bf16_products = ptx_load_file(argv[i]) != "sm_75";
+            const std::string target = ptx_load_file(argv[i]);
+            has_bf16_products = target != "sm_75";
+            for_hopper = target == "sm_90a";
         } catch (const PtxError &e) {
             g_error("%s", e.what());
         }
@@ -46,6 +49,8 @@ main(int argc, char **argv)
     reference = pe_backend_open_reference();
     n_orders = 1; // the interpreter finds races without trying
     add_attention_tests();
+    if (for_hopper)
+        add_hopper_tests();
     add_token_tests();
     add_pixel_tests();
     g_test_add_func("/ptx/every_kernel", ran_every_kernel);

@@ -20,6 +20,7 @@ all_forms()
         ptx_add_conversions(&forms);
         ptx_add_collectives(&forms);
         ptx_add_copies(&forms);
+        ptx_add_hopper(&forms);
     }
     return forms;
 }
@@ -163,6 +164,9 @@ class Decoder
         const PtxStatement &s = *statement;
         if (s.operands.size() == 3 && s.opcode.compare(0, 3, "cp.") == 0)
             return " all";
+        if (s.operands.size() > 2 && s.opcode.compare(0, 6, "wgmma.") == 0 &&
+            s.operands[1].kind == PtxOperand::VECTOR)
+            return " {}";
         if (s.operands.size() != 2)
             return "";
         if (s.operands[1].kind == PtxOperand::VECTOR)
@@ -235,7 +239,11 @@ class Decoder
         case 'n':
             if (o.kind != PtxOperand::INTEGER)
                 fail("expected a number");
-            i->number = (int64_t)o.value;
+            i->number = i->number * 4 + (int64_t)o.value;
+            return;
+        case '_':
+            if (o.name != "_")
+                fail("expected _");
             return;
         default:
             decode_vector(i, o, letter);
@@ -251,7 +259,18 @@ class Decoder
                 fail("expected an address without an offset");
             return push(i, cell(o, letter == 'A' ? 64 : 32));
         }
-        size_t n = letter == '4' ? 4 : letter == '1' ? 1 : 2;
+        if (letter == 't') {
+            if (o.kind != PtxOperand::ADDRESS || o.value || o.parts.size() != 3)
+                fail("expected an address and three coordinates");
+            push(i, cell(o, 64));
+            for (const PtxOperand &part : o.parts)
+                push(i, cell(part, 32));
+            return;
+        }
+        size_t n = letter == 'v'   ? o.parts.size()
+                   : letter == '4' ? 4
+                   : letter == '1' ? 1
+                                   : 2;
         if (o.kind != PtxOperand::VECTOR || o.parts.size() != n)
             fail("expected a vector of " + std::to_string(n));
         for (const PtxOperand &part : o.parts)

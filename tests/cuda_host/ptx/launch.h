@@ -8,7 +8,7 @@
 
 #include <tuple>
 
-#include "tests/cuda_host/emulator.h"
+#include "tests/cuda_host/hopper.h"
 #include "tests/cuda_host/ptx/text.h"
 
 // Returns what the file was made for, such as "sm_80". Throws PtxError when it

@@ -148,6 +148,7 @@ void
 leave(PtxWarp *w, int f, PtxLanes lanes)
 {
     ptx_each(lanes, [&](int l) {
+        ptx_check_leaving(*w, l);
         if (w->copies[l].open > 0)
             w->fail(l, "leaves with a copy that was never committed");
         w->copies[l] = PtxCopies();
@@ -198,7 +199,7 @@ step(PtxWarp *w, int f, const PtxInstruction &i)
     return true;
 }
 
-// Until the warp is at a barrier or has left.
+// Until the warp is at a barrier, waits for others or has left.
 void
 run_warp(PtxWarp *w)
 {
@@ -214,13 +215,34 @@ run_warp(PtxWarp *w)
         if (++w->steps > max_steps)
             w->fail(first_of(w->live), "never ends");
         bool goes_on = step(w, f, code[pc]);
-        if (w->at_barrier)
+        if (w->at_barrier || w->yields)
             return;
         if (!goes_on || w->fragments.size() != 1)
             f = choose_fragment(w);
         else
             f = 0;
     }
+}
+
+// All warps as far as they go without a barrier of the block or a copy that has
+// not landed. False: all have left.
+bool
+run_warps(std::vector<PtxWarp> *warps)
+{
+    PtxBlock *block = warps->front().block;
+    uint64_t before;
+    bool any;
+    do {
+        before = block->events;
+        any = false;
+        for (PtxWarp &w : *warps) {
+            w.yields = false;
+            if (!w.at_barrier)
+                run_warp(&w);
+            any = any || w.live;
+        }
+    } while (block->events != before);
+    return any;
 }
 
 void
@@ -230,16 +252,20 @@ run_block(PtxBlock *block)
     std::vector<PtxWarp> warps((threads + ptx_lanes - 1) / ptx_lanes);
     for (size_t i = 0; i < warps.size(); i++)
         start_warp(&warps[i], block, (int)i);
-    // 9.7.13.1: a barrier waits for all threads that have not left.
-    for (bool any = true; any;) {
-        any = false;
-        for (PtxWarp &w : warps) {
-            w.at_barrier = false;
-            run_warp(&w);
-            any = any || w.live;
+    while (run_warps(&warps)) {
+        // 9.7.13.1: a barrier waits for all threads that have not left.
+        PtxWarp *waits = nullptr;
+        for (PtxWarp &w : warps)
+            waits = w.live && !w.at_barrier ? &w : waits;
+        if (!waits) {
+            for (PtxWarp &w : warps)
+                w.at_barrier = false;
+            block->barriers++;
+        } else if (!ptx_land_box(block)) {
+            waits->fail(first_of(waits->live), "waits for ever");
         }
-        block->barriers++;
     }
+    ptx_check_end(warps.back());
 }
 
 } // namespace
@@ -272,6 +298,7 @@ ptx_run(const PtxLaunch &launch)
             for (unsigned x = 0; x < launch.grid.x; x++) {
                 block.index = {x, y, z};
                 block.barriers = 0;
+                block.hopper.reset();
                 block.shared.assign(launch.shared_size, 0xff);
                 block.touched.assign(launch.shared_size, PtxSharedByte());
                 run_block(&block);

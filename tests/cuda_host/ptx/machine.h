@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <memory>
 #include <type_traits>
 
 #include "tests/cuda_host/ptx/program.h"
@@ -29,11 +30,15 @@ struct PtxTouch {
     uint32_t barriers, syncs; // how many the block, the warp had passed
 };
 const uint16_t ptx_several = 0xffff, ptx_nobody = 0xfffe;
+const uint16_t ptx_engine = 0xfffd; // the copy engine: ordered by barriers in
+                                    // shared memory, see hopper.cpp
 
 struct PtxSharedByte {
     PtxTouch write = {ptx_nobody, 0, 0, 0}, read = write;
     bool in_flight = false; // a copy is under way
 };
+
+struct PtxHopper; // hopper.cpp: what there is for capability 9.0
 
 struct PtxBlock {
     const PtxLaunch *launch;
@@ -41,6 +46,8 @@ struct PtxBlock {
     std::vector<unsigned char> shared;
     std::vector<PtxSharedByte> touched; // of each byte
     uint32_t barriers = 0;
+    uint64_t events = 0; // that may let a warp go on which waits
+    std::shared_ptr<PtxHopper> hopper;
 };
 
 // 16 bytes of cp.async; zeros where `from` is NULL.
@@ -75,6 +82,7 @@ struct PtxWarp {
     uint32_t syncs = 0;
     uint64_t steps = 0;
     bool at_barrier = false;
+    bool yields = false; // it waits for what other warps do
     const PtxInstruction *now = nullptr;
 
     // Ends the launch with the instruction, its line, the thread and `what`.
@@ -115,6 +123,17 @@ unsigned char *ptx_shared_read(PtxWarp &w, int lane, uint32_t address,
                                size_t n);
 unsigned char *ptx_shared_write(PtxWarp &w, int lane, uint32_t address,
                                 size_t n);
+
+// A byte that an engine reads or writes: what threads have written needs a
+// fence, which is not known here.
+unsigned char *ptx_engine_read(PtxWarp &w, uint64_t address, size_t n);
+void ptx_engine_target(PtxWarp &w, int lane, uint32_t address, size_t n);
+
+// hopper.cpp. Lands the oldest copy of the copy engine; false: there is none.
+bool ptx_land_box(PtxBlock *block);
+// Fails where a lane, or a block whose last warp is w, leaves something undone.
+void ptx_check_leaving(PtxWarp &w, int lane);
+void ptx_check_end(PtxWarp &w);
 
 // Lands the oldest copies of a thread until `pending` groups are left.
 void ptx_land_copies(PtxWarp &w, int lane, size_t pending);

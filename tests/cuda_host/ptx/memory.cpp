@@ -46,7 +46,8 @@ check_inside(PtxWarp &w, int lane, uint64_t address, size_t n, size_t size,
 bool
 is_unordered(const PtxWarp &w, int lane, const PtxTouch &t)
 {
-    if (t.warp == ptx_nobody || t.barriers != w.block->barriers)
+    if (t.warp == ptx_nobody || t.warp == ptx_engine ||
+        t.barriers != w.block->barriers)
         return false;
     if (t.warp != w.index)
         return true;
@@ -300,6 +301,29 @@ ptx_shared_write(PtxWarp &w, int lane, uint32_t address, size_t n)
 {
     note_write(w, lane, address, n, false);
     return &w.block->shared[address];
+}
+
+unsigned char *
+ptx_engine_read(PtxWarp &w, uint64_t address, size_t n)
+{
+    check_inside(w, 0, address, n, w.block->shared.size(), "shared memory");
+    for (size_t i = 0; i < n; i++) {
+        const PtxSharedByte &b = w.block->touched[address + i];
+        if (b.in_flight || b.write.warp != ptx_engine)
+            w.fail(0, "a product reads byte " + std::to_string(address + i) +
+                          " of shared memory, " +
+                          (b.in_flight ? "to which a copy is under way"
+                                       : "which no copy has written"));
+    }
+    return &w.block->shared[address];
+}
+
+void
+ptx_engine_target(PtxWarp &w, int lane, uint32_t address, size_t n)
+{
+    check_inside(w, lane, address, n, w.block->shared.size(), "shared memory");
+    for (size_t i = 0; i < n; i++)
+        note_write(w, lane, (uint32_t)(address + i), 1, true);
 }
 
 void

@@ -40,11 +40,13 @@ struct PtxInstruction {
     bool negated;
     // First cells, or predicates, of the operands in the order in which they
     // stand, vectors laid out flat.
-    int operands[16];
+    int operands[64];
     int n_operands;
-    int64_t number; // an address's offset, a count, a table: see decode.cpp
-    int width;      // bits of the register that is loaded or stored
-    int target;     // of a branch
+    // An address's offset, a count, a table: see decode.cpp; of several numbers
+    // the last in the lowest digit, to the base 4.
+    int64_t number;
+    int width;  // bits of the register that is loaded or stored
+    int target; // of a branch
     int line;
 };
 
@@ -92,9 +94,12 @@ PtxProgram ptx_decode(const PtxModule &module, const PtxKernel &kernel);
 //   q      "d|p", two operands, of 32 bits and a predicate; the latter may
 //          lack and has number -1 then
 //   1 2 4  a vector of so many registers of 32 bits
+//   v      a vector of any number of them
 //   H      a vector of two registers of 16 bits
 //   a A    an address of 32 or 64 bits, without an offset
+//   t      an address of 64 bits with three coordinates, four operands
 //   n      an integer, for PtxInstruction.number
+//   _      "_", no operand: what nobody wants
 struct PtxForm {
     const char *operands;
     PtxOperation run;
@@ -109,6 +114,7 @@ void ptx_add_comparisons(PtxForms *forms);
 void ptx_add_conversions(PtxForms *forms);
 void ptx_add_collectives(PtxForms *forms);
 void ptx_add_copies(PtxForms *forms);
+void ptx_add_hopper(PtxForms *forms);
 
 enum PtxSpace { PTX_GLOBAL, PTX_SHARED, PTX_LOCAL, PTX_PARAM };
 

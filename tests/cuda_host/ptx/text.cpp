@@ -37,8 +37,10 @@ split(const std::string &text)
             end = text.find('"', i + 1);
             end += end != std::string::npos;
         } else if (is_word(text[i])) {
-            while (end < text.size() && is_word(text[end]))
-                end++;
+            // "::" is part of an opcode.
+            while (end < text.size() &&
+                   (is_word(text[end]) || text.compare(end, 2, "::") == 0))
+                end += is_word(text[end]) ? 1 : 2;
             tokens.push_back({text.substr(i, end - i), line});
         } else if (!isspace((unsigned char)text[i])) {
             tokens.push_back({text.substr(i, 1), line});
@@ -196,11 +198,12 @@ class Reader
             while (skip(","));
         }
         expect("{");
-        for (int depth = 1; depth > 0;) {
+        scopes = {{}};
+        while (!scopes.empty()) {
             if (skip("{"))
-                depth++;
+                scopes.emplace_back();
             else if (skip("}"))
-                depth--;
+                scopes.pop_back();
             else
                 read_line(&k);
         }
@@ -237,11 +240,29 @@ class Reader
             if (skip("<")) {
                 count = (int)take_number();
                 expect(">");
+            } else if (scopes.size() > 1) {
+                // Of a block only: it gets a name of its own.
+                const std::string own =
+                    name + "{" + std::to_string(k->registers.size());
+                scopes.back()[name] = own;
+                name = own;
             }
             if (!k->registers.insert({name, {bits, count}}).second)
                 fail("registers " + name + " are there twice");
         } while (skip(","));
         expect(";");
+    }
+
+    // What a name of the innermost block that has it stands for.
+    std::string
+    find_name(const std::string &name) const
+    {
+        for (size_t i = scopes.size(); i-- > 0;) {
+            auto found = scopes[i].find(name);
+            if (found != scopes[i].end())
+                return found->second;
+        }
+        return name;
     }
 
     PtxStatement
@@ -250,7 +271,7 @@ class Reader
         PtxStatement s = {tokens[at].line, "", false, "", {}};
         if (skip("@")) {
             s.negated = skip("!");
-            s.guard = take();
+            s.guard = find_name(take());
         }
         s.opcode = take();
         if (s.opcode[0] == '.')
@@ -273,6 +294,8 @@ class Reader
                 o.name = take();
             if (o.name.empty() || skip("+") || peek() == "-")
                 o.value = take_number();
+            if (skip(","))
+                o.parts = take_operand().parts; // coordinates of a tensor
             expect("]");
             return o;
         }
@@ -292,7 +315,7 @@ class Reader
             o.kind = PtxOperand::INTEGER;
             o.value = take_number();
         } else if (!word.empty() && is_word(word[0])) {
-            o.name = take();
+            o.name = find_name(take());
         } else {
             fail("found " + word + ", expected an operand");
         }
@@ -304,6 +327,7 @@ class Reader
 
     std::vector<Token> tokens;
     size_t at = 0;
+    std::vector<std::map<std::string, std::string>> scopes; // open blocks
     PtxModule module;
 };
 

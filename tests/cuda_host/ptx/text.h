@@ -23,7 +23,7 @@ struct PtxOperand {
         NAME,    // a register or a symbol
         INTEGER, // a number
         FLOAT,   // the bits of an f32
-        ADDRESS, // [name + value], or [value] without a name
+        ADDRESS, // [name + value], or [value] without a name; [name, {parts}]
         VECTOR,  // {parts}
         PAIR,    // parts, "a|b"
     };

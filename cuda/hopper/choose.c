@@ -213,12 +213,10 @@ choose(PeCuda *cuda, const Attention *a, const PeAlgoKey *key)
     const double least = MIN(portable, hopper);
     PeAlgo algo = {.words = {hopper < portable ? HOPPER : PORTABLE}};
     pe_log(PE_LOG_DEBUG,
-           "attention %d x %d, %d heads of %d: %s (portable %.1f us, Hopper's "
-           "%.1f us), %.0f TFLOP/s",
-           a->b, a->n, a->heads, a->head_dim,
-           hopper < portable ? "Hopper's" : "portable", portable * 1e6,
-           hopper * 1e6,
-           4e-12 * a->b * a->heads * a->n * a->n * a->head_dim / least);
+           "choice attention [%d x %d, %d x %d]: portable %.1f us, hopper %.1f "
+           "us, took %s",
+           a->b, a->n, a->heads, a->head_dim, portable * 1e6, hopper * 1e6,
+           hopper < portable ? "hopper" : "portable");
     if (least < G_MAXDOUBLE) {
         algo.ns = (uint64_t)(least * 1e9);
         pe_algos_set(cuda->algos, key, &algo);

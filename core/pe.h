@@ -112,6 +112,7 @@ typedef enum {
     PE_PRECISION_BF16,
     PE_PRECISION_FP16,
     PE_PRECISION_INT8, // weights of 8 bits, CPU only
+    PE_PRECISION_FP8,  // linears of the blocks in E4M3, CUDA only
 } PePrecision;
 
 // "auto", "fp32", "bf16", ...; false when `nick` is none of them.

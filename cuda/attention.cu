@@ -144,7 +144,7 @@ weigh_keys(uint32_t (&p)[M][BN / 16][4], float (&o)[M][D / 8][4],
 
 // Attention with an online softmax; see pe_attention_c for the equation.
 //
-//   qkv  [R, 3 * heads * D] T      y  [R, heads * D] T
+//   qkv  [R, 3 * heads * D] T      y  [R, heads * D] Y: T or E4M3
 //
 //   grid    (ceil(n / (16 * M * WARPS)), heads, b)   block 32 * WARPS
 //   a warp  owns M * 16 queries: q, o and the softmax stay in registers. With
@@ -158,9 +158,9 @@ weigh_keys(uint32_t (&p)[M][BN / 16][4], float (&o)[M][D / 8][4],
 //   needs   16-byte aligned rows (D % 8 == 0)
 //
 // Source: Dao 2023, FlashAttention-2, algorithm 1.
-template <typename T, int D, int BN, int M, int WARPS>
+template <typename T, int D, int BN, int M, int WARPS, typename Y>
 __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
-    flash_kernel(T *y, const T *qkv, const int *offsets, int n, int heads,
+    flash_kernel(Y *y, const T *qkv, const int *offsets, int n, int heads,
                  bool causal)
 {
     const int BM = 16 * M * WARPS, LD = D + 8, THREADS = 32 * WARPS;
@@ -256,21 +256,20 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
     }
 
     const int row = q0 + lane / 4;
-    store_rows<T, D, M>(y + (first + row) * width + blockIdx.y * D +
-                            lane % 4 * 2,
-                        width, len - row, o, rows);
+    store_rows<D, M>(y + (first + row) * width + blockIdx.y * D + lane % 4 * 2,
+                     width, len - row, o, rows);
 }
 
-template <typename T, int D, int BN, int M>
+template <typename T, int D, int BN, int M, typename Y>
 static void
-launch_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
+launch_flash(void *stream, Y *y, const T *qkv, const int *offsets, int b, int n,
              int heads, bool causal)
 {
     const int WARPS = 4, BM = 16 * M * WARPS;
     dim3 grid((n + BM - 1) / BM, heads, b), block(32 * WARPS);
     size_t shared = 4 * BN * (D + 8) * sizeof(T);
-    PE_LAUNCH((flash_kernel<T, D, BN, M, WARPS>), grid, block, shared, stream,
-              y, qkv, offsets, n, heads, causal);
+    PE_LAUNCH((flash_kernel<T, D, BN, M, WARPS, Y>), grid, block, shared,
+              stream, y, qkv, offsets, n, heads, causal);
 }
 
 // 128 queries a block where each multiprocessor still gets two blocks, and a
@@ -279,9 +278,9 @@ launch_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
 // Keys a tile: as many as leave registers, and shared memory, for two blocks a
 // multiprocessor. Turing has 64 KiB of it and copies while nobody computes, so
 // there the tiles are small for the sake of three blocks.
-template <typename T, int D>
+template <typename T, int D, typename Y>
 static void
-choose_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
+choose_flash(void *stream, Y *y, const T *qkv, const int *offsets, int b, int n,
              int heads, bool causal, int sm, int n_sms)
 {
     const int BN = D == 64 ? 64 : 32;
@@ -302,9 +301,9 @@ choose_flash(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
 //   shared  [4, n] f32, the scores of a warp's query
 //
 // For correctness in f32 and for tiny models, not for speed.
-template <typename T>
+template <typename T, typename Y>
 __global__ void
-attention_kernel(T *y, const T *qkv, const int *offsets, int n, int heads,
+attention_kernel(Y *y, const T *qkv, const int *offsets, int n, int heads,
                  int head_dim, bool causal)
 {
     PE_SHARED(float, shared);
@@ -346,20 +345,20 @@ attention_kernel(T *y, const T *qkv, const int *offsets, int n, int heads,
     }
 }
 
-template <typename T>
+template <typename T, typename Y>
 static void
-launch_attention(void *stream, T *y, const T *qkv, const int *offsets, int b,
+launch_attention(void *stream, Y *y, const T *qkv, const int *offsets, int b,
                  int n, int heads, int head_dim, bool causal)
 {
     const int WARPS = 4;
     dim3 grid((n + WARPS - 1) / WARPS, heads, b), block(32 * WARPS);
-    PE_LAUNCH(attention_kernel<T>, grid, block, WARPS * n * sizeof(float),
+    PE_LAUNCH((attention_kernel<T, Y>), grid, block, WARPS * n * sizeof(float),
               stream, y, qkv, offsets, n, heads, head_dim, causal);
 }
 
-template <typename T>
+template <typename T, typename Y>
 static void
-launch_16(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
+launch_16(void *stream, Y *y, const T *qkv, const int *offsets, int b, int n,
           int heads, int head_dim, bool causal, int sm, int n_sms)
 {
     if (head_dim == 64)
@@ -374,11 +373,14 @@ launch_16(void *stream, T *y, const T *qkv, const int *offsets, int b, int n,
 }
 
 extern "C" void
-pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
-                  const int *offsets, int b, int n, int heads, int head_dim,
-                  bool causal, int sm, int n_sms)
+pe_cuda_attention(void *stream, PeDtype act, PeDtype out, void *y,
+                  const void *qkv, const int *offsets, int b, int n, int heads,
+                  int head_dim, bool causal, int sm, int n_sms)
 {
-    if (act == PE_DTYPE_BF16)
+    if (act == PE_DTYPE_BF16 && out == PE_DTYPE_E4M3)
+        launch_16(stream, (PeE4m3 *)y, (const PeBf16 *)qkv, offsets, b, n,
+                  heads, head_dim, causal, sm, n_sms);
+    else if (act == PE_DTYPE_BF16)
         launch_16(stream, (PeBf16 *)y, (const PeBf16 *)qkv, offsets, b, n,
                   heads, head_dim, causal, sm, n_sms);
     else if (act == PE_DTYPE_F16)

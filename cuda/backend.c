@@ -17,6 +17,7 @@
 
 #define MIN_SM 75
 #define MIN_SM_BF16 80
+#define MIN_SM_FP8 89 // what has matrix units for E4M3
 #define SM_HOPPER 90
 
 // What cuBLASLt may use besides its operands. Source: cuBLAS documentation,
@@ -61,6 +62,7 @@ static bool
 resolve_precision(PeCuda *cuda, PePrecision precision, GError **error)
 {
     bool has_bf16 = cuda->rates.sm >= MIN_SM_BF16;
+    bool has_fp8 = cuda->rates.sm >= MIN_SM_FP8;
     if (precision == PE_PRECISION_AUTO)
         precision = has_bf16 ? PE_PRECISION_BF16 : PE_PRECISION_FP16;
     cuda->be.precision = precision;
@@ -69,23 +71,34 @@ resolve_precision(PeCuda *cuda, PePrecision precision, GError **error)
     cuda->be.shifts_norms = true;
     switch (precision) {
     case PE_PRECISION_FP32:
-        cuda->be.act = PE_DTYPE_F32;
+        cuda->be.act = cuda->be.narrow = PE_DTYPE_F32;
         return true;
     case PE_PRECISION_FP16:
-        cuda->be.act = PE_DTYPE_F16;
+        cuda->be.act = cuda->be.narrow = PE_DTYPE_F16;
         return true;
     case PE_PRECISION_BF16:
-        cuda->be.act = PE_DTYPE_BF16;
+        cuda->be.act = cuda->be.narrow = PE_DTYPE_BF16;
         if (has_bf16)
+            return true;
+        break;
+    case PE_PRECISION_FP8:
+        cuda->be.act = PE_DTYPE_BF16;
+        cuda->be.narrow = PE_DTYPE_E4M3;
+        if (has_fp8)
             return true;
         break;
     default:
         break;
     }
-    g_set_error(error, PE_ERROR, PE_ERROR_DEVICE,
-                "precision %s is not available on %s (available: fp32, fp16%s)",
-                pe_precision_nick(precision), cuda->description,
-                has_bf16 ? ", bf16" : "");
+    g_set_error(
+        error, PE_ERROR, PE_ERROR_DEVICE,
+        "precision %s is not available on %s (available: fp32, fp16%s%s)"
+        "%s",
+        pe_precision_nick(precision), cuda->description,
+        has_bf16 ? ", bf16" : "", has_fp8 ? ", fp8" : "",
+        precision == PE_PRECISION_FP8
+            ? "; fp8 needs compute capability 8.9 (Ada) or later"
+            : "");
     return false;
 }
 
@@ -292,11 +305,12 @@ cuda_attention(PeBackend *be, void *y, const void *qkv, const int *offsets,
                int b, int n, int heads, int head_dim, bool causal)
 {
     PeCuda *cuda = (PeCuda *)be;
-    if (!offsets && !causal &&
+    if (be->narrow == be->act && !offsets && !causal &&
         pe_hopper_attend(cuda, y, qkv, b, n, heads, head_dim))
         return;
-    pe_cuda_attention(cuda->stream, be->act, y, qkv, offsets, b, n, heads,
-                      head_dim, causal, cuda->rates.sm, cuda->rates.n_sms);
+    pe_cuda_attention(cuda->stream, be->act, be->narrow, y, qkv, offsets, b, n,
+                      heads, head_dim, causal, cuda->rates.sm,
+                      cuda->rates.n_sms);
 }
 
 static void

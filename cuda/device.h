@@ -178,6 +178,40 @@ pe_bits(PeHalf, float v)
     return __half_as_ushort(__float2half_rn(v));
 }
 
+// An 8-bit float, E4M3; pe_e4m3_from_f32() is the definition.
+struct PeE4m3 {
+    uint8_t bits;
+};
+
+#if __CUDA_ARCH__ < 890
+PE_DEVICE uint32_t
+pe_round_e4m3(float v)
+{
+    const uint32_t u = __float_as_uint(v), a = u & 0x7fffffffu;
+    uint32_t b = ((a + 0x7ffffu + (a >> 20 & 1)) >> 20) - 960;
+    if (a < 0x3c800000u)
+        b = __float_as_uint(fabsf(v) + 16384.0f) & 0xf;
+    if (a >= 0x43e00000u)
+        b = 0x7e;
+    return a > 0x7f800000u ? 0x7f : (u >> 24 & 0x80) | b;
+}
+#endif
+
+// Two neighbours as E4M3 in the low half, the first in the lowest byte.
+PE_DEVICE uint32_t
+pe_pack_e4m3(float a, float b)
+{
+#if __CUDA_ARCH__ >= 890
+    uint16_t v;
+    asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(v) : "f"(b), "f"(a));
+    return v;
+#else
+    // Fewer devices have an instruction, and none of these a use for the type;
+    // but code for 8.0 is what the driver makes code for later ones of.
+    return pe_round_e4m3(a) | pe_round_e4m3(b) << 8;
+#endif
+}
+
 // c += a b of one 16x8 tile, k = 16, f32 sums. Fragments as PTX defines them
 // for mma.m16n8k16; Turing does it as two steps of k = 8 and has no bf16.
 PE_DEVICE void
@@ -344,6 +378,24 @@ pe_warp_max(float v)
     for (int mask = 16; mask > 0; mask >>= 1)
         v = fmaxf(v, pe_shuffle_xor(v, mask));
     return v;
+}
+
+PE_DEVICE void
+pe_store(PeE4m3 *p, float v)
+{
+    p->bits = (uint8_t)pe_pack_e4m3(v, 0);
+}
+
+PE_DEVICE void
+pe_store2(PeE4m3 *p, float a, float b)
+{
+    *(uint16_t *)p = (uint16_t)pe_pack_e4m3(a, b);
+}
+
+PE_DEVICE void
+pe_store4(PeE4m3 *p, float a, float b, float c, float d)
+{
+    *(uint32_t *)p = pe_pack_e4m3(a, b) | pe_pack_e4m3(c, d) << 16;
 }
 
 // Run a statement with T standing for the C++ type of a PeDtype.

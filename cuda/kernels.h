@@ -22,7 +22,8 @@ extern "C" {
 
 // norm.cu
 //
-// shift may be NULL, and w and b both
+// shift may be NULL, and w and b both; type E4M3: with the gain of narrow.h and
+// without w and b
 void pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
                        const float *shift, const float *w, const float *b,
                        int rows, int d, float eps);
@@ -49,14 +50,19 @@ void pe_cuda_rope(void *stream, PeDtype act, void *y, const float *cos_sin,
                   int rows, int d, int n_tokens, int head_dim);
 // y act [n] = gelu(y), in place
 void pe_cuda_gelu(void *stream, PeDtype act, void *y, size_t n);
+// y E4M3 [rows, n] = gelu(x) gain, x bf16 [rows, n] elsewhere, gain f32 [n];
+// n % 8 == 0
+void pe_cuda_gelu_narrow(void *stream, void *y, const void *x,
+                         const float *gain, int rows, int n);
 
 // attention.cu
 //
-// softmax to the base 2; how much one block does follows from the compute
-// capability and the number of multiprocessors
-void pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
-                       const int *offsets, int b, int n, int heads,
-                       int head_dim, bool causal, int sm, int n_sms);
+// y of type act, or E4M3 where that is bf16; softmax to the base 2; how much
+// one block does follows from the compute capability and the number of
+// multiprocessors
+void pe_cuda_attention(void *stream, PeDtype act, PeDtype out, void *y,
+                       const void *qkv, const int *offsets, int b, int n,
+                       int heads, int head_dim, bool causal, int sm, int n_sms);
 
 // pool.cu
 //

@@ -4,6 +4,9 @@
 // matrix product. cuBLASLt computes the product; another implementation of it
 // would be chosen here.
 
+#include <math.h>
+
+#include "core/device/narrow.h"
 #include "cuda/kernels.h"
 #include "cuda/matmul.h"
 
@@ -13,16 +16,19 @@ struct PeLinear {
     // allocation; NULL: none.
     float *bias_f32;
     void *bias_act;
-    void *weight; // act [n, k]
+    PeDtype in;   // of its input and its weight
+    void *weight; // [n, k], 1 / scale times what it stands for
+    float scale;
+    float *gain; // [n] behind a narrow GELU, NULL: none
 };
 
 // ---- Weights ----------------------------------------------------------------
 
-// y act [n] = x
+// y [n] = x
 static void
-round_to_act(PeDtype act, void *y, const float *x, size_t n)
+round_to(PeDtype type, void *y, const float *x, size_t n)
 {
-    switch (act) {
+    switch (type) {
     case PE_DTYPE_BF16:
         for (size_t i = 0; i < n; i++)
             ((uint16_t *)y)[i] = pe_bf16_from_f32(x[i]);
@@ -30,6 +36,10 @@ round_to_act(PeDtype act, void *y, const float *x, size_t n)
     case PE_DTYPE_F16:
         for (size_t i = 0; i < n; i++)
             ((uint16_t *)y)[i] = pe_f16_from_f32(x[i]);
+        break;
+    case PE_DTYPE_E4M3:
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)y)[i] = pe_e4m3_from_f32(x[i]);
         break;
     default:
         memcpy(y, x, n * sizeof *x);
@@ -50,11 +60,28 @@ read_row(const PeLinearParams *params, int i, float *row)
     memset(row + k, 0, (size_t)(params->k_padded - k) * sizeof *row);
 }
 
+// By which power of two a weight fits E4M3 best.
+static float
+find_gain(const PeLinearParams *params)
+{
+    int n = (int)params->weight.shape[0], k = params->k_padded;
+    g_autofree float *row = g_new(float, k);
+    float most = 0;
+    for (int i = 0; i < n; i++) {
+        read_row(params, i, row);
+        for (int j = 0; j < k; j++)
+            most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
+    }
+    return pe_narrow_gain(most, PE_E4M3_MOST);
+}
+
 // As many rows as fit into a stage at a time.
 static void
 upload_weight(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
 {
-    size_t row_size = (size_t)l->k * pe_dtype_size(cuda->be.act);
+    size_t row_size = (size_t)l->k * pe_dtype_size(l->in);
+    float gain = params->narrow ? find_gain(params) : 1;
+    l->scale = 1 / gain;
     int n_fit = (int)MIN(PE_STAGE_SIZE / row_size, (size_t)l->n);
     g_autofree float *row = g_new(float, l->k);
     g_assert(n_fit > 0);
@@ -65,9 +92,10 @@ upload_weight(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
             return;
         for (int i = 0; i < n; i++) {
             read_row(params, first + i, row);
-            round_to_act(cuda->be.act,
-                         (char *)stage->host + (size_t)i * row_size, row,
-                         (size_t)l->k);
+            for (int j = 0; params->narrow && j < l->k; j++)
+                row[j] *= gain;
+            round_to(l->in, (char *)stage->host + (size_t)i * row_size, row,
+                     (size_t)l->k);
         }
         pe_cuda_stage_upload(cuda, stage,
                              (char *)l->weight + (size_t)first * row_size,
@@ -88,9 +116,19 @@ upload_bias(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
     l->bias_act = (char *)l->bias_f32 + offset;
     g_autofree char *host = g_malloc0(size);
     memcpy(host, params->bias, n * sizeof(float));
-    round_to_act(cuda->be.act, host + offset, params->bias, n);
+    round_to(cuda->be.act, host + offset, params->bias, n);
     pe_cuda_upload(&cuda->be, l->bias_f32, host, size);
     return true;
+}
+
+static bool
+upload_gain(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
+{
+    size_t size = (size_t)l->n * sizeof(float);
+    l->gain = pe_cuda_alloc(&cuda->be, size);
+    if (l->gain)
+        pe_cuda_upload(&cuda->be, l->gain, params->gain, size);
+    return l->gain;
 }
 
 PeLinear *
@@ -103,9 +141,11 @@ pe_cuda_linear_new(PeBackend *be, const PeLinearParams *params)
     PeLinear *l = g_new0(PeLinear, 1);
     l->n = (int)params->weight.shape[0];
     l->k = params->k_padded;
+    l->in = params->narrow ? be->narrow : be->act;
     l->weight =
-        pe_cuda_alloc(be, (size_t)l->n * (size_t)l->k * pe_dtype_size(be->act));
-    if (!l->weight || (params->bias && !upload_bias(cuda, l, params))) {
+        pe_cuda_alloc(be, (size_t)l->n * (size_t)l->k * pe_dtype_size(l->in));
+    if (!l->weight || (params->bias && !upload_bias(cuda, l, params)) ||
+        (params->gain && !upload_gain(cuda, l, params))) {
         pe_cuda_linear_free(be, l);
         return NULL;
     }
@@ -119,6 +159,7 @@ pe_cuda_linear_free(PeBackend *be, PeLinear *l)
     if (!l)
         return;
     pe_cuda_free(be, l->bias_f32);
+    pe_cuda_free(be, l->gain);
     pe_cuda_free(be, l->weight);
     g_free(l);
 }
@@ -135,8 +176,9 @@ pe_cuda_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
         .m = rows,
         .n = l->n,
         .k = l->k,
-        .in = be->act,
+        .in = l->in,
         .out = f32 ? PE_DTYPE_F32 : be->act,
+        .scale = l->scale,
         .x = x,
         .w = l->weight,
         .bias = f32 ? l->bias_f32 : l->bias_act,
@@ -144,7 +186,21 @@ pe_cuda_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
         .residual = epilogue == PE_EPILOGUE_RESIDUAL,
         .gelu = epilogue == PE_EPILOGUE_GELU ? cuda->gelu : PE_GELU_NONE,
     };
+    if (l->gain) {
+        // The product goes behind what GELU makes of it.
+        p.narrow = y;
+        p.gain = l->gain;
+        p.gelu = PE_GELU_EXACT;
+        p.y = (char *)y + (((size_t)rows * (size_t)l->n + 255) & ~(size_t)255);
+    }
+    // The library has no bias of f32 behind products of 8-bit floats. Only a
+    // stream that no norm reads at its end asks for one.
+    bool adds_bias = l->in == PE_DTYPE_E4M3 && f32 && l->bias_f32;
+    if (adds_bias)
+        p.bias = NULL;
     pe_cuda_matmul(cuda, &p);
+    if (adds_bias)
+        pe_cuda_bias(cuda->stream, PE_DTYPE_F32, y, l->bias_f32, rows, l->n);
     if (epilogue == PE_EPILOGUE_ROPE)
         pe_cuda_rope(cuda->stream, be->act, y, rope->cos_sin, rows, l->n / 3,
                      rope->n_tokens, rope->head_dim);
@@ -162,7 +218,7 @@ random_operand(PeCuda *cuda, size_t n)
     g_autofree char *block = g_malloc(BLOCK * size);
     for (size_t i = 0; i < BLOCK; i++)
         values[i] = (float)g_random_double_range(-1, 1);
-    round_to_act(cuda->be.act, block, values, BLOCK);
+    round_to(cuda->be.act, block, values, BLOCK);
     for (size_t i = 0; p && i < n; i += BLOCK)
         pe_cuda_upload(&cuda->be, p + i * size, block,
                        MIN(n - i, (size_t)BLOCK) * size);
@@ -183,6 +239,7 @@ pe_cuda_gemm_seconds(PeBackend *be, int m, int n, int k)
         .k = k,
         .in = be->act,
         .out = be->act,
+        .scale = 1,
         .x = x,
         .w = w,
         .y = y,

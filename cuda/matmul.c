@@ -56,7 +56,7 @@ try_without_epilogue(PeCuda *cuda, const PeMatmul *p, int *status)
     if (p->bias)
         pe_cuda_bias(cuda->stream, p->out, p->y, p->bias, p->m, p->n);
     if (p->gelu)
-        pe_cuda_gelu(cuda->stream, p->out, p->y, (size_t)p->m * (size_t)p->n);
+        pe_cuda_plan_gelu(cuda, p, p->y);
     return true;
 }
 

@@ -2,6 +2,7 @@
 //
 // norm.cu - layer norm over the last axis.
 
+#include "core/device/narrow.h"
 #include "cuda/device.h"
 #include "cuda/kernels.h"
 
@@ -58,6 +59,7 @@ store_normal(T *y, int i, float4 v, float mean, float scale, const float *w,
 //   x  [rows, d] f32, y  [rows, d] T, y may be x
 //   shift  [d] f32, or NULL for 0
 //   w, b  [d] f32, or both NULL for 1 and 0
+//   gain   multiplies y, for E4M3; else 1
 //
 //   grid   ceil(rows / 4)    block 128
 //   moves  4 * rows * d bytes in, sizeof(T) * rows * d out: bandwidth bound
@@ -68,7 +70,7 @@ store_normal(T *y, int i, float4 v, float mean, float scale, const float *w,
 template <typename T>
 __global__ void __launch_bounds__(32 * WARPS)
     layernorm_kernel(T *y, const float *x, const float *shift, const float *w,
-                     const float *b, int rows, int d, float eps)
+                     const float *b, int rows, int d, float eps, float gain)
 {
     int row = blockIdx.x * WARPS + threadIdx.x / 32;
     int lane = threadIdx.x % 32;
@@ -95,7 +97,7 @@ __global__ void __launch_bounds__(32 * WARPS)
         sum += lane + 32 * k < n ? squares_around(kept[k], mean) : 0;
     for (int i = lane + 32 * KEPT; i < n; i += 32)
         sum += squares_around(load_shifted(in, shift, i), mean);
-    float scale = 1 / sqrtf(pe_warp_sum(sum) / d + eps);
+    float scale = gain / sqrtf(pe_warp_sum(sum) / d + eps);
 
     T *out = y + (size_t)row * d;
 #pragma unroll
@@ -114,7 +116,12 @@ pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
                   int d, float eps)
 {
     dim3 grid((rows + WARPS - 1) / WARPS), block(32 * WARPS);
+    if (type == PE_DTYPE_E4M3) {
+        PE_LAUNCH(layernorm_kernel<PeE4m3>, grid, block, 0, stream, (PeE4m3 *)y,
+                  x, shift, w, b, rows, d, eps, pe_narrow_norm_gain(d));
+        return;
+    }
     PE_FOR_TYPE(type, T,
                 PE_LAUNCH(layernorm_kernel<T>, grid, block, 0, stream, (T *)y,
-                          x, shift, w, b, rows, d, eps));
+                          x, shift, w, b, rows, d, eps, 1.0f));
 }

@@ -14,6 +14,8 @@ data_type(PeDtype type)
         return CUDA_R_16BF;
     case PE_DTYPE_F16:
         return CUDA_R_16F;
+    case PE_DTYPE_E4M3:
+        return CUDA_R_8F_E4M3;
     default:
         return CUDA_R_32F;
     }
@@ -89,16 +91,26 @@ pe_cuda_plan_init(PeCuda *cuda, const PeMatmul *p, PePlan *plan)
     return false;
 }
 
+void
+pe_cuda_plan_gelu(PeCuda *cuda, const PeMatmul *p, void *y)
+{
+    if (p->narrow)
+        pe_cuda_gelu_narrow(cuda->stream, p->narrow, y, p->gain, p->m, p->n);
+    else
+        pe_cuda_gelu(cuda->stream, p->out, y, (size_t)p->m * (size_t)p->n);
+}
+
 cublasStatus_t
 pe_cuda_plan_run(PeCuda *cuda, const PeMatmul *p, const PePlan *plan,
                  const PeAlgo *algo, void *y)
 {
-    const float one = 1, beta = p->residual ? 1 : 0;
-    cublasStatus_t status = cuda->lt->Matmul(
-        cuda->lt_handle, plan->desc, &one, p->w, plan->w, p->x, plan->x, &beta,
-        y, plan->y, y, plan->y, (const cublasLtMatmulAlgo_t *)algo->words,
-        cuda->workspace, cuda->workspace_size, cuda->stream);
+    const float beta = p->residual ? 1 : 0;
+    cublasStatus_t status =
+        cuda->lt->Matmul(cuda->lt_handle, plan->desc, &p->scale, p->w, plan->w,
+                         p->x, plan->x, &beta, y, plan->y, y, plan->y,
+                         (const cublasLtMatmulAlgo_t *)algo->words,
+                         cuda->workspace, cuda->workspace_size, cuda->stream);
     if (status == CUBLAS_STATUS_SUCCESS && p->gelu == PE_GELU_EXACT)
-        pe_cuda_gelu(cuda->stream, p->out, y, (size_t)p->m * (size_t)p->n);
+        pe_cuda_plan_gelu(cuda, p, y);
     return status;
 }

@@ -25,6 +25,9 @@ cublasStatus_t pe_cuda_plan_run(PeCuda *cuda, const PeMatmul *p,
                                 const PePlan *plan, const PeAlgo *algo,
                                 void *y);
 
+// Queue our pass for the GELU of p, over the product in y.
+void pe_cuda_plan_gelu(PeCuda *cuda, const PeMatmul *p, void *y);
+
 // tune.c
 //
 // An algorithm for this product; false when the library has none. Only in the

@@ -123,9 +123,9 @@ pack_tile(uint32_t (&p)[BN / 16][4], const float (&s)[KEYS / 8][4])
 //
 //   out   the thread's first row and column
 //   left  rows of the sequence from that row on
-template <typename T, int D, int M>
+template <int D, int M, typename Y>
 PE_DEVICE void
-store_rows(T *out, int width, int left, const float (&o)[M][D / 8][4],
+store_rows(Y *out, int width, int left, const float (&o)[M][D / 8][4],
            Row (&rows)[M][2])
 {
 #pragma unroll

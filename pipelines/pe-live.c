@@ -201,8 +201,9 @@ open_engine(GError **error)
     };
     if (live_config.precision &&
         !pe_precision_parse(live_config.precision, &params.precision)) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "the precision must be auto, fp32, bf16, fp16 or int8");
+        g_set_error(
+            error, PE_ERROR, PE_ERROR_FORMAT,
+            "the precision must be auto, fp32, bf16, fp16, int8 or fp8");
         return NULL;
     }
     params.model = live_config.model ? pe_model_open(live_config.model, error)

@@ -22,7 +22,7 @@ parse_precision(const char *option, const char *value, void *data,
     if (pe_precision_parse(value, &program_options.precision))
         return TRUE;
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "--precision must be auto, fp32, bf16, fp16 or int8");
+                "--precision must be auto, fp32, bf16, fp16, int8 or fp8");
     return FALSE;
 }
 
@@ -34,7 +34,7 @@ program_add_device_options(GOptionContext *context)
          "auto, cpu, cuda or cuda:N (default auto)", "D"},
         {"precision", 'p', G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK,
          (void *)parse_precision,
-         "auto, fp32, bf16, fp16 or int8 (default auto)", "P"},
+         "auto, fp32, bf16, fp16, int8 or fp8 (default auto)", "P"},
         {NULL},
     };
     g_option_context_add_main_entries(context, entries, NULL);

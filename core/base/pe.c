@@ -23,7 +23,7 @@ pe_get_version(void)
 static const char *const precision_nicks[] = {
     [PE_PRECISION_AUTO] = "auto", [PE_PRECISION_FP32] = "fp32",
     [PE_PRECISION_BF16] = "bf16", [PE_PRECISION_FP16] = "fp16",
-    [PE_PRECISION_INT8] = "int8",
+    [PE_PRECISION_INT8] = "int8", [PE_PRECISION_FP8] = "fp8",
 };
 
 bool

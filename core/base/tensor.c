@@ -15,6 +15,7 @@ static const struct {
     [PE_DTYPE_BF16] = {"bf16", 2}, [PE_DTYPE_F64] = {"f64", 8},
     [PE_DTYPE_I64] = {"i64", 8},   [PE_DTYPE_I32] = {"i32", 4},
     [PE_DTYPE_U8] = {"u8", 1},     [PE_DTYPE_I16] = {"i16", 2},
+    [PE_DTYPE_E4M3] = {"e4m3", 1},
 };
 
 size_t

@@ -27,6 +27,7 @@ typedef enum {
     PE_DTYPE_I32,
     PE_DTYPE_U8,
     PE_DTYPE_I16,
+    PE_DTYPE_E4M3, // 8-bit float, on devices only
 } PeDtype;
 
 #define PE_MAX_DIMS 5
@@ -88,6 +89,41 @@ pe_bf16_to_f32(uint16_t b)
     float f;
     memcpy(&f, &u, sizeof f);
     return f;
+}
+
+// Round to nearest, ties to even; what is beyond the largest, 448, becomes
+// that, NaN stays NaN. There are no infinities. Source: Micikevicius et al.,
+// FP8 Formats for Deep Learning, 2022.
+static inline uint8_t
+pe_e4m3_from_f32(float f)
+{
+    uint32_t u, sign;
+    memcpy(&u, &f, sizeof u);
+    sign = u >> 24 & 0x80;
+    u &= 0x7fffffffu;
+    if (u > 0x7f800000u)
+        return 0x7f;
+    if (u >= 0x43e00000u)
+        return (uint8_t)(sign | 0x7e);
+    if (u >= 0x3c800000u) // 2^-6, the smallest that is normal
+        return (uint8_t)(sign | (((u + 0x7ffffu + (u >> 20 & 1)) >> 20) - 960));
+    // In steps of 2^-9, as the last bits of 2^14 are.
+    memcpy(&f, &u, sizeof f);
+    f += 16384;
+    memcpy(&u, &f, sizeof u);
+    return (uint8_t)(sign | (u & 0xf));
+}
+
+static inline float
+pe_e4m3_to_f32(uint8_t b)
+{
+    uint32_t u = 0x3c000000u + ((uint32_t)(b & 0x7f) << 20);
+    float f = (float)(b & 7) * 0x1p-9f;
+    if ((b & 0x7f) == 0x7f)
+        u = 0x7fc00000u;
+    if (b & 0x78)
+        memcpy(&f, &u, sizeof f);
+    return b & 0x80 ? -f : f;
 }
 
 uint16_t pe_f16_from_f32(float f);

@@ -7,9 +7,9 @@
 // implementations assert instead of validating.
 //
 // Precision. `act` is the type of activations between operations: f32 for
-// PE_PRECISION_FP32, bf16 (or f16) otherwise. The residual stream is always
-// f32, and so are the vectors of norms, biases and position tables. Sums are
-// accumulated in f32.
+// PE_PRECISION_FP32, bf16 (or f16) otherwise; what a block's linears read may
+// be narrower. The residual stream is always f32, and so are the vectors of
+// norms, biases and position tables. Sums are accumulated in f32.
 //
 // Operations are queued in order on the backend's one stream and may run late,
 // so they return nothing; the first failure sticks and comes out of sync().
@@ -33,10 +33,11 @@ typedef struct {
     char note[400];        // why "auto" is this one; "": nothing to say
     PePrecision precision; // resolved, never AUTO
     PeDtype act;           // activations between operations
-    int k_align;           // D and the inputs of linears are multiples of it
-    bool shifts_norms;     // linears with RESIDUAL are faster without a bias:
-                           // it is to be added where norms read the stream
-} PeBackend;               // first member of each backend's own struct
+    PeDtype narrow;    // of those, what linears of blocks read: act, or E4M3
+    int k_align;       // D and the inputs of linears are multiples of it
+    bool shifts_norms; // linears with RESIDUAL are faster without a bias:
+                       // it is to be added where norms read the stream
+} PeBackend;           // first member of each backend's own struct
 
 typedef struct {
     int device;            // counts from 0
@@ -68,8 +69,12 @@ typedef struct {
     const float *in_scale; // [k], NULL: none; multiplies W's columns
     const float *in_size;  // [k], NULL: all alike; about how large a column of
                            // its input is beside the others, > 0
-    int k_padded;          // >= k; columns k..k_padded-1 of W are zero
-    PeEpilogue epilogue;   // what it will be asked for, as a hint
+    const float *gain;     // [n], NULL: none; what is behind a narrow GELU is
+                           // multiplied with these
+    bool narrow;         // reads rows of the backend's `narrow`, and so is one
+                         // of a block: see narrow.h
+    int k_padded;        // >= k; columns k..k_padded-1 of W are zero
+    PeEpilogue epilogue; // what it will be asked for, as a hint
 } PeLinearParams;
 
 // Patches are the model's pixels in [-1, 1] times this: a byte v becomes
@@ -144,17 +149,20 @@ struct PeBackendOps {
 
     // y[r,:] = (z[r,:] - mean) / sqrt(var + eps) * w + b with z[r,:] = x[r,:] +
     // shift and z's mean and variance; y of type `type` (act or f32; f32 y may
-    // be x). shift may be NULL: 0. w and b are both NULL where they have been
-    // folded into what reads y: then they are 1 and 0.
+    // be x), or of a `narrow` of 8 bits, then with its gain. shift may be NULL:
+    // 0. w and b are both NULL where they have been folded into what reads y:
+    // then they are 1 and 0.
     void (*layernorm)(PeBackend *be, void *y, PeDtype type, const float *x,
                       const float *shift, const float *w, const float *b,
                       int rows, int d, float eps);
 
-    // See PeEpilogue for y. x act [rows, k_padded]. `rope` only with ROPE.
+    // See PeEpilogue for y. x act [rows, k_padded], `narrow` for a linear that
+    // is. `rope` only with ROPE. GELU of a linear with gains gives y `narrow`,
+    // with room for as many act and 256 bytes behind it.
     void (*linear)(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
                    const PeRope *rope, void *y, const void *x, int rows);
 
-    // y act [R, D] = softmax2(q k^T) v per head, where softmax2 is of powers
+    // y narrow [R, D] = softmax2(q k^T) v per head, where softmax2 is of powers
     // of two: the scale, and log2 e, are in q. qkv act [R, 3 * D], head j at
     // columns j * head_dim of each third. With `offsets`
     // (i32 [B + 1], backend memory) sequence b is rows offsets[b]..

@@ -29,6 +29,8 @@ limit_for(PePrecision precision)
         return 0.99999;
     case PE_PRECISION_INT8:
         return 0.995;
+    case PE_PRECISION_FP8:
+        return 0.99;
     default:
         return 0.999;
     }

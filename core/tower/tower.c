@@ -4,9 +4,9 @@
 
 #include "tower.h"
 
-#include "core/base/cores.h"
 #include "core/base/failure.h"
-#include "core/base/threads.h"
+#include "core/device/narrow.h"
+#include "rows.h"
 
 #include <math.h>
 
@@ -44,6 +44,7 @@ pe_tower_clear(PeTower *t)
     g_free(t->blocks);
     g_free(t->power);
     g_free(t->late);
+    g_free(t->gains);
     g_clear_error(&t->error);
 }
 
@@ -134,58 +135,6 @@ pe_tower_query_scale(int head_dim)
     return (float)(1 / (G_LN2 * sqrt(head_dim)));
 }
 
-static double
-dot(const float *a, const float *b, int k)
-{
-    enum { LANES = 8 };
-    double sums[LANES] = {0};
-    int i = 0;
-    for (; i + LANES <= k; i += LANES) {
-        for (int j = 0; j < LANES; j++)
-            sums[j] += (double)a[i + j] * b[i + j];
-    }
-    for (; i < k; i++)
-        sums[0] += (double)a[i] * b[i];
-    for (int j = 1; j < LANES; j++)
-        sums[0] += sums[j];
-    return sums[0];
-}
-
-// Rows of one task.
-#define TASK_ROWS 64
-
-// What is done with row i of a weight, f32 [k]. On several threads.
-typedef void (*RowFunc)(void *data, int i, const float *row, int k);
-
-typedef struct {
-    const PeTensor *w; // [n, k] of any strides
-    RowFunc func;
-    void *data;
-} Rows;
-
-static void
-run_rows(void *data, int task, int lane)
-{
-    const Rows *rows = data;
-    int n = (int)rows->w->shape[0], k = (int)rows->w->shape[1];
-    int first = task * TASK_ROWS, end = MIN(first + TASK_ROWS, n);
-    g_autofree float *row = g_new(float, k);
-    for (int i = first; i < end; i++) {
-        PeTensor line = pe_tensor_rows(rows->w, i, 1);
-        pe_tensor_to_f32(&line, row);
-        rows->func(rows->data, i, row, k);
-    }
-}
-
-static void
-for_rows(const PeTensor *w, RowFunc func, void *data)
-{
-    Rows rows = {w, func, data};
-    int n = (int)w->shape[0];
-    pe_threads_run(pe_cores_count(), (n + TASK_ROWS - 1) / TASK_ROWS, run_rows,
-                   &rows);
-}
-
 typedef struct {
     float *y;
     const float *x;
@@ -195,14 +144,14 @@ static void
 add_product(void *data, int i, const float *row, int k)
 {
     const Product *p = data;
-    p->y[i] = (float)(p->y[i] + dot(row, p->x, k));
+    p->y[i] = (float)(p->y[i] + pe_rows_dot(row, p->x, k));
 }
 
 void
 pe_tower_add_product(float *y, const PeTensor *w, const float *x)
 {
     Product p = {y, x};
-    for_rows(w, add_product, &p);
+    pe_rows_run(w, add_product, &p);
 }
 
 // scale o (b + W in_shift), f32 [n]; NULL when it is nothing. g_free().
@@ -235,7 +184,7 @@ add_power(void *data, int i, const float *row, int k)
 {
     const Power *p = data;
     float scale = p->scale ? p->scale[i] : 1;
-    p->power[i] += (float)dot(row, row, k) * scale * scale;
+    p->power[i] += (float)pe_rows_dot(row, row, k) * scale * scale;
 }
 
 // What a linear that writes the stream adds to its channels, from an input of
@@ -244,7 +193,7 @@ static void
 count_power(PeTower *t, const PeLinearParams *params)
 {
     Power p = {t->power, params->scale};
-    for_rows(&params->weight, add_power, &p);
+    pe_rows_run(&params->weight, add_power, &p);
 }
 
 // How large the channels of the stream are, for a linear that reads them. The
@@ -269,6 +218,52 @@ delay_bias(PeTower *t, const float *bias)
     t->shift = upload_vector(t, t->late, (size_t)t->width);
 }
 
+static bool
+is_narrow(const PeTower *t, const PeFoldedLinear *source)
+{
+    return source->in_block && t->be->narrow != t->be->act;
+}
+
+// What rows `first` and later of a weight give to a narrow linear is multiplied
+// with gains, which that linear's weight will undo.
+static void
+find_gains(PeTower *t, const PeTensor *w, const PeFoldedLinear *source,
+           const float *in_scale, int first)
+{
+    int n = (int)w->shape[0] - first;
+    g_autofree float *bias = pe_tower_read(t, source->bias);
+    g_autofree float *in_shift = pe_tower_read(t, source->in_shift);
+    float *gains = pe_tower_alloc_host(t, (size_t)n);
+    if (gains)
+        pe_rows_find_gains(gains, w, in_scale, in_shift, bias, first, n);
+    g_free(t->gains);
+    t->gains = gains;
+}
+
+// Folds the gains of a linear's input, and those of v's rows, into its scales;
+// see narrow.h.
+static void
+fold_gains(PeTower *t, const PeTensor *w, const PeFoldedLinear *source,
+           float *scale, float **in_scale)
+{
+    int n = (int)w->shape[0], k = (int)w->shape[1];
+    bool is_qkv = source->epilogue == PE_EPILOGUE_ROPE;
+    bool reads_norm = source->epilogue != PE_EPILOGUE_RESIDUAL;
+    int first = is_qkv ? n - n / 3 : 0;
+    const float *undone = t->gains;
+    if (reads_norm)
+        find_gains(t, w, source, *in_scale, first);
+    float *in = *in_scale ? *in_scale : pe_tower_alloc_host(t, (size_t)k);
+    if (t->error)
+        return;
+    for (int j = 0; j < k; j++)
+        in[j] = (*in_scale ? in[j] : 1) /
+                (reads_norm ? pe_narrow_norm_gain(k) : undone[j]);
+    *in_scale = in;
+    for (int i = first; is_qkv && i < n; i++)
+        scale[i] *= t->gains[i - first];
+}
+
 PeLinear *
 pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
 {
@@ -289,6 +284,9 @@ pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
         }
         w = pe_tensor_as_matrix(&w, w.shape[0]);
     }
+    bool narrow = is_narrow(t, source);
+    if (narrow && !t->error)
+        fold_gains(t, &w, source, scale, &in_scale);
     g_autofree float *bias = t->error ? NULL : fold_bias(t, &w, source, scale);
     if (t->error)
         return NULL;
@@ -299,8 +297,11 @@ pe_tower_load_linear(PeTower *t, const PeFoldedLinear *source)
                              .bias = late ? NULL : bias,
                              .scale = scale,
                              .in_scale = in_scale,
+                             .narrow = narrow,
                              .k_padded = source->k_padded,
                              .epilogue = source->epilogue};
+    if (narrow && source->epilogue == PE_EPILOGUE_GELU)
+        params.gain = t->gains;
     g_autofree float *in_size = NULL;
     if (t->power && params.epilogue == PE_EPILOGUE_RESIDUAL)
         count_power(t, &params);
@@ -333,7 +334,8 @@ load_qkv(PeTower *t, const PeBlockWeights *w)
     PeTensor scale =
         pe_tensor_new(PE_DTYPE_F32, 1, (int64_t[]){3 * t->width}, values);
     return pe_tower_load_linear(
-        t, &(PeFoldedLinear){.weight = &w->qkv_weight,
+        t, &(PeFoldedLinear){.in_block = true,
+                             .weight = &w->qkv_weight,
                              .bias = &w->qkv_bias,
                              .scale = &scale,
                              .in_scale = &w->ln_1_weight,
@@ -346,7 +348,8 @@ static PeLinear *
 load_out(PeTower *t, const PeBlockWeights *w)
 {
     return pe_tower_load_linear(
-        t, &(PeFoldedLinear){.weight = &w->out_weight,
+        t, &(PeFoldedLinear){.in_block = true,
+                             .weight = &w->out_weight,
                              .bias = &w->out_bias,
                              .scale = &w->ls_1,
                              .k_padded = t->width,
@@ -357,7 +360,8 @@ static PeLinear *
 load_fc(PeTower *t, const PeBlockWeights *w)
 {
     return pe_tower_load_linear(
-        t, &(PeFoldedLinear){.weight = &w->fc_weight,
+        t, &(PeFoldedLinear){.in_block = true,
+                             .weight = &w->fc_weight,
                              .bias = &w->fc_bias,
                              .in_scale = &w->ln_2_weight,
                              .in_shift = &w->ln_2_bias,
@@ -369,7 +373,8 @@ static PeLinear *
 load_proj(PeTower *t, const PeBlockWeights *w)
 {
     return pe_tower_load_linear(
-        t, &(PeFoldedLinear){.weight = &w->proj_weight,
+        t, &(PeFoldedLinear){.in_block = true,
+                             .weight = &w->proj_weight,
                              .bias = &w->proj_bias,
                              .scale = &w->ls_2,
                              .k_padded = t->mlp_width,
@@ -424,11 +429,14 @@ pe_tower_new_arena(PeTower *t, int max_rows, size_t min_wide)
     size_t act = pe_dtype_size(t->be->act);
     size_t rows = (size_t)max_rows;
     size_t width = (size_t)t->width;
-    size_t wide = (size_t)MAX(3 * t->width, t->mlp_width);
+    size_t wide = rows * (size_t)MAX(3 * t->width, t->mlp_width) * act;
+    size_t mlp = rows * (size_t)t->mlp_width;
+    if (t->be->narrow != t->be->act) // see PeBackendOps, linear()
+        wide = MAX(wide, mlp * (pe_dtype_size(t->be->narrow) + act) + 256);
     t->max_rows = max_rows;
     t->x = pe_tower_alloc(t, rows * width * sizeof(float));
     t->h = pe_tower_alloc(t, rows * width * act);
-    t->wide = pe_tower_alloc(t, MAX(rows * wide * act, min_wide));
+    t->wide = pe_tower_alloc(t, MAX(wide, min_wide));
 }
 
 bool
@@ -468,11 +476,11 @@ static void
 run_block(PeTower *t, const PeBlock *block, const PeSequences *seq)
 {
     const PeBackendOps *ops = t->be->ops;
-    PeDtype act = t->be->act;
+    PeDtype narrow = t->be->narrow;
     PeEpilogue rotate = seq->rope ? PE_EPILOGUE_ROPE : PE_EPILOGUE_NONE;
     int rows = seq->rows;
 
-    pe_tower_layernorm(t, t->h, act, t->x, block->shift_1, NULL, NULL, rows);
+    pe_tower_layernorm(t, t->h, narrow, t->x, block->shift_1, NULL, NULL, rows);
     ops->linear(t->be, block->qkv, rotate, seq->rope, t->wide, t->h,
                 rows); // [rows, 3D]
     ops->attention(t->be, t->h, t->wide, seq->offsets, seq->b, seq->n, t->heads,
@@ -480,7 +488,7 @@ run_block(PeTower *t, const PeBlock *block, const PeSequences *seq)
     ops->linear(t->be, block->out, PE_EPILOGUE_RESIDUAL, NULL, t->x, t->h,
                 rows);
 
-    pe_tower_layernorm(t, t->h, act, t->x, block->shift_2, NULL, NULL, rows);
+    pe_tower_layernorm(t, t->h, narrow, t->x, block->shift_2, NULL, NULL, rows);
     ops->linear(t->be, block->fc, PE_EPILOGUE_GELU, NULL, t->wide, t->h,
                 rows); // [rows, M]
     ops->linear(t->be, block->proj, PE_EPILOGUE_RESIDUAL, NULL, t->x, t->wide,

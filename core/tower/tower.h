@@ -41,6 +41,7 @@ typedef struct {
     const PeTensor *in_shift; // [k]
     int k_padded;
     PeEpilogue epilogue; // see PeLinearParams
+    bool in_block;       // it reads what the backend calls narrow
 } PeFoldedLinear;
 
 typedef struct {
@@ -55,7 +56,7 @@ typedef struct {
     // The arena, backend memory.
     int max_rows;
     float *x;   // f32 [max_rows, D], the residual stream
-    void *h;    // act [max_rows, D], what a block's linears read
+    void *h;    // act [max_rows, D], or narrow: what a block's linears read
     void *wide; // act [max_rows, max(3D, M)] or larger, see pe_tower_new_arena
 
     // f32 [D]: the power that the channels of the residual stream have by the
@@ -67,6 +68,10 @@ typedef struct {
     bool shifts; // it may lack some, because a norm reads it at the end
     float *late;
     float *shift;
+
+    // [D] or [M]: what the last loaded linear's output is multiplied with for
+    // the next narrow one, see core/device/narrow.h. NULL: nothing.
+    float *gains;
 
     GPtrArray *buffers; // everything allocated on the backend
     GPtrArray *linears;

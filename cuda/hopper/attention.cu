@@ -181,9 +181,8 @@ attend(T *y, Ring ring, PeSharedAddress queries, PeSharedAddress landed, int q0,
     const int lane = threadIdx.x % 32;
     const int row = q0 + threadIdx.x % 128 / 32 * 16 + lane / 4;
     const size_t first = (size_t)blockIdx.z * len;
-    store_rows<T, D, 1>(y + (first + row) * width + blockIdx.y * D +
-                            lane % 4 * 2,
-                        width, len - row, o, rows);
+    store_rows<D, 1>(y + (first + row) * width + blockIdx.y * D + lane % 4 * 2,
+                     width, len - row, o, rows);
 }
 
 // Attention with an online softmax; see pe_attention_c for the equation.

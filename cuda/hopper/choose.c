@@ -82,9 +82,9 @@ run(PeCuda *cuda, const Attention *a, Kernel kernel)
         return describe_qkv(cuda, a, &map) &&
                pe_hopper_attention(cuda->stream, cuda->be.act, a->y, &map, a->b,
                                    a->n, a->heads, a->head_dim);
-    pe_cuda_attention(cuda->stream, cuda->be.act, a->y, a->qkv, NULL, a->b,
-                      a->n, a->heads, a->head_dim, false, cuda->rates.sm,
-                      cuda->rates.n_sms);
+    pe_cuda_attention(cuda->stream, cuda->be.act, cuda->be.act, a->y, a->qkv,
+                      NULL, a->b, a->n, a->heads, a->head_dim, false,
+                      cuda->rates.sm, cuda->rates.n_sms);
     return true;
 }
 

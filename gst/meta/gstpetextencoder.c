@@ -82,8 +82,8 @@ open_all(GstPeTextEncoder *self, PeModel *model, const gchar *vocab,
  * @vocab: (nullable): the vocabulary; %NULL: found beside the model or in the
  *     data folders
  * @device: (nullable): "auto", "cpu", "cuda" or "cuda:N"; %NULL: "auto"
- * @precision: (nullable): "auto", "fp32", "bf16", "fp16" or "int8"; %NULL:
- * "auto"
+ * @precision: (nullable): "auto", "fp32", "bf16", "fp16", "int8" or "fp8";
+ * %NULL: "auto"
  * @error: what went wrong: of #GST_RESOURCE_ERROR when a file or the device is
  *     not there, of #GST_STREAM_ERROR when a file is not what it should be
  *
@@ -104,8 +104,8 @@ gst_pe_text_encoder_new(const gchar *model, const gchar *vocab,
     PePrecision wanted = PE_PRECISION_AUTO;
     if (precision && *precision && !pe_precision_parse(precision, &wanted)) {
         g_set_error(error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
-                    "there is no precision \"%s\": auto, fp32, bf16, fp16 or "
-                    "int8",
+                    "there is no precision \"%s\": auto, fp32, bf16, fp16, "
+                    "int8 or fp8",
                     precision);
         return NULL;
     }

@@ -98,6 +98,52 @@ rounds_f16_to_nearest_even(void)
     g_assert_true(isnan(pe_f16_to_f32(pe_f16_from_f32(NAN))));
 }
 
+// Every code in order, without taking it apart.
+static float
+value_of_e4m3(int code)
+{
+    float v = 0, step = 0x1p-9f;
+    for (int i = 0; i < (code & 0x7f); i++) {
+        if (i >= 16 && i % 8 == 0)
+            step *= 2;
+        v += step;
+    }
+    return code & 0x80 ? -v : v;
+}
+
+static void
+keeps_every_e4m3(void)
+{
+    for (int i = 0; i < 256; i++) {
+        float f = pe_e4m3_to_f32((uint8_t)i), wanted = value_of_e4m3(i);
+        if ((i & 0x7f) == 0x7f) {
+            g_assert_true(isnan(f));
+            continue;
+        }
+        g_assert_cmpmem(&f, sizeof f, &wanted, sizeof wanted);
+        g_assert_cmpint(pe_e4m3_from_f32(f), ==, i);
+    }
+    g_assert_cmpfloat(pe_e4m3_to_f32(0x7e), ==, 448);
+}
+
+static void
+rounds_e4m3_to_nearest_even(void)
+{
+    for (int i = 0; i < 0x7e; i++) {
+        float a = value_of_e4m3(i), b = value_of_e4m3(i + 1),
+              half = (a + b) / 2;
+        int even = i % 2 ? i + 1 : i;
+        g_assert_cmpint(pe_e4m3_from_f32(half), ==, even);
+        g_assert_cmpint(pe_e4m3_from_f32(-half), ==, even | 0x80);
+        g_assert_cmpint(pe_e4m3_from_f32(nextafterf(half, a)), ==, i);
+        g_assert_cmpint(pe_e4m3_from_f32(nextafterf(half, b)), ==, i + 1);
+    }
+    for (float large = 448; large < INFINITY; large *= 1.01f)
+        g_assert_cmpint(pe_e4m3_from_f32(large), ==, 0x7e);
+    g_assert_cmpint(pe_e4m3_from_f32(-INFINITY), ==, 0xfe);
+    g_assert_cmpint(pe_e4m3_from_f32(NAN) & 0x7f, ==, 0x7f);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -114,5 +160,7 @@ main(int argc, char **argv)
                          GINT_TO_POINTER(PE_DOTS_AVX512),
                          converts_many_f16_as_one);
     g_test_add_func("/tensor/f16-rounding", rounds_f16_to_nearest_even);
+    g_test_add_func("/tensor/e4m3", keeps_every_e4m3);
+    g_test_add_func("/tensor/e4m3-rounding", rounds_e4m3_to_nearest_even);
     return g_test_run();
 }

@@ -53,6 +53,8 @@ Array::get(size_t i)
 {
     if (type == PE_DTYPE_F32)
         return ((float *)raw())[i];
+    if (type == PE_DTYPE_E4M3)
+        return pe_e4m3_to_f32(raw()[i]);
     uint16_t v = ((uint16_t *)raw())[i];
     return type == PE_DTYPE_F16 ? pe_f16_to_f32(v) : pe_bf16_to_f32(v);
 }
@@ -62,6 +64,8 @@ Array::set(size_t i, float v)
 {
     if (type == PE_DTYPE_F32)
         ((float *)raw())[i] = v;
+    else if (type == PE_DTYPE_E4M3)
+        raw()[i] = pe_e4m3_from_f32(v);
     else if (type == PE_DTYPE_F16)
         ((uint16_t *)raw())[i] = pe_f16_from_f32(v);
     else
@@ -172,7 +176,16 @@ nmse(Array &a, Array &b)
 static double
 limit_of(PeDtype type)
 {
-    return type == PE_DTYPE_F32 ? 1e-11 : type == PE_DTYPE_F16 ? 2e-6 : 5e-5;
+    switch (type) {
+    case PE_DTYPE_F32:
+        return 1e-11;
+    case PE_DTYPE_F16:
+        return 2e-6;
+    case PE_DTYPE_E4M3:
+        return 1.5e-3;
+    default:
+        return 5e-5;
+    }
 }
 
 void

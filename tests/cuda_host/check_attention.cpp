@@ -4,6 +4,7 @@
 
 #include "tests/cuda_host/arrays.h"
 
+#include "core/device/narrow.h"
 #include "cuda/kernels.h"
 
 namespace
@@ -86,6 +87,31 @@ normalizes_rows()
     }
 }
 
+// To 8 bits, as large as they can be: one channel of a row has all its power.
+void
+normalizes_rows_to_8_bits()
+{
+    for (int d : {64, 192, 1700}) {
+        const int rows = 5;
+        const float gain = pe_narrow_norm_gain(d);
+        Array x = random_array(PE_DTYPE_F32, (size_t)rows * d, 30, 1);
+        Array s = random_array(PE_DTYPE_F32, d);
+        Array y(PE_DTYPE_E4M3, (size_t)rows * d), z(PE_DTYPE_F32, y.n);
+        x.set((size_t)d + 3, 1e6f);
+        pe_layernorm_c(reference, z.raw(), PE_DTYPE_F32, (float *)x.raw(),
+                       (float *)s.raw(), nullptr, nullptr, rows, d, 1e-5f);
+        g_assert_cmpfloat(z.get((size_t)d + 3) * gain, <=, PE_NARROW_ROOM);
+        g_assert_cmpfloat(sqrtf((float)d) * gain * 2, >, PE_NARROW_ROOM);
+        for (size_t i = 0; i < z.n; i++)
+            z.set(i, z.get(i) * gain);
+        compare("layernorm", PE_DTYPE_E4M3, y, z, [&](void *out) {
+            pe_cuda_layernorm(nullptr, PE_DTYPE_E4M3, out, (float *)x.raw(),
+                              (float *)s.raw(), nullptr, nullptr, rows, d,
+                              1e-5f);
+        });
+    }
+}
+
 struct AttentionCase {
     int b, n, heads, head_dim;
     bool causal;
@@ -99,9 +125,11 @@ const struct {
     int sm, n_sms;
 } devices[] = {{90, 1000}, {90, 1}, {75, 1}};
 
-// For 64 and, where it makes a difference, 128 queries a block.
+// For 64 and, where it makes a difference, 128 queries a block. `out` is the
+// type of y.
 void
-check_attention(PeDtype type, const AttentionCase &c, float loudest)
+check_attention(PeDtype type, const AttentionCase &c, float loudest,
+                PeDtype out)
 {
     if (type == PE_DTYPE_BF16 && !has_bf16_products)
         return;
@@ -117,7 +145,7 @@ check_attention(PeDtype type, const AttentionCase &c, float loudest)
     Lent lent(at, offsets.size() * sizeof(int));
     Array qkv = random_qkv(type, rows, c.heads, c.head_dim, loudest);
     Array same = as_f32(qkv);
-    Array y(type, (size_t)rows * width), z(PE_DTYPE_F32, y.n);
+    Array y(out, (size_t)rows * width), z(PE_DTYPE_F32, y.n);
     pe_attention_c(reference, z.raw(), same.raw(), at, c.b, c.n, c.heads,
                    c.head_dim, c.causal);
     for (auto &device : devices) {
@@ -127,12 +155,32 @@ check_attention(PeDtype type, const AttentionCase &c, float loudest)
             "attention %d x %d%s, %d heads of %d%s, sm_%d x %d", c.b, c.n,
             at ? " ragged" : "", c.heads, c.head_dim,
             c.causal ? ", causal" : "", device.sm, device.n_sms);
-        compare(what, type, y, z, [&](void *out) {
-            pe_cuda_attention(nullptr, type, out, qkv.raw(), at, c.b, c.n,
+        compare(what, out, y, z, [&](void *to) {
+            pe_cuda_attention(nullptr, type, out, to, qkv.raw(), at, c.b, c.n,
                               c.heads, c.head_dim, c.causal, device.sm,
                               device.n_sms);
         });
     }
+}
+
+void
+check_attention(PeDtype type, const AttentionCase &c, float loudest)
+{
+    check_attention(type, c, loudest, type);
+}
+
+// What the product behind it reads is of 8 bits.
+void
+attends_to_8_bits()
+{
+    const AttentionCase cases[] = {
+        {3, 32, 2, 64, true, {1, 32, 7}},
+        {1, 37, 1, 24, false, {}},
+        {1, 150, 1, 64, false, {}},
+        {2, 130, 1, 96, false, {}},
+    };
+    for (const AttentionCase &c : cases)
+        check_attention(PE_DTYPE_BF16, c, 1, PE_DTYPE_E4M3);
 }
 
 void
@@ -241,7 +289,10 @@ void
 add_attention_tests()
 {
     g_test_add_func("/cuda_host/norm/layernorm", normalizes_rows);
+    g_test_add_func("/cuda_host/norm/layernorm_8_bits",
+                    normalizes_rows_to_8_bits);
     g_test_add_func("/cuda_host/attention/attention", attends);
+    g_test_add_func("/cuda_host/attention/8_bits", attends_to_8_bits);
     g_test_add_func("/cuda_host/attention/odd_lengths", attends_to_odd_lengths);
     g_test_add_func("/cuda_host/attention/larger_scores",
                     attends_to_ever_larger_scores);

@@ -117,6 +117,90 @@ computes_gelu()
     }
 }
 
+// Every channel has a gain of its own, and n is not the rows' power of two.
+void
+computes_gelu_to_8_bits()
+{
+    for (int n : {8, 264, 1032}) {
+        int rows = 37;
+        Array x = random_array(PE_DTYPE_BF16, (size_t)rows * n, 0, 2);
+        Array gain(PE_DTYPE_F32, n), y(PE_DTYPE_E4M3, x.n), z = as_f32(x);
+        for (int i = 0; i < n; i++)
+            gain.set(i, ldexpf(1, i * 7 % 11 - 5));
+        for (size_t i = 0; i < z.n; i++) {
+            double v = z.get(i);
+            z.set(i, (float)(0.5 * v * erfc(-v * M_SQRT1_2)) * gain.get(i % n));
+        }
+        compare("gelu to 8 bits", PE_DTYPE_E4M3, y, z, [&](void *out) {
+            pe_cuda_gelu_narrow(nullptr, out, x.raw(), (float *)gain.raw(),
+                                rows, n);
+        });
+    }
+}
+
+// The value of a code by the definition of the format, without its fields being
+// taken apart as the conversion does it: all of them in order.
+float
+value_of_code(int code)
+{
+    float v = 0, step = 0x1p-9f;
+    for (int i = 0; i < (code & 0x7f); i++) {
+        if (i >= 16 && i % 8 == 0)
+            step *= 2;
+        v += step;
+    }
+    return code & 0x80 ? -v : v;
+}
+
+// As the kernels do it: by a GELU that is the identity for what is large, on
+// numbers that bf16 holds.
+void
+check_rounding(float v, int expected)
+{
+    // Large enough for GELU to be v, and undone by the gain.
+    const float scale = 0x1p40f;
+    Array x(PE_DTYPE_BF16, 8), gain(PE_DTYPE_F32, 8), y(PE_DTYPE_E4M3, 8);
+    for (int i = 0; i < 8; i++) {
+        x.set(i, fabsf(v) * scale);
+        gain.set(i, (v < 0 ? -1 : 1) / scale);
+    }
+    pe_cuda_gelu_narrow(nullptr, y.raw(), x.raw(), (float *)gain.raw(), 1, 8);
+    for (int i = 0; i < 8; i++) {
+        if (y.raw()[i] != expected) {
+            g_test_message("%g is %02x, expected %02x", v, y.raw()[i],
+                           expected);
+            g_test_fail();
+        }
+    }
+}
+
+// Each code, what is halfway to the next one, and what is next to that.
+void
+rounds_to_every_code()
+{
+    for (int sign : {0, 0x80}) {
+        for (int code = 1; code < 0x7e; code++) {
+            float v = value_of_code(code | sign);
+            float next = value_of_code((code + 1) | sign);
+            float half = (v + next) / 2; // 5 bits: bf16 holds it and more
+            check_rounding(v, code | sign);
+            check_rounding(half, (code % 2 ? code + 1 : code) | sign);
+            check_rounding(half + (v - half) / 8, code | sign);
+            check_rounding(half + (next - half) / 8, (code + 1) | sign);
+        }
+        check_rounding(value_of_code(0x7e | sign), 0x7e | sign);
+        for (float large : {464.0f, 480.0f, 1e20f})
+            check_rounding(sign ? -large : large, 0x7e | sign);
+    }
+    Array x(PE_DTYPE_BF16, 8), gain(PE_DTYPE_F32, 8), y(PE_DTYPE_E4M3, 8);
+    for (int i = 0; i < 8; i++) {
+        x.set(i, NAN);
+        gain.set(i, 1);
+    }
+    pe_cuda_gelu_narrow(nullptr, y.raw(), x.raw(), (float *)gain.raw(), 1, 8);
+    g_assert_true(std::isnan(y.get(0)) && std::isnan(y.get(7)));
+}
+
 void
 adds_a_bias_to_every_row()
 {
@@ -142,5 +226,7 @@ add_token_tests()
     g_test_add_func("/cuda_host/tokens/gather_convert", gathers_and_converts);
     g_test_add_func("/cuda_host/tokens/rope", rotates);
     g_test_add_func("/cuda_host/tokens/gelu", computes_gelu);
+    g_test_add_func("/cuda_host/tokens/gelu_8_bits", computes_gelu_to_8_bits);
+    g_test_add_func("/cuda_host/tokens/e4m3", rounds_to_every_code);
     g_test_add_func("/cuda_host/bias/rows", adds_a_bias_to_every_row);
 }

@@ -231,6 +231,16 @@ pe_bits(PeHalf, float v)
     return pe_f16_from_f32(v);
 }
 
+struct PeE4m3 {
+    uint8_t bits;
+};
+
+PE_DEVICE uint32_t
+pe_pack_e4m3(float a, float b)
+{
+    return pe_e4m3_from_f32(a) | (uint32_t)pe_e4m3_from_f32(b) << 8;
+}
+
 void pe_mma_16816(PeBf16, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
                   uint32_t b1);
 void pe_mma_16816(PeHalf, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,

@@ -46,7 +46,7 @@ struct Preference {
 static size_t
 size_of(cudaDataType type)
 {
-    return type == CUDA_R_32F ? 4 : 2;
+    return type == CUDA_R_32F ? 4 : type == CUDA_R_8F_E4M3 ? 1 : 2;
 }
 
 static float
@@ -54,6 +54,8 @@ get(cudaDataType type, const void *p, size_t i)
 {
     if (type == CUDA_R_32F)
         return ((const float *)p)[i];
+    if (type == CUDA_R_8F_E4M3)
+        return pe_e4m3_to_f32(((const uint8_t *)p)[i]);
     uint16_t bits = ((const uint16_t *)p)[i];
     return type == CUDA_R_16BF ? pe_bf16_to_f32(bits) : pe_f16_to_f32(bits);
 }
@@ -80,7 +82,7 @@ struct Product {
     Layout a, b, d;
     const void *x, *y;
     void *out;
-    float beta;
+    float alpha, beta;
 
     void
     run() const
@@ -113,6 +115,7 @@ struct Product {
     store(int i, int j, float v) const
     {
         size_t at = (size_t)j * (size_t)d.ld + (size_t)i;
+        v *= alpha;
         if (desc.bias)
             v += get(d.type, desc.bias, (size_t)i);
         if (desc.epilogue == CUBLASLT_EPILOGUE_GELU_BIAS ||
@@ -293,20 +296,30 @@ matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha,
                  a,
                  b,
                  d,
+                 *(const float *)alpha,
                  *(const float *)beta};
+    bool narrow = p.a.type == CUDA_R_8F_E4M3;
     uintptr_t align = algo->data[1];
     require((algo->data[0] & ~(uint64_t)0xff) == MAGIC, "not an algorithm");
     require(((uintptr_t)a | (uintptr_t)b | (uintptr_t)d) % align == 0,
             "less aligned than promised");
-    require(p.desc.transpose_a == CUBLAS_OP_T && *(const float *)alpha == 1,
+    require(p.desc.transpose_a == CUBLAS_OP_T && (narrow || p.alpha == 1),
             "not a product that we use");
     require(p.a.rows == p.b.rows && p.a.columns == p.d.rows &&
                 p.b.columns == p.d.columns && p.a.ld >= p.a.rows &&
                 p.b.ld >= p.b.rows && p.d.ld >= p.d.rows,
             "the layouts do not fit together");
     require(p.a.type == p.b.type &&
-                (p.d.type == p.a.type || p.d.type == CUDA_R_32F),
+                (p.d.type == (narrow ? CUDA_R_16BF : p.a.type) ||
+                 p.d.type == CUDA_R_32F),
             "the types do not go together");
+    // cuBLAS documentation, cublasLtMatmul(), its table of FP8 kernels: the
+    // bias of a result in f32 would be bf16.
+    require(!narrow || (p.a.rows % 16 == 0 && p.a.columns % 16 == 0 &&
+                        p.desc.epilogue != CUBLASLT_EPILOGUE_GELU &&
+                        p.desc.epilogue != CUBLASLT_EPILOGUE_GELU_BIAS &&
+                        !(p.desc.bias && p.d.type == CUDA_R_32F)),
+            "not a product of 8-bit floats that the library has");
     require((size_t)p.a.ld * size_of(p.a.type) % 16 == 0,
             "rows are not aligned to 16 bytes");
     require(c == d && (p.beta == 0 || p.d.type == CUDA_R_32F),

@@ -441,6 +441,9 @@ refuses_what_is_not_there(void)
         {"cpu", PE_PRECISION_FP16,
          "precision fp16 is not available on cpu (available: fp32, bf16, "
          "int8)"},
+        {"cpu", PE_PRECISION_FP8,
+         "precision fp8 is not available on cpu (available: fp32, bf16, "
+         "int8)"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GError) error = NULL;

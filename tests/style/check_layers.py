@@ -20,7 +20,8 @@ ROOMS = ("base", "checkpoint", "model", "text", "device", "tower", "queue",
 # What a device implements, and what it may call.
 DEVICE = {"core/pe.h", "core/pebench.h", "core/base/",
           "core/device/backend.h",
-          "core/device/formats.h", "core/device/preprocess.h",
+          "core/device/formats.h", "core/device/narrow.h",
+          "core/device/preprocess.h",
           "core/device/resize_cache.h"}
 LAYERS = {
     f"core/{room}": ({"core/pe.h", "core/pebench.h"} | {f"core/{r}/" for r in ROOMS[:i]},

@@ -22,6 +22,7 @@
 #define MIN_COSINE_FP32 0.9999995
 #define MIN_COSINE_16BIT 0.999
 #define MIN_COSINE_INT8 0.9995
+#define MIN_COSINE_FP8 0.995
 
 typedef struct {
     char *path;
@@ -70,6 +71,21 @@ min_cosine(const float *a, const float *b, size_t n, size_t dim)
     return least;
 }
 
+static double
+least_cosine(PePrecision precision)
+{
+    switch (precision) {
+    case PE_PRECISION_FP32:
+        return MIN_COSINE_FP32;
+    case PE_PRECISION_INT8:
+        return MIN_COSINE_INT8;
+    case PE_PRECISION_FP8:
+        return MIN_COSINE_FP8;
+    default:
+        return MIN_COSINE_16BIT;
+    }
+}
+
 // Compare with the file's tensor of this name; nothing when it has none.
 static void
 compare(Run *run, const char *name, const float *got, size_t n)
@@ -83,10 +99,7 @@ compare(Run *run, const char *name, const float *got, size_t n)
     double diff = max_abs_diff(got, want, n);
     double cosine = min_cosine(got, want, n, dim);
     bool exact = run->what->precision == PE_PRECISION_FP32;
-    double least = exact ? MIN_COSINE_FP32
-                   : run->what->precision == PE_PRECISION_INT8
-                       ? MIN_COSINE_INT8
-                       : MIN_COSINE_16BIT;
+    double least = least_cosine(run->what->precision);
     bool ok = cosine >= least && (!exact || diff <= MAX_ABS_FP32);
     g_autofree char *limit =
         exact ? g_strdup_printf(" (limit %.0e)", MAX_ABS_FP32) : g_strdup("");

@@ -105,6 +105,7 @@ cpu_new(PeIsa isa, PePrecision precision, int n_threads)
     bool bf16 = precision == PE_PRECISION_BF16 ||
                 (precision == PE_PRECISION_INT8 && isa == PE_ISA_AVX512BF16);
     cpu->be.act = bf16 ? PE_DTYPE_BF16 : PE_DTYPE_F32;
+    cpu->be.narrow = cpu->be.act;
     cpu->be.k_align = 1;
     cpu->rope = pe_rope_c;
     cpu->resizes = pe_cpu_resizes_new();

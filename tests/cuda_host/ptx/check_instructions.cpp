@@ -121,6 +121,10 @@ computes_what_the_manual_says()
         {"cvt.rzi.u32.f32 %r1, 0fBF800000;", 0},
         {"cvt.rzi.u32.f32 %r1, 0f40733333;", 3},
         {"cvt.rn.f32.u32 %f1, 16777217; mov.b32 %r1, %f1;", 0x4b800000},
+        // 1 and -480: a is the upper byte
+        {"cvt.rn.satfinite.e4m3x2.f32 %rs1, 0f3F800000, 0fC3F00000; "
+         "cvt.u32.u16 %r1, %rs1;",
+         0x38fe},
         {"cvt.rn.bf16.f32 %rs1, 0f3F808000; cvt.u32.u16 %r1, %rs1;", 0x3f80},
         {"cvt.rn.bf16.f32 %rs1, 0f3F818000; cvt.u32.u16 %r1, %rs1;", 0x3f82},
         {"cvt.rn.f16.f32 %rs1, 0f477FF000; cvt.u32.u16 %r1, %rs1;", 0x7c00},

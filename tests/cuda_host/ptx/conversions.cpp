@@ -41,6 +41,15 @@ struct ToHalf { // .rn
     }
 };
 
+// .rn.satfinite: a in the upper byte; a NaN has all bits but the sign's
+struct ToE4m3Pair {
+    uint16_t
+    operator()(float a, float b) const
+    {
+        return (uint16_t)(pe_e4m3_from_f32(a) << 8 | pe_e4m3_from_f32(b));
+    }
+};
+
 struct FromHalf {
     float
     operator()(uint16_t a) const
@@ -123,6 +132,8 @@ ptx_add_conversions(PtxForms *forms)
     add_all<int64_t>(forms, "s64");
     ptx_add<ToBf16, uint16_t, float>(forms, "cvt.rn.bf16.f32");
     ptx_add<ToHalf, uint16_t, float>(forms, "cvt.rn.f16.f32");
+    ptx_add<ToE4m3Pair, uint16_t, float, float>(forms,
+                                                "cvt.rn.satfinite.e4m3x2.f32");
     ptx_add<FromHalf, float, uint16_t>(forms, "cvt.f32.f16");
     ptx_add<Truncate<uint32_t>, uint32_t, float>(forms, "cvt.rzi.u32.f32");
     ptx_add<Truncate<int32_t>, int32_t, float>(forms, "cvt.rzi.s32.f32");

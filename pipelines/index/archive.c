@@ -323,7 +323,7 @@ archive_create_in_memory(const char *name, const ArchiveModel *model,
     archive->database = database_open_alone(NULL, error);
     if (archive->database &&
         archive_change(archive, make_facts, (void *)model, error) &&
-        read_facts(archive, error))
+        read_facts(archive, VERSION, error))
         return archive;
     archive_close(archive);
     return NULL;

@@ -322,7 +322,7 @@ find_digest(const Piece *piece)
                                          (gssize)text->len);
 }
 
-// As it is at one moment. No files: the content has gone meanwhile.
+// As it is at one moment. No digest: the content has gone meanwhile.
 static bool
 read_piece(Loader *loader, gint64 id, Piece *piece, GError **error)
 {
@@ -338,9 +338,22 @@ read_piece(Loader *loader, gint64 id, Piece *piece, GError **error)
                (piece->content && archive_find_stored(loader->archive, id,
                                                       &piece->stored, error)));
     archive_release(loader->archive);
-    if (ok && is_there)
+    // An id may be another content's by now, whose rows come with the next
+    // load.
+    is_there =
+        is_there && ok &&
+        (guint64)(piece->stored.first + piece->stored.n) <= loader->rows->n;
+    if (is_there)
         piece->digest = find_digest(piece);
     return ok;
+}
+
+static void
+name_file(const Piece *piece, GError **error)
+{
+    const ArchiveFile *file = piece->files->pdata[0];
+    g_autofree char *name = g_utf8_make_valid(file->name, -1);
+    g_prefix_error(error, "%s: ", name);
 }
 
 static bool
@@ -351,6 +364,8 @@ load_content(Loader *loader, gint64 id, GError **error)
     if (ok && piece.digest) {
         bool known = is_all_known(loader, &piece);
         ok = known || put_piece(loader, &piece, error);
+        if (!ok)
+            name_file(&piece, error);
         *(known ? &loader->load->n_known : &loader->load->n_loaded) += 1;
         loader->load->n_frames += known ? 0 : piece.content->frames->len;
         if (ok && loader->load->func)
@@ -389,7 +404,10 @@ list_contents(Archive *archive, GError **error)
 static bool
 load_all(Loader *loader, GError **error)
 {
+    if (!archive_hold(loader->archive, error))
+        return false;
     g_autoptr(GArray) ids = list_contents(loader->archive, error);
+    archive_release(loader->archive);
     loader->rows = ids ? archive_map(loader->archive, error) : NULL;
     loader->known = loader->rows ? read_known(loader->sql, error) : NULL;
     bool ok = loader->known != NULL;

@@ -102,12 +102,12 @@ prepare(Sql *sql, GError **error)
                     encoding);
         return false;
     }
-    // What a killed program has begun ends soon.
+    // What a killed program has begun ends soon, where the server can tell.
     return PQsetnonblocking(connection, 1) == 0 &&
-           sql_execute(sql,
-                       "SET lock_timeout = '30s';"
-                       "SET client_connection_check_interval = '2s'",
-                       error) &&
+           sql_execute(sql, "SET lock_timeout = '30s'", error) &&
+           (sql_execute(sql, "SET client_connection_check_interval = '2s'",
+                        NULL) ||
+            PQstatus(connection) == CONNECTION_OK) &&
            sql_set_patience(sql, PATIENCE, error);
 }
 
@@ -157,7 +157,8 @@ sql_set_patience(Sql *sql, int seconds, GError **error)
 static gint64
 get_deadline(const Sql *sql)
 {
-    return g_get_monotonic_time() + (sql->patience + GRACE) * G_USEC_PER_SEC;
+    gint64 seconds = sql->patience + GRACE; // a day is too many us for an int
+    return g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
 }
 
 // Until the socket has something to read, or, with `write`, room. false with

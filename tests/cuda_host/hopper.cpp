@@ -40,7 +40,7 @@ struct WarpProducts {
 
 std::map<uint32_t, Barrier> barriers; // by their offsets
 bool barriers_fenced;
-std::deque<Transfer> transfers;
+std::vector<Transfer> transfers;
 std::map<unsigned, WarpProducts> products; // by warp
 
 // Bytes of shared memory after a check.
@@ -148,8 +148,8 @@ pe_hopper_land(void)
 {
     if (transfers.empty())
         return false;
-    const Transfer t = transfers.front();
-    transfers.pop_front();
+    const Transfer t = transfers.back();
+    transfers.pop_back();
     const int pieces = (int)t.map.box[0] / 8;
     for (int row = 0; row < (int)t.map.box[1]; row++) {
         for (int i = 0; i < pieces; i++) {

@@ -2,8 +2,8 @@
 //
 // hopper.h - the emulator's part for cuda/hopper: barriers in shared memory,
 // the copy engine and products of warpgroups, all as late as the hardware may:
-//   - a copy lands when no thread can go on without it, its target is NaN
-//     before
+//   - a copy lands when no thread can go on without it, the newest first, as
+//     nothing orders them; its target is NaN before
 //   - a product reads its operands in the wait that covers it; sums that begin
 //     with it are NaN before
 //   - a group of products that no fence precedes is reported, and so are the
@@ -83,7 +83,7 @@ pe_wgmma_registers(T, float (&d)[N][4], const uint32_t (&left)[4],
 // ---- For emulator.cpp -------------------------------------------------------
 
 void pe_hopper_begin_block(void);
-// Lands the oldest copy that is under way. False: there is none.
+// Lands the newest copy that is under way. False: there is none.
 bool pe_hopper_land(void);
 // What is wrong at the end of a block, or NULL.
 const char *pe_hopper_end_block(void);

@@ -163,6 +163,49 @@ def goes_on_where_it_was_killed():
     assert orphans == "0|0", orphans
 
 
+def leaves_no_half_of_a_content():
+    """The server ends the load in the middle of one, and it tries again later."""
+    uri = database("half")
+    load(archive(), uri, "--no-hnsw")
+    whole = dump(uri)
+    server().sql("DELETE FROM perception.files", "half")
+    server().sql("DELETE FROM perception.contents", "half")
+    server().sql("DELETE FROM perception.segments", "half")
+    server().sql("DELETE FROM perception.segment_labels", "half")
+    server().sql("DELETE FROM perception.frames", "half")
+    mine = "application_name = 'perception-encoder'"
+    lock = ("BEGIN; LOCK TABLE perception.files IN SHARE MODE; "
+            f"SELECT pg_sleep({PATIENCE})")
+    with server().psql(lock, "half"):
+        wait_for("SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND "
+                 "granted AND relation = 'perception.files'::regclass")
+        program = subprocess.Popen(
+            [TAG, "load", "--out", archive(), "--index", uri, "--no-hnsw"],
+            stderr=subprocess.PIPE, text=True)
+        wait_for("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type "
+                 f"= 'Lock' AND {mine}", program)
+        server().sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                     f"WHERE {mine}")
+        _, err = program.communicate(timeout=PATIENCE)
+    assert program.returncode == 1 and "secret" not in err, err
+    print(f"# {err.strip()}")
+    counts = ("SELECT (SELECT count(*) FROM perception.frames), "
+              "(SELECT count(*) FROM perception.contents)")
+    assert server().sql(counts, "half") == "0|0"
+    load(archive(), uri, "--no-hnsw")
+    assert dump(uri) == whole
+
+
+def wait_for(question, program=None):
+    """Until the database "half" says 1, or a program has given up its lock."""
+    end = time.monotonic() + PATIENCE
+    while server().sql(question, "half") != "1":
+        if program and program.poll() is not None:
+            return
+        assert time.monotonic() < end, question
+        time.sleep(.1)
+
+
 def replaces_what_has_changed():
     uri = database("changed")
     videos, _ = tagging.example_videos()
@@ -304,8 +347,9 @@ def says_what_the_database_lacks():
 
 TESTS = (
     copies_all_of_an_archive_and_nothing_twice, keeps_hostile_names_and_labels,
-    goes_on_where_it_was_killed, replaces_what_has_changed,
-    finds_what_the_folder_finds, finds_the_same_by_cameras_and_times,
+    goes_on_where_it_was_killed, leaves_no_half_of_a_content,
+    replaces_what_has_changed, finds_what_the_folder_finds,
+    finds_the_same_by_cameras_and_times,
     asks_the_index_for_as_many_as_there_are, refuses_vectors_of_another_model,
     says_why_there_is_no_connection, says_what_the_database_lacks)
 

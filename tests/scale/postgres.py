@@ -3,6 +3,7 @@
 contents that no video is needed for.
 """
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -121,6 +122,20 @@ class Server:
             capture_output=True, text=True, check=False, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    @contextlib.contextmanager
+    def psql(self, text, database):
+        """Statements of a session that is ended afterwards."""
+        session = subprocess.Popen(
+            [self.programs / "psql", "-X", "-d", self.uri(database), "-c", text],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                     "WHERE application_name = 'psql' AND pid <> "
+                     "pg_backend_pid()")
+            session.wait(PATIENCE)
 
     def make_database(self, name):
         self.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")

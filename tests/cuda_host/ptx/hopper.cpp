@@ -5,10 +5,11 @@
 // 9.0.
 //
 // All happens as late as it may: a box lands when no warp can go on without it,
-// products are computed in the wait that covers them, and their sums are NaN
-// before. A barrier in shared memory orders the engines by what it lets run;
-// memory.cpp knows nothing of it, and reports where two threads exchange data
-// through shared memory over such a barrier. Ours do not.
+// the newest first, as nothing orders them; products are computed in the wait
+// that covers them, and their sums are NaN before. A barrier in shared memory
+// orders the engines by what it lets run; memory.cpp knows nothing of it, and
+// reports where two threads exchange data through shared memory over such a
+// barrier. Ours do not.
 
 #include <cstring>
 #include <deque>
@@ -66,7 +67,7 @@ struct WarpProducts {
 struct PtxHopper {
     std::map<uint32_t, Barrier> barriers; // by address
     bool fenced = false;                  // for the copy engine
-    std::deque<Box> boxes;
+    std::vector<Box> boxes;
     std::map<int, WarpProducts> products; // by warp
 };
 
@@ -448,8 +449,8 @@ ptx_land_box(PtxBlock *block)
     PtxHopper *h = hopper_of(block);
     if (h->boxes.empty())
         return false;
-    const Box box = h->boxes.front();
-    h->boxes.pop_front();
+    const Box box = h->boxes.back();
+    h->boxes.pop_back();
     const int pieces = (int)box.map.box[0] / 8;
     for (int n = 0; n < (int)box.map.box[1] * pieces; n++) {
         const uint64_t from = box.map.piece(box.at, n / pieces, n % pieces);

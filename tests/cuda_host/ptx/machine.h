@@ -129,7 +129,7 @@ unsigned char *ptx_shared_write(PtxWarp &w, int lane, uint32_t address,
 unsigned char *ptx_engine_read(PtxWarp &w, uint64_t address, size_t n);
 void ptx_engine_target(PtxWarp &w, int lane, uint32_t address, size_t n);
 
-// hopper.cpp. Lands the oldest copy of the copy engine; false: there is none.
+// hopper.cpp. Lands the newest copy of the copy engine; false: there is none.
 bool ptx_land_box(PtxBlock *block);
 // Fails where a lane, or a block whose last warp is w, leaves something undone.
 void ptx_check_leaving(PtxWarp &w, int lane);

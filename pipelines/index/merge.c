@@ -75,14 +75,41 @@ check_settings(Archive *archive, char **settings, const char **where,
     return true;
 }
 
+// Two label sets are no fault, but scores of one say nothing of the other's.
+// *set and *where: as above. Says so once for each archive.
+static bool
+check_label_sets(Archive *archive, char **set, const char **where,
+                 GError **error)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
+    if (!database_add_texts(archive->database, found, error,
+                            "SELECT DISTINCT label_set FROM contents "
+                            "WHERE label_set IS NOT NULL ORDER BY 1"))
+        return false;
+    for (guint i = 0; i < found->len; i++) {
+        if (!*set) {
+            *set = g_strdup(found->pdata[i]);
+            *where = archive->folder;
+        } else if (!g_str_equal(*set, found->pdata[i])) {
+            pe_log(PE_LOG_WARNING,
+                   "%s has labels of another set (%s) than %s (%s); pe-tag "
+                   "relabel gives what was merged those of one",
+                   archive->folder, (char *)found->pdata[i], *where, *set);
+            break;
+        }
+    }
+    return true;
+}
+
 static bool
 check_all(const GPtrArray *archives, GError **error)
 {
-    g_autofree char *settings = NULL;
-    const char *where = NULL;
+    g_autofree char *settings = NULL, *set = NULL;
+    const char *where = NULL, *set_where = NULL;
     for (guint i = 0; i < archives->len; i++) {
         if (!check_models(archives->pdata[0], archives->pdata[i], error) ||
-            !check_settings(archives->pdata[i], &settings, &where, error))
+            !check_settings(archives->pdata[i], &settings, &where, error) ||
+            !check_label_sets(archives->pdata[i], &set, &set_where, error))
             return false;
     }
     return true;

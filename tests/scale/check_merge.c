@@ -266,6 +266,44 @@ takes_a_copy_of_the_model_in_either_order(void)
 }
 
 static void
+keep_warning(PeLogLevel level, const char *message, void *user_data)
+{
+    char **last = user_data;
+    if (level != PE_LOG_WARNING)
+        return;
+    g_free(*last);
+    *last = g_strdup(message);
+}
+
+static void
+warns_of_labels_of_two_sets(void)
+{
+    char *folder = folder_make("merge-XXXXXX");
+    g_autofree char *warning = NULL;
+    g_autoptr(GPtrArray) archives = g_ptr_array_new();
+    for (int i = 0; i < 2; i++) {
+        g_autofree char *name = g_strdup_printf("%d", i);
+        Archive *archive = make_archive(folder, name, 1, "f");
+        add(archive, 1 + i, "2/1");
+        g_ptr_array_add(archives, archive);
+    }
+    g_autoptr(ArchiveFile) file =
+        archive_find(archives->pdata[1], "/v/034.mp4", NULL);
+    g_autoptr(ArchiveContent) content =
+        archive_read_content(archives->pdata[1], file->content, NULL);
+    g_free(content->label_set);
+    content->label_set = g_strdup("another set");
+    g_assert_true(archive_set_labels(archives->pdata[1], content, NULL));
+    pe_log_set(keep_warning, &warning);
+    g_autofree char *sum = merge(archives, folder, "merged");
+    pe_log_set(NULL, NULL);
+    g_assert_nonnull(warning);
+    g_assert_nonnull(strstr(warning, "another set"));
+    g_assert_nonnull(strstr(warning, "relabel"));
+    folder_remove(folder);
+}
+
+static void
 refuses_what_is_not_sound(void)
 {
     char *folder = folder_make("merge-XXXXXX");
@@ -375,6 +413,8 @@ main(int argc, char **argv)
                     refuses_what_does_not_fit_and_names_both);
     g_test_add_func("/merge/takes_a_copy_of_the_model_in_either_order",
                     takes_a_copy_of_the_model_in_either_order);
+    g_test_add_func("/merge/warns_of_labels_of_two_sets",
+                    warns_of_labels_of_two_sets);
     g_test_add_func("/merge/refuses_what_is_not_sound",
                     refuses_what_is_not_sound);
     g_test_add_func("/merge/copies_rows_between_databases",

@@ -58,13 +58,6 @@ copy_row(GByteArray *copy, int n_values)
 }
 
 void
-copy_int32(GByteArray *copy, gint32 value)
-{
-    add_int32(copy, sizeof value);
-    add_int32(copy, value);
-}
-
-void
 copy_int64(GByteArray *copy, gint64 value)
 {
     add_int32(copy, sizeof value);
@@ -117,14 +110,6 @@ copy_halves(GByteArray *copy, const uint16_t *halves, int dim)
 {
     add_int32(copy, (gint32)(4 + (size_t)dim * sizeof *halves));
     add_halves(copy, halves, dim);
-}
-
-GByteArray *
-copy_pack_halves(const uint16_t *halves, int dim)
-{
-    GByteArray *value = g_byte_array_new();
-    add_halves(value, halves, dim);
-    return value;
 }
 
 gboolean

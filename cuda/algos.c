@@ -3,7 +3,7 @@
 // algos.c - a table of algorithms and its text file. A line is the numbers of
 // the key, the words in hexadecimal and a check sum over them:
 //
-//   in out gelu residual bias m n k align heads w0 .. w7 ns sum
+//   in out gelu residual bias m n k align heads ways w0 .. w7 ns sum
 
 #include "cuda/algos.h"
 

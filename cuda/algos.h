@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // algos.h - which of the library's algorithms was the fastest for a product, or
-// which kernel for an attention (its number is the first word), in
+// which way to do an attention (its number is the first word), in
 // memory and on disk. Knows neither the device nor the library: an algorithm is
 // eight opaque words, valid for one device and one version of the library,
 // which the name of the file stands for.
@@ -23,6 +23,7 @@ typedef struct {
     // Of an attention, 0: a product. Then m is the pictures, n their tokens, k
     // the channels of a head.
     int heads;
+    int ways; // of those one was taken, a bit each
 } PeAlgoKey;
 
 typedef struct {

@@ -10,6 +10,14 @@
 #include "cuda/kernels.h"
 #include "cuda/softmax.h"
 
+// How many blocks of M * 64 queries registers are for. Turing has the shared
+// memory for two where a head has 96 channels.
+#if defined __CUDA_ARCH__ && __CUDA_ARCH__ < 800
+#define BLOCKS(D, M) ((M) == 1 && (D) == 64 ? 3 : 2)
+#else
+#define BLOCKS(D, M) ((M) == 1 ? 3 : 2)
+#endif
+
 // ---- Tensor cores -----------------------------------------------------------
 
 // Where a thread begins when all copy a tile. Four threads share a row, each
@@ -46,6 +54,62 @@ load_tile(PeSharedAddress tile, const T *head, int from, int stride, int rows)
                           r < rows);
         from += THREADS / 4 * stride;
     }
+}
+
+// (cos, sin) of the channels that a thread copies of a tile.
+template <int D, int ROWS, int THREADS> struct Angles {
+    float4 v[ROWS / (THREADS / 4)][D / 32][2];
+};
+
+// Those of tokens behind the end are 0, and not read.
+//
+//   at    those of the token and the channel where this thread begins
+//   rows  from there on
+template <int D, int ROWS, int THREADS>
+PE_DEVICE void
+load_angles(Angles<D, ROWS, THREADS> &angles, const float *at, int rows)
+{
+#pragma unroll
+    for (int r = 0; r < ROWS / (THREADS / 4); r++) {
+        const bool ok = r * (THREADS / 4) < rows;
+#pragma unroll
+        for (int c = 0; c < D / 32; c++) {
+            const float4 *from =
+                (const float4 *)(at + r * (THREADS / 4) * D + c * 32);
+            angles.v[r][c][0] = ok ? from[0] : make_float4(0, 0, 0, 0);
+            angles.v[r][c][1] = ok ? from[1] : make_float4(0, 0, 0, 0);
+        }
+    }
+}
+
+// Rotate what this thread has copied, and before a barrier alone can see. The
+// result is rounded to T, as if it had been stored and read again.
+template <typename T, int D, int ROWS, int THREADS>
+PE_DEVICE void
+turn_tile(T *tile, const Angles<D, ROWS, THREADS> &angles)
+{
+#pragma unroll
+    for (int r = 0; r < ROWS / (THREADS / 4); r++) {
+#pragma unroll
+        for (int c = 0; c < D / 32; c++) {
+            T *p = tile + r * (THREADS / 4) * (D + 8) + c * 32;
+            float v[8];
+            pe_load8(p, v);
+            pe_turn2(v, angles.v[r][c][0]);
+            pe_turn2(v + 4, angles.v[r][c][1]);
+            pe_store8(p, v);
+        }
+    }
+}
+
+// Both at once, for the queries; see load_angles().
+template <typename T, int D, int ROWS, int THREADS>
+PE_DEVICE void
+turn_queries(T *own, const float *at, int rows)
+{
+    Angles<D, ROWS, THREADS> angles;
+    load_angles(angles, at, rows);
+    turn_tile<T>(own, angles);
 }
 
 // The fragments of a warp's q [M * 16, D] in shared memory, from the thread's
@@ -142,9 +206,25 @@ weigh_keys(uint32_t (&p)[M][BN / 16][4], float (&o)[M][D / 8][4],
     }
 }
 
+// Of a warp's queries, which have seen no key yet.
+template <int D, int M>
+PE_DEVICE void
+begin_rows(float (&o)[M][D / 8][4], Row (&rows)[M][2])
+{
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+        for (int i = 0; i < D / 8; i++)
+            o[m][i][0] = o[m][i][1] = o[m][i][2] = o[m][i][3] = 0;
+        rows[m][0] = rows[m][1] = {MASKED, 0};
+    }
+}
+
 // Attention with an online softmax; see pe_attention_c for the equation.
 //
 //   qkv  [R, 3 * heads * D] T      y  [R, heads * D] Y: T or E4M3
+//   cos_sin  [n, D / 2, 2] f32: q is rotated; NULL: it has been. With TURN k
+//            is, too: in shared memory, by the thread that copied it there,
+//            again in every block
 //
 //   grid    (ceil(n / (16 * M * WARPS)), heads, b)   block 32 * WARPS
 //   a warp  owns M * 16 queries: q, o and the softmax stay in registers. With
@@ -158,10 +238,10 @@ weigh_keys(uint32_t (&p)[M][BN / 16][4], float (&o)[M][D / 8][4],
 //   needs   16-byte aligned rows (D % 8 == 0)
 //
 // Source: Dao 2023, FlashAttention-2, algorithm 1.
-template <typename T, int D, int BN, int M, int WARPS, typename Y>
-__global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
-    flash_kernel(Y *y, const T *qkv, const int *offsets, int n, int heads,
-                 bool causal)
+template <typename T, int D, int BN, int M, int WARPS, bool TURN, typename Y>
+__global__ void __launch_bounds__(32 * WARPS, BLOCKS(D, M))
+    flash_kernel(Y *y, const T *qkv, const int *offsets, const float *cos_sin,
+                 int n, int heads, bool causal)
 {
     const int BM = 16 * M * WARPS, LD = D + 8, THREADS = 32 * WARPS;
     const int TILE = BN * LD * sizeof(T);
@@ -190,8 +270,9 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
         ((lane % 8 + lane / 16 * 8) * LD + lane / 8 % 2 * 8) * sizeof(T);
 
     const Copy copy = first_copy();
-    const PeSharedAddress copied =
-        keys + (copy.row * LD + copy.column) * sizeof(T);
+    T *const own = shared + copy.row * LD + copy.column;
+    const PeSharedAddress copied = pe_shared_address(own);
+    const float *turns = cos_sin + copy.row * D + copy.column;
     int from = copy.row * stride + copy.column; // of the next tile's keys
     int left = len - copy.row;                  // keys from there on
 
@@ -200,6 +281,9 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
                                  stride, left - block_q0);
     pe_cp_async_commit();
     pe_cp_async_wait<0>();
+    if (cos_sin)
+        turn_queries<T, D, BM, THREADS>(own, turns + block_q0 * D,
+                                        left - block_q0);
     __syncthreads();
     load_queries<T, D, M>(q_fragment,
                           keys + below + warp * M * 16 * LD * sizeof(T));
@@ -207,21 +291,18 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
 
     float o[M][D / 8][4];
     Row rows[M][2];
-#pragma unroll
-    for (int m = 0; m < M; m++) {
-        for (int i = 0; i < D / 8; i++)
-            o[m][i][0] = o[m][i][1] = o[m][i][2] = o[m][i][3] = 0;
-        rows[m][0] = rows[m][1] = {MASKED, 0};
-    }
+    begin_rows<D, M>(o, rows);
 
+    Angles<D, BN, THREADS> angles; // of the next tile's keys
     load_tile<T, D, BN, THREADS>(copied, k, from, stride, left);
     pe_cp_async_commit();
+    if (TURN)
+        load_angles(angles, turns, left);
     load_tile<T, D, BN, THREADS>(copied + 2 * TILE, v, from, stride, left);
     pe_cp_async_commit();
     for (int t = 0; t < tiles; t++) {
         const int now = (t & 1) * TILE, next = TILE - now;
-        // The same for the whole block.
-        const bool few = len - t * BN <= FEW;
+        const bool few = len - t * BN <= FEW; // the same for the whole block
         uint32_t p[M][BN / 16][4];
 
         from += BN * stride;
@@ -229,6 +310,8 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
         // Everybody's part of these keys has landed, and nobody reads the
         // keys of the tile before any more.
         pe_cp_async_wait<1>();
+        if (TURN)
+            turn_tile<T>(own + now / sizeof(T), angles);
         __syncthreads();
         if (t + 1 < tiles)
             load_tile<T, D, BN, THREADS>(copied + next, k, from, stride, left);
@@ -249,6 +332,8 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
             load_tile<T, D, BN, THREADS>(copied + 2 * TILE + next, v, from,
                                          stride, left);
         pe_cp_async_commit();
+        if (TURN)
+            load_angles(angles, turns + (t + 1) * BN * D, left);
         if (few)
             multiply_values<T, D, FEW, BN, M>(o, p, values + now + below);
         else
@@ -262,14 +347,19 @@ __global__ void __launch_bounds__(32 * WARPS, M == 1 ? 3 : 2)
 
 template <typename T, int D, int BN, int M, typename Y>
 static void
-launch_flash(void *stream, Y *y, const T *qkv, const int *offsets, int b, int n,
-             int heads, bool causal)
+launch_flash(void *stream, Y *y, const T *qkv, const PeAttention &a)
 {
     const int WARPS = 4, BM = 16 * M * WARPS;
-    dim3 grid((n + BM - 1) / BM, heads, b), block(32 * WARPS);
+    dim3 grid((a.n + BM - 1) / BM, a.heads, a.b), block(32 * WARPS);
     size_t shared = 4 * BN * (D + 8) * sizeof(T);
-    PE_LAUNCH((flash_kernel<T, D, BN, M, WARPS, Y>), grid, block, shared,
-              stream, y, qkv, offsets, n, heads, causal);
+    auto turning_kernel = flash_kernel<T, D, BN, M, WARPS, true, Y>;
+    if (a.cos_sin && a.turn_keys)
+        PE_LAUNCH(turning_kernel, grid, block, shared, stream, y, qkv,
+                  a.offsets, a.cos_sin, a.n, a.heads, a.causal);
+    else
+        PE_LAUNCH((flash_kernel<T, D, BN, M, WARPS, false, Y>), grid, block,
+                  shared, stream, y, qkv, a.offsets, a.cos_sin, a.n, a.heads,
+                  a.causal);
 }
 
 // 128 queries a block where each multiprocessor still gets two blocks, and a
@@ -280,17 +370,17 @@ launch_flash(void *stream, Y *y, const T *qkv, const int *offsets, int b, int n,
 // there the tiles are small for the sake of three blocks.
 template <typename T, int D, typename Y>
 static void
-choose_flash(void *stream, Y *y, const T *qkv, const int *offsets, int b, int n,
-             int heads, bool causal, int sm, int n_sms)
+choose_flash(void *stream, Y *y, const T *qkv, const PeAttention &a, int sm,
+             int n_sms)
 {
     const int BN = D == 64 ? 64 : 32;
-    const long blocks = (long)((n + 127) / 128) * heads * b;
+    const long blocks = (long)((a.n + 127) / 128) * a.heads * a.b;
     if (sm < 80)
-        launch_flash<T, D, 32, 1>(stream, y, qkv, offsets, b, n, heads, causal);
-    else if (n > 64 && blocks >= 2 * (long)n_sms)
-        launch_flash<T, D, BN, 2>(stream, y, qkv, offsets, b, n, heads, causal);
+        launch_flash<T, D, 32, 1>(stream, y, qkv, a);
+    else if (a.n > 64 && blocks >= 2 * (long)n_sms)
+        launch_flash<T, D, BN, 2>(stream, y, qkv, a);
     else
-        launch_flash<T, D, BN, 1>(stream, y, qkv, offsets, b, n, heads, causal);
+        launch_flash<T, D, BN, 1>(stream, y, qkv, a);
 }
 
 // ---- Everything else --------------------------------------------------------
@@ -347,46 +437,44 @@ attention_kernel(Y *y, const T *qkv, const int *offsets, int n, int heads,
 
 template <typename T, typename Y>
 static void
-launch_attention(void *stream, Y *y, const T *qkv, const int *offsets, int b,
-                 int n, int heads, int head_dim, bool causal)
+launch_attention(void *stream, Y *y, const T *qkv, const PeAttention &a)
 {
     const int WARPS = 4;
-    dim3 grid((n + WARPS - 1) / WARPS, heads, b), block(32 * WARPS);
-    PE_LAUNCH((attention_kernel<T, Y>), grid, block, WARPS * n * sizeof(float),
-              stream, y, qkv, offsets, n, heads, head_dim, causal);
+    dim3 grid((a.n + WARPS - 1) / WARPS, a.heads, a.b), block(32 * WARPS);
+    PE_LAUNCH((attention_kernel<T, Y>), grid, block,
+              WARPS * a.n * sizeof(float), stream, y, qkv, a.offsets, a.n,
+              a.heads, a.head_dim, a.causal);
 }
 
 template <typename T, typename Y>
 static void
-launch_16(void *stream, Y *y, const T *qkv, const int *offsets, int b, int n,
-          int heads, int head_dim, bool causal, int sm, int n_sms)
+launch_16(void *stream, Y *y, const T *qkv, const PeAttention &a, int sm,
+          int n_sms)
 {
-    if (head_dim == 64)
-        choose_flash<T, 64>(stream, y, qkv, offsets, b, n, heads, causal, sm,
-                            n_sms);
-    else if (head_dim == 96)
-        choose_flash<T, 96>(stream, y, qkv, offsets, b, n, heads, causal, sm,
-                            n_sms);
+    if (a.head_dim == 64)
+        choose_flash<T, 64>(stream, y, qkv, a, sm, n_sms);
+    else if (a.head_dim == 96)
+        choose_flash<T, 96>(stream, y, qkv, a, sm, n_sms);
     else
-        launch_attention(stream, y, qkv, offsets, b, n, heads, head_dim,
-                         causal);
+        launch_attention(stream, y, qkv, a);
 }
 
 extern "C" void
-pe_cuda_attention(void *stream, PeDtype act, PeDtype out, void *y,
-                  const void *qkv, const int *offsets, int b, int n, int heads,
-                  int head_dim, bool causal, int sm, int n_sms)
+pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
+                  const PeAttention *a, int sm, int n_sms)
 {
-    if (act == PE_DTYPE_BF16 && out == PE_DTYPE_E4M3)
-        launch_16(stream, (PeE4m3 *)y, (const PeBf16 *)qkv, offsets, b, n,
-                  heads, head_dim, causal, sm, n_sms);
+    if (act == PE_DTYPE_BF16 && a->out == PE_DTYPE_E4M3)
+        launch_16(stream, (PeE4m3 *)y, (const PeBf16 *)qkv, *a, sm, n_sms);
     else if (act == PE_DTYPE_BF16)
-        launch_16(stream, (PeBf16 *)y, (const PeBf16 *)qkv, offsets, b, n,
-                  heads, head_dim, causal, sm, n_sms);
+        launch_16(stream, (PeBf16 *)y, (const PeBf16 *)qkv, *a, sm, n_sms);
     else if (act == PE_DTYPE_F16)
-        launch_16(stream, (PeHalf *)y, (const PeHalf *)qkv, offsets, b, n,
-                  heads, head_dim, causal, sm, n_sms);
+        launch_16(stream, (PeHalf *)y, (const PeHalf *)qkv, *a, sm, n_sms);
     else
-        launch_attention(stream, (float *)y, (const float *)qkv, offsets, b, n,
-                         heads, head_dim, causal);
+        launch_attention(stream, (float *)y, (const float *)qkv, *a);
+}
+
+extern "C" bool
+pe_cuda_attention_turns(PeDtype act, int head_dim)
+{
+    return act != PE_DTYPE_F32 && (head_dim == 64 || head_dim == 96);
 }

@@ -12,7 +12,6 @@
 
 #include <gmodule.h>
 
-#include "cuda/hopper/choose.h"
 #include "cuda/kernels.h"
 
 #define MIN_SM 75
@@ -225,7 +224,7 @@ set_up(PeCuda *cuda)
     cuda->autotune = g_strcmp0(g_getenv("PE_CUDA_AUTOTUNE"), "0") != 0;
     cuda->gelu = choose_gelu(cuda);
     cuda->pass.wanted = g_strcmp0(g_getenv("PE_CUDA_TIMES"), "1") == 0;
-    cuda->attention = pe_hopper_get_attention(cuda);
+    pe_cuda_ask_attention(cuda);
     return cuda->workspace && cuda->ingest && !cuda->error;
 }
 
@@ -301,19 +300,6 @@ cuda_layernorm(PeBackend *be, void *y, PeDtype type, const float *x,
 }
 
 static void
-cuda_attention(PeBackend *be, void *y, const void *qkv, const int *offsets,
-               int b, int n, int heads, int head_dim, bool causal)
-{
-    PeCuda *cuda = (PeCuda *)be;
-    if (be->narrow == be->act && !offsets && !causal &&
-        pe_hopper_attend(cuda, y, qkv, b, n, heads, head_dim))
-        return;
-    pe_cuda_attention(cuda->stream, be->act, be->narrow, y, qkv, offsets, b, n,
-                      heads, head_dim, causal, cuda->rates.sm,
-                      cuda->rates.n_sms);
-}
-
-static void
 cuda_pool(PeBackend *be, void *y, float *scores, const float *u, const void *x,
           int b, int n, int heads, int d)
 {
@@ -363,7 +349,8 @@ static const PeBackendOps ops = {
     .tokens = cuda_tokens,
     .layernorm = cuda_layernorm,
     .linear = pe_cuda_linear,
-    .attention = cuda_attention,
+    .attention = pe_cuda_attend,
+    .rope_attention = pe_cuda_rope_attention,
     .pool = cuda_pool,
     .gather = cuda_gather,
     .convert = cuda_convert,

@@ -30,12 +30,17 @@ typedef enum {
     PE_GELU_FASTER,  // one of the two, by what was timed; EXACT if nothing was
 } PeGelu;
 
-// Which kernel computes attention, where there are two.
+// How attention is computed, and who rotates q and k before where that is to be
+// done.
 typedef enum {
-    PE_ATTENTION_FASTER, // by what was timed; PORTABLE if nothing was
-    PE_ATTENTION_PORTABLE,
-    PE_ATTENTION_HOPPER,
-} PeCudaAttention;
+    PE_ATTENTION_FASTEST,  // one of the others, by what was timed
+    PE_ATTENTION_TURNING,  // the kernel for all cards, which rotates both
+    PE_ATTENTION_KEYS,     // it rotates q, and a pass before k
+    PE_ATTENTION_PASS,     // a pass rotates both before it
+    PE_ATTENTION_PORTABLE, // nothing is to be rotated
+    PE_ATTENTION_HOPPER,   // Hopper's own kernel, after such a pass
+    PE_N_ATTENTIONS,
+} PeAttentionWay;
 
 // What a kernel has said when it was asked for a known answer.
 typedef enum { PE_ANSWER_UNKNOWN, PE_ANSWER_RIGHT, PE_ANSWER_WRONG } PeAnswer;
@@ -66,8 +71,9 @@ typedef struct {
         bool wanted; // $PE_CUDA_TIMES is 1
         bool ended;  // both events are queued
         cudaEvent_t start, end;
-    } pass; // the last one, see pe_cuda_pass_begin()
-    PeCudaAttention attention;
+    } pass;                     // the last one, see pe_cuda_pass_begin()
+    PeAttentionWay attention;   // PORTABLE or HOPPER, if that was asked for
+    PeAttentionWay rotation;    // TURNING, KEYS or PASS, likewise
     PeAnswer hopper_answers[2]; // for heads of 64 and of 96
     struct PeGraphs *graphs;
     struct PeIngest *ingest;
@@ -123,6 +129,15 @@ void pe_cuda_linear_free(PeBackend *be, PeLinear *l);
 void pe_cuda_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
                     const PeRope *rope, void *y, const void *x, int rows);
 double pe_cuda_gemm_seconds(PeBackend *be, int m, int n, int k);
+
+// attention/choose.c
+//
+// Read PE_CUDA_ATTENTION and PE_CUDA_ROPE.
+void pe_cuda_ask_attention(PeCuda *cuda);
+void pe_cuda_attend(PeBackend *be, void *y, const void *qkv, const int *offsets,
+                    int b, int n, int heads, int head_dim, bool causal);
+void pe_cuda_rope_attention(PeBackend *be, void *y, void *qkv,
+                            const PeRope *rope, int b, int n, int heads);
 
 // graph.c
 struct PeGraphs *pe_cuda_graphs_new(void);

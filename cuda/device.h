@@ -350,6 +350,54 @@ pe_load4(const float *p, float (&v)[4])
     v[0] = w.x, v[1] = w.y, v[2] = w.z, v[3] = w.w;
 }
 
+// Eight neighbours, `p` aligned to 16 bytes.
+template <typename T>
+PE_DEVICE void
+pe_load8(const T *p, float (&v)[8])
+{
+    uint4 w = *(const uint4 *)p;
+    v[0] = pe_low<T>(w.x), v[1] = pe_high<T>(w.x);
+    v[2] = pe_low<T>(w.y), v[3] = pe_high<T>(w.y);
+    v[4] = pe_low<T>(w.z), v[5] = pe_high<T>(w.z);
+    v[6] = pe_low<T>(w.w), v[7] = pe_high<T>(w.w);
+}
+
+PE_DEVICE void
+pe_load8(const float *p, float (&v)[8])
+{
+    float4 a = *(const float4 *)p, b = *(const float4 *)(p + 4);
+    v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w;
+    v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
+}
+
+template <typename T>
+PE_DEVICE void
+pe_store8(T *p, const float (&v)[8])
+{
+    *(uint4 *)p = make_uint4(pe_pack<T>(v[0], v[1]), pe_pack<T>(v[2], v[3]),
+                             pe_pack<T>(v[4], v[5]), pe_pack<T>(v[6], v[7]));
+}
+
+PE_DEVICE void
+pe_store8(float *p, const float (&v)[8])
+{
+    *(float4 *)p = make_float4(v[0], v[1], v[2], v[3]);
+    *(float4 *)(p + 4) = make_float4(v[4], v[5], v[6], v[7]);
+}
+
+// Two pairs of channels turned by two angles, (cos, sin) each; see pe_rope_c.
+// Products and sums are put together by hand, so that all who turn round alike:
+// the compiler does it in one way here and in another there.
+PE_DEVICE void
+pe_turn2(float *v, float4 cs)
+{
+    float a = v[0], b = v[1], c = v[2], d = v[3];
+    v[0] = fmaf(a, cs.x, -(b * cs.y));
+    v[1] = fmaf(b, cs.x, a * cs.y);
+    v[2] = fmaf(c, cs.z, -(d * cs.w));
+    v[3] = fmaf(d, cs.z, c * cs.w);
+}
+
 template <typename T>
 PE_DEVICE void
 pe_store2(T *p, float a, float b)

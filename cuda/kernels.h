@@ -45,9 +45,9 @@ void pe_cuda_gather(void *stream, float *y, const float *x, const int *rows,
                     int n, int d);
 void pe_cuda_convert(void *stream, PeDtype act, void *y, const float *x,
                      size_t n);
-// y act [rows, 3 * d], q and k rotated in place
+// y act [rows, 3 * d], k, and q if `queries`, rotated in place
 void pe_cuda_rope(void *stream, PeDtype act, void *y, const float *cos_sin,
-                  int rows, int d, int n_tokens, int head_dim);
+                  bool queries, int rows, int d, int n_tokens, int head_dim);
 // y act [n] = gelu(y), in place
 void pe_cuda_gelu(void *stream, PeDtype act, void *y, size_t n);
 // y E4M3 [rows, n] = gelu(x) gain, x bf16 [rows, n] elsewhere, gain f32 [n];
@@ -57,12 +57,23 @@ void pe_cuda_gelu_narrow(void *stream, void *y, const void *x,
 
 // attention.cu
 //
-// y of type act, or E4M3 where that is bf16; softmax to the base 2; how much
-// one block does follows from the compute capability and the number of
-// multiprocessors
-void pe_cuda_attention(void *stream, PeDtype act, PeDtype out, void *y,
-                       const void *qkv, const int *offsets, int b, int n,
-                       int heads, int head_dim, bool causal, int sm, int n_sms);
+// What there is to attend to, as in PeBackendOps. With cos_sin, which only
+// pe_cuda_attention_turns() allows, q has not been rotated and is, while it is
+// read; k too if `turn_keys`. The results are the same to the bit.
+typedef struct {
+    PeDtype out;          // of y: act, or E4M3 where that is bf16
+    const int *offsets;   // NULL: each sequence has n rows
+    const float *cos_sin; // [n, head_dim / 2, 2], NULL: both have been rotated
+    bool turn_keys;
+    int b, n, heads, head_dim;
+    bool causal;
+} PeAttention;
+
+// softmax to the base 2; how much one block does follows from the compute
+// capability and the number of multiprocessors
+void pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
+                       const PeAttention *a, int sm, int n_sms);
+bool pe_cuda_attention_turns(PeDtype act, int head_dim);
 
 // pool.cu
 //

@@ -34,5 +34,15 @@ void pe_cuda_plan_gelu(PeCuda *cuda, const PeMatmul *p, void *y);
 // first call of a recording are candidates timed, or what is known checked.
 bool pe_cuda_choose_algo(PeCuda *cuda, const PeMatmul *p, const PePlan *plan,
                          PeAlgo *algo);
+// Something to be timed: it is queued with `data` and the copy of its input,
+// and must neither use nor change anything else that is needed. False: it does
+// not run.
+typedef bool (*PeTimedFunc)(PeCuda *cuda, void *copy, const void *data);
+// Seconds of the fastest of a few trials, in which nothing but the input is in
+// the cache; 0 when it does not run, or there is no memory to try it.
+double pe_cuda_time(PeCuda *cuda, PeTimedFunc func, const void *data,
+                    const void *input, size_t input_size);
+// By so little that the time can be trusted, two times differ.
+bool pe_cuda_same_time(double a, double b);
 // EXACT or LIBRARY, for a product whose `gelu` is FASTER.
 PeGelu pe_cuda_choose_gelu(PeCuda *cuda, const PeMatmul *p);

@@ -134,31 +134,48 @@ convert_kernel(T *y, const float *x, size_t n)
     pe_store(y + i, x[i]);
 }
 
-// Rotate q and k by their token's position, in place; see pe_rope_c.
+// Rotate columns from..2 * d - 1 by their token's position, in place; see
+// pe_rope_c.
 //
 //   y        [rows, 3 * d] T
 //   cos_sin  [n_tokens, head_dim / 2, 2] f32, small enough to stay in L2
+//   from     0: q and k, d: k alone
 //
-//   grid   rows    block 128, a thread owns two pairs of channels at a time
-//   moves  4 * rows * d * sizeof(T) bytes
-//   needs  head_dim % 4 == 0
+//   grid   rows    block 128, a thread owns eight channels at a time, and has
+//          loaded those of its next time before it stores any
+//   moves  2 * rows * (2 * d - from) * sizeof(T) bytes
+//   needs  head_dim % 4 == 0, d % 8 == 0
 //
 // A block a row: to find a row and a token by dividing costs more than to
 // rotate.
 template <typename T>
 __global__ void
 __launch_bounds__(ROPE_THREADS)
-    rope_kernel(T *y, const float *cos_sin, int d, int n_tokens, int head_dim)
+    rope_kernel(T *__restrict__ y, const float *__restrict__ cos_sin, int from,
+                int d, int n_tokens, int head_dim)
 {
+    const int AT_ONCE = 2;
     const float *angles = cos_sin + (size_t)(blockIdx.x % n_tokens) * head_dim;
     T *row = y + (size_t)blockIdx.x * 3 * d;
-    for (int i = threadIdx.x * 4; i < 2 * d; i += ROPE_THREADS * 4) {
-        float v[4], cs[4];
-        pe_load4(row + i, v);
-        pe_load4(angles + i % head_dim, cs);
-        pe_store4(row + i, v[0] * cs[0] - v[1] * cs[1],
-                  v[1] * cs[0] + v[0] * cs[1], v[2] * cs[2] - v[3] * cs[3],
-                  v[3] * cs[2] + v[2] * cs[3]);
+    for (int first = from + threadIdx.x * 8; first < 2 * d;
+         first += AT_ONCE * ROPE_THREADS * 8) {
+        float v[AT_ONCE][8];
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            int i = first + k * ROPE_THREADS * 8;
+            if (i < 2 * d)
+                pe_load8(row + i, v[k]);
+        }
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            int i = first + k * ROPE_THREADS * 8;
+            if (i >= 2 * d)
+                break;
+            // The last four may be of the next head.
+            pe_turn2(v[k], *(const float4 *)(angles + i % head_dim));
+            pe_turn2(v[k] + 4, *(const float4 *)(angles + (i + 4) % head_dim));
+            pe_store8(row + i, v[k]);
+        }
     }
 }
 
@@ -180,19 +197,18 @@ gelu(float x)
     return fmaxf(x, 0.0f) - v * pe_exp2(p);
 }
 
-// A thread takes eight neighbours, in two loads.
+// A thread takes eight neighbours at a time.
 template <typename T>
 __global__ void
 gelu_kernel(T *y, size_t n)
 {
     FOR_EACH(i, n / 8)
     {
-        float v[2][4];
-        pe_load4(y + 8 * i, v[0]);
-        pe_load4(y + 8 * i + 4, v[1]);
-        for (int j = 0; j < 2; j++)
-            pe_store4(y + 8 * i + 4 * j, gelu(v[j][0]), gelu(v[j][1]),
-                      gelu(v[j][2]), gelu(v[j][3]));
+        float v[8];
+        pe_load8(y + 8 * i, v);
+        for (int j = 0; j < 8; j++)
+            v[j] = gelu(v[j]);
+        pe_store8(y + 8 * i, v);
     }
     const size_t rest = n / 8 * 8 + threadIdx.x;
     if (blockIdx.x == 0 && rest < n)
@@ -258,12 +274,12 @@ pe_cuda_convert(void *stream, PeDtype act, void *y, const float *x, size_t n)
 }
 
 extern "C" void
-pe_cuda_rope(void *stream, PeDtype act, void *y, const float *cos_sin, int rows,
-             int d, int n_tokens, int head_dim)
+pe_cuda_rope(void *stream, PeDtype act, void *y, const float *cos_sin,
+             bool queries, int rows, int d, int n_tokens, int head_dim)
 {
     PE_FOR_TYPE(act, T,
                 PE_LAUNCH(rope_kernel<T>, rows, ROPE_THREADS, 0, stream, (T *)y,
-                          cos_sin, d, n_tokens, head_dim));
+                          cos_sin, queries ? 0 : d, d, n_tokens, head_dim));
 }
 
 extern "C" void

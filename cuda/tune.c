@@ -88,11 +88,9 @@ typedef struct {
 } Trial;
 
 static bool
-trial_init(PeCuda *cuda, const PeMatmul *p, Trial *t)
+trial_init(PeCuda *cuda, size_t least, Trial *t)
 {
-    *t = (Trial){.size = 2 * cuda->rates.l2_size};
-    if (p->residual)
-        t->size = MAX(t->size, (size_t)p->m * (size_t)p->n * sizeof(float));
+    *t = (Trial){.size = MAX(2 * cuda->rates.l2_size, least)};
     t->scratch = pe_cuda_alloc(&cuda->be, t->size);
     return t->scratch && cudaEventCreate(&t->start) == cudaSuccess &&
            cudaEventCreate(&t->end) == cudaSuccess;
@@ -108,27 +106,25 @@ trial_clear(PeCuda *cuda, Trial *t)
     pe_cuda_free(&cuda->be, t->scratch);
 }
 
-// Seconds of the fastest trial; infinity when the algorithm does not run.
+// Seconds of the fastest trial; infinity when it does not run.
 static double
-time_algo(PeCuda *cuda, const PeMatmul *p, const PePlan *plan, const Trial *t,
-          const PeAlgo *algo, double best)
+time_trials(PeCuda *cuda, const Trial *t, PeTimedFunc func, const void *data,
+            const void *input, size_t input_size, double best)
 {
     double least = G_MAXDOUBLE;
-    void *y = p->residual ? t->scratch : p->y;
-    size_t input = (size_t)p->m * (size_t)p->k * pe_dtype_size(p->in);
     for (int i = 0; i < N_TRIALS; i++) {
         float ms = 0;
         cudaMemsetAsync(t->scratch, 0, t->size, cuda->stream);
-        cudaMemcpyAsync(t->scratch, p->x, MIN(input, t->size),
+        cudaMemcpyAsync(t->scratch, input, MIN(input_size, t->size),
                         cudaMemcpyDeviceToDevice, cuda->stream);
         cudaEventRecord(t->start, cuda->stream);
-        if (pe_cuda_plan_run(cuda, p, plan, algo, y) != CUBLAS_STATUS_SUCCESS) {
+        if (!func(cuda, t->scratch, data)) {
             cudaGetLastError();
             return G_MAXDOUBLE;
         }
         cudaEventRecord(t->end, cuda->stream);
         if (!pe_cuda_check(cuda, cudaEventSynchronize(t->end),
-                           "trying a matrix product") ||
+                           "trying an operation") ||
             cudaEventElapsedTime(&ms, t->start, t->end) != cudaSuccess)
             return G_MAXDOUBLE;
         least = MIN(least, ms * 1e-3);
@@ -137,6 +133,58 @@ time_algo(PeCuda *cuda, const PeMatmul *p, const PePlan *plan, const Trial *t,
             break;
     }
     return least;
+}
+
+double
+pe_cuda_time(PeCuda *cuda, PeTimedFunc func, const void *data,
+             const void *input, size_t input_size)
+{
+    Trial trial;
+    double seconds = G_MAXDOUBLE;
+    if (trial_init(cuda, input_size, &trial))
+        seconds = time_trials(cuda, &trial, func, data, input, input_size,
+                              G_MAXDOUBLE);
+    trial_clear(cuda, &trial);
+    return seconds < G_MAXDOUBLE ? seconds : 0;
+}
+
+bool
+pe_cuda_same_time(double a, double b)
+{
+    return a <= b * TRUSTED && b <= a * TRUSTED;
+}
+
+typedef struct {
+    const PeMatmul *p;
+    const PePlan *plan;
+    const PeAlgo *algo;
+} Product;
+
+// What adds to its result does so where that is not seen.
+static bool
+queue_product(PeCuda *cuda, void *copy, const void *data)
+{
+    const Product *product = data;
+    void *y = product->p->residual ? copy : product->p->y;
+    return pe_cuda_plan_run(cuda, product->p, product->plan, product->algo,
+                            y) == CUBLAS_STATUS_SUCCESS;
+}
+
+static size_t
+trial_size(const PeMatmul *p)
+{
+    return p->residual ? (size_t)p->m * (size_t)p->n * sizeof(float) : 0;
+}
+
+// Seconds of the fastest trial; infinity when the algorithm does not run.
+static double
+time_algo(PeCuda *cuda, const PeMatmul *p, const PePlan *plan, const Trial *t,
+          const PeAlgo *algo, double best)
+{
+    Product product = {p, plan, algo};
+    return time_trials(cuda, t, queue_product, &product, p->x,
+                       (size_t)p->m * (size_t)p->k * pe_dtype_size(p->in),
+                       best);
 }
 
 // False when no algorithm runs. *seconds is 0 when none was timed.
@@ -154,7 +202,7 @@ find_algo(PeCuda *cuda, const PeMatmul *p, const PePlan *plan, bool timed,
     if (!timed)
         return true;
     Trial trial;
-    bool ready = trial_init(cuda, p, &trial);
+    bool ready = trial_init(cuda, trial_size(p), &trial);
     for (int i = 0; ready && i < n; i++) {
         PeAlgo candidate = {{0}};
         memcpy(candidate.words, &results[i].algo, sizeof candidate.words);
@@ -207,10 +255,10 @@ still_takes(PeCuda *cuda, const PeMatmul *p, const PePlan *plan,
 {
     Trial trial;
     double then = (double)algo->ns * 1e-9, now = then;
-    if (trial_init(cuda, p, &trial))
+    if (trial_init(cuda, trial_size(p), &trial))
         now = time_algo(cuda, p, plan, &trial, algo, G_MAXDOUBLE);
     trial_clear(cuda, &trial);
-    if (now <= then * TRUSTED && then <= now * TRUSTED)
+    if (pe_cuda_same_time(now, then))
         return true;
     pe_log(PE_LOG_DEBUG,
            "product [%d, %d] x [%d, %d]: %.1f us, not %.1f us as before", p->m,

@@ -170,6 +170,12 @@ struct PeBackendOps {
     void (*attention)(PeBackend *be, void *y, const void *qkv,
                       const int *offsets, int b, int n, int heads, int head_dim,
                       bool causal);
+    // What linear() with ROPE and attention() do, of a qkv that linear() has
+    // made without: q and k are rotated where that costs least. Changes qkv.
+    // Full attention over sequences of n rows each, which is rope->n_tokens.
+    // NULL: linear() rotates.
+    void (*rope_attention)(PeBackend *be, void *y, void *qkv,
+                           const PeRope *rope, int b, int n, int heads);
 
     // y act [B, heads * D], head h at columns h * D:
     //   y[b,h,:] = sum_i softmax2_i(x[b,i,:] u[h,:]) x[b,i,:]

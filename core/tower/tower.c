@@ -469,6 +469,25 @@ is_abandoned(const PeTower *t)
     return t->abandon && g_atomic_int_get(t->abandon);
 }
 
+// h act [rows, D] = attention of what qkv makes of h, through `wide`.
+static void
+attend(PeTower *t, const PeBlock *block, const PeSequences *seq)
+{
+    const PeBackendOps *ops = t->be->ops;
+    bool late = seq->rope && ops->rope_attention;
+    PeEpilogue rotate =
+        seq->rope && !late ? PE_EPILOGUE_ROPE : PE_EPILOGUE_NONE;
+
+    ops->linear(t->be, block->qkv, rotate, late ? NULL : seq->rope, t->wide,
+                t->h, seq->rows); // [rows, 3D]
+    if (late)
+        ops->rope_attention(t->be, t->h, t->wide, seq->rope, seq->b, seq->n,
+                            t->heads);
+    else
+        ops->attention(t->be, t->h, t->wide, seq->offsets, seq->b, seq->n,
+                       t->heads, t->width / t->heads, seq->causal);
+}
+
 // x f32 [rows, D] += attention(LN(x)), then x += MLP(LN(x)).
 // Source: perception_models core/vision_encoder/pe.py,
 // ResidualAttentionBlock.forward.
@@ -477,14 +496,10 @@ run_block(PeTower *t, const PeBlock *block, const PeSequences *seq)
 {
     const PeBackendOps *ops = t->be->ops;
     PeDtype narrow = t->be->narrow;
-    PeEpilogue rotate = seq->rope ? PE_EPILOGUE_ROPE : PE_EPILOGUE_NONE;
     int rows = seq->rows;
 
     pe_tower_layernorm(t, t->h, narrow, t->x, block->shift_1, NULL, NULL, rows);
-    ops->linear(t->be, block->qkv, rotate, seq->rope, t->wide, t->h,
-                rows); // [rows, 3D]
-    ops->attention(t->be, t->h, t->wide, seq->offsets, seq->b, seq->n, t->heads,
-                   t->width / t->heads, seq->causal); // [rows, D]
+    attend(t, block, seq);
     ops->linear(t->be, block->out, PE_EPILOGUE_RESIDUAL, NULL, t->x, t->h,
                 rows);
 

@@ -2,7 +2,7 @@
 //
 // attention.cu - self attention for Hopper: products of warpgroups on tiles
 // that the copy engine brings. attention.cu in the folder above does it on all
-// devices; hopper/choose.c takes the faster of the two.
+// devices; attention/choose.c takes the faster of the two.
 
 #include "cuda/hopper/device.h"
 #include "cuda/hopper/kernels.h"

@@ -156,8 +156,9 @@ check_attention(PeDtype type, const AttentionCase &c, float loudest,
             at ? " ragged" : "", c.heads, c.head_dim,
             c.causal ? ", causal" : "", device.sm, device.n_sms);
         compare(what, out, y, z, [&](void *to) {
-            pe_cuda_attention(nullptr, type, out, to, qkv.raw(), at, c.b, c.n,
-                              c.heads, c.head_dim, c.causal, device.sm,
+            PeAttention a = {out, at,      nullptr,    false,   c.b,
+                             c.n, c.heads, c.head_dim, c.causal};
+            pe_cuda_attention(nullptr, type, to, qkv.raw(), &a, device.sm,
                               device.n_sms);
         });
     }
@@ -225,6 +226,149 @@ attends_to_ever_larger_scores()
     check_attention(PE_DTYPE_F16, {1, 130, 2, 96, false, {}}, 60);
 }
 
+// q, k and v that are still to be rotated.
+struct Turned {
+    PeAttention a;
+    Plane cos_sin; // nobody may read the angles of tokens behind the last
+    Array qkv;
+
+    Turned(PeDtype type, int b, int n, int heads, int head_dim)
+        : a{type, nullptr, nullptr, false, b, n, heads, head_dim, false},
+          cos_sin((size_t)n * head_dim * sizeof(float)),
+          qkv(random_array(type, (size_t)b * n * 3 * heads * head_dim))
+    {
+        Array angles =
+            random_array(PE_DTYPE_F32, (size_t)n * head_dim / 2, 0, 3);
+        float *at = (float *)cos_sin.data;
+        for (size_t i = 0; i < angles.n; i++) {
+            at[2 * i] = cosf(angles.get(i));
+            at[2 * i + 1] = sinf(angles.get(i));
+        }
+        a.cos_sin = at;
+        scale_queries(qkv, width(), head_dim);
+    }
+
+    int
+    width() const
+    {
+        return a.heads * a.head_dim;
+    }
+
+    int
+    rows() const
+    {
+        return a.b * a.n;
+    }
+
+    // The twin's result, rounded once.
+    Array
+    rotated()
+    {
+        Array y = qkv, exact = as_f32(qkv);
+        PeRope rope = {a.cos_sin, a.n, a.head_dim};
+        pe_rope_c(reference, exact.raw(), &rope, rows(), width());
+        for (size_t i = 0; i < y.n; i++)
+            y.set(i, exact.get(i));
+        return y;
+    }
+};
+
+// Those parts of `a` that have q, or k, and the others of `b`.
+Array
+mix(Array a, Array &b, int width, int part)
+{
+    for (size_t i = 0; i < a.n; i++) {
+        if (i / width % 3 != (size_t)part)
+            a.set(i, b.get(i));
+    }
+    return a;
+}
+
+// `out` is the type of y.
+void
+check_turned(PeDtype type, PeDtype out, int b, int n, int heads, int head_dim)
+{
+    if (type == PE_DTYPE_BF16 && !has_bf16_products)
+        return;
+    Turned t(type, b, n, heads, head_dim);
+    Array both = t.rotated(), same = as_f32(both);
+    Array keys = mix(t.qkv, both, t.width(), 0);
+    Array y(out, (size_t)t.rows() * t.width()), z(PE_DTYPE_F32, y.n);
+    t.a.out = out;
+    pe_attention_c(reference, z.raw(), same.raw(), nullptr, b, n, heads,
+                   head_dim, false);
+    for (auto &device : devices) {
+        for (bool turn_keys : {true, false}) {
+            PeAttention a = t.a;
+            a.turn_keys = turn_keys;
+            g_autofree char *what = g_strdup_printf(
+                "attention %d x %d, %d heads of %d, q%s turned, sm_%d x %d", b,
+                n, heads, head_dim, turn_keys ? " and k" : "", device.sm,
+                device.n_sms);
+            compare(what, out, y, z, [&](void *to) {
+                pe_cuda_attention(nullptr, type, to,
+                                  (turn_keys ? t.qkv : keys).raw(), &a,
+                                  device.sm, device.n_sms);
+            });
+        }
+    }
+}
+
+void
+turns_what_it_reads()
+{
+    // The quickest first. The last key tiles are of a few keys and of more.
+    static const struct {
+        int b, n, heads, head_dim;
+    } cases[] = {
+        {1, 1, 2, 64}, {2, 20, 2, 64}, {1, 72, 2, 96}, {1, 150, 1, 64}};
+    for (auto &c : cases)
+        check_turned(PE_DTYPE_F16, PE_DTYPE_F16, c.b, c.n, c.heads, c.head_dim);
+    check_turned(PE_DTYPE_BF16, PE_DTYPE_BF16, 2, 20, 2, 64);
+    check_turned(PE_DTYPE_BF16, PE_DTYPE_E4M3, 1, 72, 1, 64);
+    g_assert_false(pe_cuda_attention_turns(PE_DTYPE_F32, 64));
+    g_assert_false(pe_cuda_attention_turns(PE_DTYPE_F16, 32));
+}
+
+// By a pass, by a pass for the keys, and in attention.
+Array
+attend_turned(Turned &t, int way, int sm, int n_sms)
+{
+    Array qkv = t.qkv, y(qkv.type, (size_t)t.rows() * t.width());
+    PeAttention a = t.a;
+    a.turn_keys = way == 2;
+    if (way < 2)
+        pe_cuda_rope(nullptr, qkv.type, qkv.raw(), a.cos_sin, way == 0,
+                     t.rows(), t.width(), a.n, a.head_dim);
+    if (way == 0)
+        a.cos_sin = nullptr;
+    pe_cuda_attention(nullptr, qkv.type, y.raw(), qkv.raw(), &a, sm, n_sms);
+    return y;
+}
+
+void
+turns_as_the_pass_does()
+{
+    for (PeDtype type : {PE_DTYPE_F16, PE_DTYPE_BF16}) {
+        if (type == PE_DTYPE_BF16 && !has_bf16_products)
+            continue;
+        for (int head_dim : {64, 96}) {
+            Turned t(type, 1, 150, 2, head_dim);
+            for (auto &device : devices) {
+                run_orders("three ways to rotate", [&](unsigned) {
+                    Array y[3] = {attend_turned(t, 0, device.sm, device.n_sms),
+                                  attend_turned(t, 1, device.sm, device.n_sms),
+                                  attend_turned(t, 2, device.sm, device.n_sms)};
+                    size_t size = y[0].n * pe_dtype_size(type);
+                    return !std::isnan(y[0].get(0)) &&
+                           memcmp(y[0].raw(), y[1].raw(), size) == 0 &&
+                           memcmp(y[0].raw(), y[2].raw(), size) == 0;
+                });
+            }
+        }
+    }
+}
+
 void
 check_pool(PeDtype type, Array &u, Array &x, int b, int n, int heads, int d)
 {
@@ -289,6 +433,7 @@ void
 add_attention_tests()
 {
     g_test_add_func("/cuda_host/norm/layernorm", normalizes_rows);
+    g_test_add_func("/cuda_host/attention/turned", turns_what_it_reads);
     g_test_add_func("/cuda_host/norm/layernorm_8_bits",
                     normalizes_rows_to_8_bits);
     g_test_add_func("/cuda_host/attention/attention", attends);
@@ -296,6 +441,8 @@ add_attention_tests()
     g_test_add_func("/cuda_host/attention/odd_lengths", attends_to_odd_lengths);
     g_test_add_func("/cuda_host/attention/larger_scores",
                     attends_to_ever_larger_scores);
+    // Not of one file, as planted bugs are.
+    g_test_add_func("/cuda_host/files/turned", turns_as_the_pass_does);
     g_test_add_func("/cuda_host/pool/pool", pools);
     g_test_add_func("/cuda_host/pool/large_scores", pools_large_scores);
 }

@@ -72,8 +72,10 @@ gathers_and_converts()
 void
 rotates()
 {
-    for (int head_dim : {16, 64, 96}) {
-        int heads = 2, n_tokens = 7, rows = 3 * n_tokens, d = heads * head_dim;
+    // Eight channels are of one head or of two; a row is done at once or not.
+    for (int head_dim : {12, 16, 64, 96, 768}) {
+        int heads = head_dim == 12 ? 4 : 2, n_tokens = 7, rows = 3 * n_tokens,
+            d = heads * head_dim;
         Array cos_sin = random_array(PE_DTYPE_F32, (size_t)n_tokens * head_dim);
         PeRope rope = {(float *)cos_sin.raw(), n_tokens, head_dim};
         for (PeDtype type : activation_types) {
@@ -81,7 +83,15 @@ rotates()
             Array z = as_f32(y);
             pe_rope_c(reference, z.raw(), &rope, rows, d);
             compare("rope", type, y, z, [&](void *out) {
-                pe_cuda_rope(nullptr, type, out, rope.cos_sin, rows, d,
+                pe_cuda_rope(nullptr, type, out, rope.cos_sin, true, rows, d,
+                             n_tokens, head_dim);
+            });
+            for (size_t i = 0; i < y.n; i++) {
+                if (i % (3 * d) < (size_t)d)
+                    z.set(i, y.get(i));
+            }
+            compare("rope of keys", type, y, z, [&](void *out) {
+                pe_cuda_rope(nullptr, type, out, rope.cos_sin, false, rows, d,
                              n_tokens, head_dim);
             });
         }

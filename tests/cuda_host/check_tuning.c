@@ -22,6 +22,8 @@ static int n_halved;                           // batches
 static int n_passes;                           // whose time was logged
 static char *last_choice;                      // what was said of it
 static int n_residuals, n_residuals_with_bias; // among those products
+static int n_rotations;                        // that were chosen
+static char rotation[16];                      // the last of them
 
 static void
 count_log(PeLogLevel level, const char *message, void *user_data)
@@ -38,6 +40,10 @@ count_log(PeLogLevel level, const char *message, void *user_data)
         last_choice = g_strdup(message);
     }
     n_halved += strstr(message, "no memory for a vision batch") != NULL;
+    if (g_str_has_prefix(message, "choice rotation and attention [")) {
+        n_rotations++;
+        g_strlcpy(rotation, strrchr(message, ' ') + 1, sizeof rotation);
+    }
 }
 
 // ---- Runners ----------------------------------------------------------------
@@ -348,21 +354,86 @@ count_of_layers(int layers)
     return n;
 }
 
-// Two norms, four products, rotation and attention, and a GELU of ours.
+// Two norms, four products and attention; a pass for GELU, and one for rotation
+// or for that of the keys.
 static void
-a_layer_is_eight_or_nine_launches(void)
+a_layer_is_seven_to_nine_launches(void)
 {
     static const struct {
-        const char *gelu;
+        const char *gelu, *rope;
         int n;
-    } rows[] = {{"erf", 9}, {"tanh", 8}};
+    } rows[] = {{"erf", "pass", 9},
+                {"erf", "attention", 8},
+                {"tanh", "pass", 8},
+                {"tanh", "keys", 8},
+                {"tanh", "attention", 7}};
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_setenv("PE_CUDA_GELU", rows[i].gelu, TRUE);
+        g_setenv("PE_CUDA_ROPE", rows[i].rope, TRUE);
         int n = count_of_layers(2) - count_of_layers(1);
         g_unsetenv("PE_CUDA_GELU");
-        g_test_message("%s: %d launches a layer", rows[i].gelu, n);
+        g_unsetenv("PE_CUDA_ROPE");
+        g_test_message("%s, %s: %d launches a layer", rows[i].gelu,
+                       rows[i].rope, n);
         g_assert_cmpint(n, ==, rows[i].n);
     }
+}
+
+// How many rotations are chosen when an engine is loaded.
+static int
+count_rotations(PePrecision precision)
+{
+    int before = n_rotations;
+    PeSlot *slot;
+    PeRunner *r = runner_new(precision, 1);
+    fill_slots(r, &slot, 1);
+    runner_free(r, &slot, 1);
+    return n_rotations - before;
+}
+
+// Results are the same bits in all three ways.
+static void
+the_fastest_rotation_is_taken(void)
+{
+    static const struct {
+        const char *slow, *way;
+        bool news;
+    } rows[] = {
+        {NULL, "attention", true}, // one operation instead of two
+        {"turning_kernel", "keys", true},
+        {"flash_kernel", "attention", true}, // after a pass
+        {"rope_kernel", "attention", false},
+    };
+    float first[TINY_MODEL_DIM], out[TINY_MODEL_DIM];
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (rows[i].slow)
+            g_setenv("PE_FAKE_CUDA_SLOW", rows[i].slow, TRUE);
+        g_assert_cmpint(count_rotations(PE_PRECISION_BF16) > 0, ==,
+                        rows[i].news);
+        // That is still true of what the first has left in the cache.
+        g_assert_cmpint(count_rotations(PE_PRECISION_BF16), ==, 0);
+        PeSlot *slot;
+        PeRunner *r = runner_new(PE_PRECISION_BF16, 1);
+        fill_slots(r, &slot, 1);
+        embed(r, &slot, 1, i == 0 ? first : out);
+        runner_free(r, &slot, 1);
+        g_unsetenv("PE_FAKE_CUDA_SLOW");
+        g_test_message("%s is slow: %s", rows[i].slow, rotation);
+        g_assert_cmpstr(rotation, ==, rows[i].way);
+        if (i > 0)
+            g_assert_cmpmem(out, sizeof out, first, sizeof first);
+    }
+}
+
+// In f32 there is but the pass, and nothing to time.
+static void
+only_16_bits_rotate_in_attention(void)
+{
+    g_assert_cmpint(count_rotations(PE_PRECISION_FP32), ==, 0);
+    int n = count_launches(PE_PRECISION_FP32);
+    g_setenv("PE_CUDA_ROPE", "attention", TRUE);
+    g_assert_cmpint(count_launches(PE_PRECISION_FP32), ==, n);
+    g_unsetenv("PE_CUDA_ROPE");
 }
 
 // Three linears have a GELU: two of the blocks, and the pool's. A pass of ours
@@ -492,7 +563,11 @@ main(int argc, char **argv)
     g_test_add_func("/cuda/tuning/turns",
                     the_next_batch_begins_before_the_last_has_ended);
     g_test_add_func("/cuda/tuning/engine", so_it_is_in_the_engine);
-    g_test_add_func("/cuda/tuning/layer", a_layer_is_eight_or_nine_launches);
+    g_test_add_func("/cuda/tuning/layer", a_layer_is_seven_to_nine_launches);
+    g_test_add_func("/cuda/tuning/rotation/fastest",
+                    the_fastest_rotation_is_taken);
+    g_test_add_func("/cuda/tuning/rotation/precision",
+                    only_16_bits_rotate_in_attention);
     g_test_add_func("/cuda/tuning/times", the_devices_time_is_logged);
     g_test_add_func("/cuda/tuning/gelu/faster", the_faster_gelu_is_taken);
     g_test_add_func("/cuda/tuning/gelu/slower",

@@ -22,6 +22,7 @@ BUDGETS = {  # registers
     "flash_kernel": 168,  # three blocks of 128 threads an SM
     "flash_kernel<64,64,2,4>": 255,  # two, with twice the queries
     "flash_kernel<96,32,2,4>": 255,
+    "flash_kernel<96,32,1,4>": 184,  # three as above, or two on Turing
     "hopper_flash_kernel<64>": 96,  # five warps in each part of an SM
     "hopper_flash_kernel<96>": 128,  # four
     # Five blocks of 128 threads: 120 KiB of loads under way, where the fastest

@@ -91,7 +91,8 @@ void pe_emulator_set_order(PeEmulatorOrder order, unsigned seed);
 void pe_emulate(dim3 grid, dim3 block, size_t shared,
                 const std::function<void()> &kernel);
 
-// Who queues launches on streams, by the kernel's name; NULL: they run at once.
+// Who queues launches on streams; NULL: they run at once. `name` is what the
+// launcher calls the kernel.
 extern void (*pe_emulator_queue)(void *stream, const char *name,
                                  std::function<void()> launch);
 

@@ -30,7 +30,7 @@ LAYERS = {
 } | {
     "core": (set(), f"{GSTREAMER}|{CUDA}"),
     "core/device/cpu": (DEVICE, f"{GSTREAMER}|{CUDA}"),
-    "cuda": (DEVICE | {"cuda/hopper/choose.h"}, GSTREAMER),
+    "cuda": (DEVICE | {"cuda/hopper/attend.h"}, GSTREAMER),
     "cuda/hopper": (DEVICE | {"cuda/"}, GSTREAMER),
     "gst": ({"core/pe.h", "gst/inference/", "gst/convert/", "gst/health/",
              "gst/meta/",

@@ -149,6 +149,12 @@ HOSTILE = ("'; DROP TABLE facts; --", "a \"quoted\" \\ back\\\\slash",
            "new\nline\ttab", "$1 %s {1,2} \\N", "日本語 ünï")
 
 
+def to_bytes(records):
+    """Their numbers as the archive stores them: eight bytes each."""
+    return b"".join(struct.pack("<q" if isinstance(value, int) else "<d", value)
+                    for record in records for value in record)
+
+
 class Growing:
     """Adds contents to an archive that pe-tag has made, without videos."""
 
@@ -160,19 +166,12 @@ class Growing:
         self.stride = (self.dim + 31) // 32 * 64
         assert self.n_rows < facts["pack-rows"] / 2, "only the first pack"
         self.rows = self.read_rows()
-        self.labels = [self.add_label(name) for name in HOSTILE]
 
     def read_rows(self):
         packs = sorted((self.folder / "vectors").glob("*.pack"))
         data = packs[0].read_bytes() if packs else b""
         return [data[i * self.stride:(i + 1) * self.stride]
                 for i in range(self.n_rows)]
-
-    def add_label(self, name):
-        self.database.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)",
-                              (name,))
-        return self.database.execute("SELECT id FROM labels WHERE name = ?",
-                                     (name,)).fetchone()[0]
 
     def change_row(self, row, rng):
         """A row that is nearly one of those that there are."""
@@ -181,6 +180,20 @@ class Growing:
             values[rng.randrange(self.dim)] += rng.gauss(0, .08)
         norm = sum(v * v for v in values) ** .5
         return struct.pack(f"<{self.stride // 2}e", *(v / norm for v in values))
+
+    def add_segment(self, content, n_frames, rng):
+        """All of a content, with every hostile label."""
+        names = sorted(name.encode() for name in HOSTILE)
+        scores = sorted((rng.random() for _ in names), reverse=True)
+        thumbnail = rng.randbytes(300)
+        self.database.execute(
+            "INSERT INTO segments VALUES (?, ?, ?, ?)",
+            (content, to_bytes([(0, n_frames, 0, n_frames * 10 ** 9, 0,
+                                 len(thumbnail))]),
+             b"".join(name + b"\0" for name in names),
+             to_bytes((0, i, score) for i, score in enumerate(scores))))
+        self.database.execute("INSERT INTO thumbnails VALUES (?, 0, ?)",
+                              (content, thumbnail))
 
     def add(self, name, n_frames, rng, wall=-1):
         """A file, of which `name` may be bytes, with a content of its own."""
@@ -194,14 +207,10 @@ class Growing:
             " (?, 'few', -1, ?, 160, 90, 'H.264', ?, ?, ?, 'set')",
             (f"key-{rng.random()}", n_frames * 10 ** 9, self.n_rows, n_frames,
              total)).lastrowid
-        for i in range(n_frames):
-            run("INSERT INTO frames VALUES (?, ?, ?, ?, 2)",
-                (number, i, i * 10 ** 9, (i + 1) * 10 ** 9))
-        run("INSERT INTO segments VALUES (?, 0, 0, ?, 0, ?, 0, ?)",
-            (number, n_frames, n_frames * 10 ** 9, rng.randbytes(300)))
-        for label in self.labels:
-            run("INSERT INTO segment_labels VALUES (?, 0, ?, ?)",
-                (number, label, rng.random()))
+        run("INSERT INTO frames VALUES (?, ?, ?)",
+            (number, 2 * n_frames, to_bytes(
+                (i * 10 ** 9, (i + 1) * 10 ** 9, 2) for i in range(n_frames))))
+        self.add_segment(number, n_frames, rng)
         text = name.decode("latin-1") if isinstance(name, bytes) else name
         run("INSERT INTO files VALUES (CAST(? AS TEXT), 1, 2, ?, ?, ?, ?)",
             (name if isinstance(name, bytes) else text.encode(), "e'tag", wall,

@@ -171,6 +171,14 @@ database_query(Database *database, GError **error, const char *sql,
 }
 
 bool
+database_is_fine(GError *e, GError **error)
+{
+    if (e)
+        g_propagate_error(error, e);
+    return !e;
+}
+
+bool
 database_next(Database *database, sqlite3_stmt *statement, GError **error)
 {
     int code = sqlite3_step(statement);
@@ -248,7 +256,5 @@ database_add_texts(Database *database, GPtrArray *texts, GError **error,
     sqlite3_stmt *row = database_query(database, &e, sql, "");
     while (row && database_next(database, row, &e))
         g_ptr_array_add(texts, database_text(row, 0));
-    if (e)
-        g_propagate_error(error, e);
-    return !e;
+    return database_is_fine(e, error);
 }

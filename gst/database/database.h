@@ -40,6 +40,8 @@ sqlite3_stmt *database_query(Database *database, GError **error,
 // Is there another row? At the end, and when it fails (`error` is set), the
 // statement has ended.
 bool database_next(Database *database, sqlite3_stmt *statement, GError **error);
+// Behind a loop over rows: hand `e` on (taken). Is there none?
+bool database_is_fine(GError *e, GError **error);
 // End a statement before its last row.
 void database_end(sqlite3_stmt *statement);
 

@@ -156,10 +156,8 @@ read_facts(Archive *archive, gint64 oldest, GError **error)
         "SELECT name, number, text, bytes FROM facts ORDER BY name", "");
     while (row && database_next(archive->database, row, &e))
         take_fact(archive, row);
-    if (e) {
-        g_propagate_error(error, e);
+    if (!database_is_fine(e, error))
         return false;
-    }
     archive->packs.stride =
         sizeof(uint16_t) * (size_t)archive_get_row_dim(archive);
     return check_facts(archive, oldest, error);
@@ -203,9 +201,7 @@ is_made(Archive *archive, bool *made, GError **error)
     *made = row && database_next(archive->database, row, &e);
     if (*made)
         database_end(row);
-    if (e)
-        g_propagate_error(error, e);
-    return !e;
+    return database_is_fine(e, error);
 }
 
 static bool

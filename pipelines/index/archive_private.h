@@ -61,6 +61,8 @@ typedef struct {
 } StoredRows;
 bool archive_find_stored(Archive *archive, gint64 content, StoredRows *stored,
                          GError **error);
+// The ids (gint64) of all contents; NULL with the error.
+GArray *archive_list_contents(Archive *archive, GError **error);
 // How many frames are stored of a content.
 bool archive_count_frames(Archive *archive, gint64 content, gint64 *n,
                           GError **error);

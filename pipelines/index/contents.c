@@ -116,10 +116,8 @@ drop_content(Database *database, gint64 id, GError **error)
     bool used = row && database_next(database, row, &e);
     if (used)
         database_end(row);
-    if (e) {
-        g_propagate_error(error, e);
+    if (!database_is_fine(e, error))
         return false;
-    }
     return used || remove_content(database, id, error);
 }
 
@@ -160,10 +158,8 @@ put_file(Archive *archive, const ArchiveFile *file, gint64 content,
 {
     GError *e = NULL;
     g_autoptr(ArchiveFile) former = archive_find(archive, file->name, &e);
-    if (e) {
-        g_propagate_error(error, e);
+    if (!database_is_fine(e, error))
         return false;
-    }
     return database_run(archive->database, error,
                         "INSERT OR REPLACE INTO files VALUES "
                         "(?, ?, ?, ?, ?, ?, ?)",
@@ -263,11 +259,8 @@ remove_step(Archive *archive, void *data, GError **error)
     const Change *change = data;
     GError *e = NULL;
     g_autoptr(ArchiveFile) file = archive_find(archive, change->text, &e);
-    if (!file) {
-        if (e)
-            g_propagate_error(error, e);
-        return !e;
-    }
+    if (!file)
+        return database_is_fine(e, error);
     return database_run(archive->database, error,
                         "DELETE FROM files WHERE name = ?", "t", file->name) &&
            words_remove_file(archive->database, file->name, error) &&

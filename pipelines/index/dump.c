@@ -39,9 +39,7 @@ archive_count_frames(Archive *archive, gint64 content, gint64 *n,
         *n = sqlite3_column_int64(row, 0) / RECORDS_FRAME;
         database_end(row);
     }
-    if (e)
-        g_propagate_error(error, e);
-    return !e;
+    return database_is_fine(e, error);
 }
 
 // The rows' checksum as they are now, or NULL: they are not all there.
@@ -186,14 +184,11 @@ verify_database(Archive *archive, GPtrArray *faults, GError **error)
 static bool
 verify_contents(Archive *archive, GPtrArray *faults, GError **error)
 {
-    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
-    if (!database_add_texts(archive->database, ids, error,
-                            "SELECT id FROM contents ORDER BY id"))
-        return false;
-    for (guint i = 0; i < ids->len; i++) {
+    g_autoptr(GArray) ids = archive_list_contents(archive, error);
+    for (guint i = 0; ids && i < ids->len; i++) {
         GError *e = NULL;
-        ArchiveContent *content = archive_read_content(
-            archive, g_ascii_strtoll(ids->pdata[i], NULL, 10), &e);
+        ArchiveContent *content =
+            archive_read_content(archive, g_array_index(ids, gint64, i), &e);
         if (content) {
             archive_content_free(content);
         } else if (g_error_matches(e, PE_ERROR, PE_ERROR_FORMAT)) {
@@ -204,7 +199,7 @@ verify_contents(Archive *archive, GPtrArray *faults, GError **error)
             return false;
         }
     }
-    return true;
+    return ids != NULL;
 }
 
 static bool

@@ -48,71 +48,76 @@ check_models(const Archive *first, const Archive *other, GError **error)
     return false;
 }
 
-// *settings and *where: those of the archives before, or NULL.
+// What the first archive has that has any.
+typedef struct {
+    char *value;       // g_free(); NULL: none has yet
+    const char *where; // its folder, borrowed
+} First;
+
+// The first of an archive's values that is another one; NULL: there is none.
+static const char *
+find_other(First *first, const Archive *archive, const GPtrArray *values)
+{
+    for (guint i = 0; i < values->len; i++) {
+        const char *value = values->pdata[i];
+        if (!first->value)
+            *first = (First){g_strdup(value), archive->folder};
+        else if (!g_str_equal(first->value, value))
+            return value;
+    }
+    return NULL;
+}
+
 static bool
-check_settings(Archive *archive, char **settings, const char **where,
-               GError **error)
+check_settings(First *first, Archive *archive, GError **error)
 {
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
     if (!database_add_texts(archive->database, found, error,
                             "SELECT DISTINCT ifnull(settings, 'unknown') "
                             "FROM contents ORDER BY 1"))
         return false;
-    for (guint i = 0; i < found->len; i++) {
-        const char *other = found->pdata[i];
-        if (!*settings) {
-            *settings = g_strdup(other);
-            *where = archive->folder;
-        } else if (!g_str_equal(*settings, other)) {
-            g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                        "the samples of %s were taken at \"%s\", and those of "
-                        "%s at \"%s\"; tag the files of one of them again as "
-                        "the others",
-                        *where, *settings, archive->folder, other);
-            return false;
-        }
-    }
-    return true;
+    const char *other = find_other(first, archive, found);
+    if (other)
+        g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
+                    "the samples of %s were taken at \"%s\", and those of "
+                    "%s at \"%s\"; tag the files of one of them again as "
+                    "the others",
+                    first->where, first->value, archive->folder, other);
+    return !other;
 }
 
 // Two label sets are no fault, but scores of one say nothing of the other's.
-// *set and *where: as above. Says so once for each archive.
 static bool
-check_label_sets(Archive *archive, char **set, const char **where,
-                 GError **error)
+check_label_sets(First *first, Archive *archive, GError **error)
 {
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
     if (!database_add_texts(archive->database, found, error,
                             "SELECT DISTINCT label_set FROM contents "
                             "WHERE label_set IS NOT NULL ORDER BY 1"))
         return false;
-    for (guint i = 0; i < found->len; i++) {
-        if (!*set) {
-            *set = g_strdup(found->pdata[i]);
-            *where = archive->folder;
-        } else if (!g_str_equal(*set, found->pdata[i])) {
-            pe_log(PE_LOG_WARNING,
-                   "%s has labels of another set (%s) than %s (%s); pe-tag "
-                   "relabel gives what was merged those of one",
-                   archive->folder, (char *)found->pdata[i], *where, *set);
-            break;
-        }
-    }
+    const char *other = find_other(first, archive, found);
+    if (other)
+        pe_log(PE_LOG_WARNING,
+               "%s has labels of another set (%s) than %s (%s); pe-tag "
+               "relabel gives what was merged those of one",
+               archive->folder, other, first->where, first->value);
     return true;
 }
 
 static bool
 check_all(const GPtrArray *archives, GError **error)
 {
-    g_autofree char *settings = NULL, *set = NULL;
-    const char *where = NULL, *set_where = NULL;
-    for (guint i = 0; i < archives->len; i++) {
-        if (!check_models(archives->pdata[0], archives->pdata[i], error) ||
-            !check_settings(archives->pdata[i], &settings, &where, error) ||
-            !check_label_sets(archives->pdata[i], &set, &set_where, error))
-            return false;
+    First settings = {0}, set = {0};
+    bool ok = true;
+    for (guint i = 0; ok && i < archives->len; i++) {
+        Archive *archive = archives->pdata[i];
+        ok = check_models(archives->pdata[0], archive, error) &&
+             check_settings(&settings, archive, error) &&
+             check_label_sets(&set, archive, error);
     }
-    return true;
+    g_free(settings.value);
+    g_free(set.value);
+    return ok;
 }
 
 // A copy of a model in another precision fits, too, so one must be chosen.

@@ -6,15 +6,6 @@
 #include "records.h"
 #include "words.h"
 
-// Hand `e` on. Is there none?
-static bool
-is_fine(GError *e, GError **error)
-{
-    if (e)
-        g_propagate_error(error, e);
-    return !e;
-}
-
 // ---- One moment ------------------------------------------------------------
 
 bool
@@ -95,7 +86,7 @@ archive_list_problems(Archive *archive, ArchiveProblemFunc func,
              (const char *)sqlite3_column_text(row, 1),
              sqlite3_column_int64(row, 2), sqlite3_column_int64(row, 3) > 0,
              user_data);
-    return is_fine(e, error);
+    return database_is_fine(e, error);
 }
 
 // All files of a statement, which may have failed with `e`; takes that.
@@ -106,7 +97,7 @@ take_files(Archive *archive, sqlite3_stmt *row, GError *e, GError **error)
         g_ptr_array_new_with_free_func((GDestroyNotify)archive_file_free);
     while (row && database_next(archive->database, row, &e))
         g_ptr_array_add(files, take_file(row));
-    if (is_fine(e, error))
+    if (database_is_fine(e, error))
         return files;
     g_ptr_array_unref(files);
     return NULL;
@@ -148,22 +139,38 @@ archive_list_copies(Archive *archive, gint64 content, GError **error)
 
 // ---- Contents -------------------------------------------------------------
 
-GArray *
-archive_find_contents(Archive *archive, const char *key, GError **error)
+// All ids of a statement, which may have failed with `e`; takes that.
+static GArray *
+take_ids(Archive *archive, sqlite3_stmt *row, GError *e, GError **error)
 {
-    GError *e = NULL;
     GArray *ids = g_array_new(FALSE, FALSE, sizeof(gint64));
-    sqlite3_stmt *row = database_query(
-        archive->database, &e,
-        "SELECT id FROM contents WHERE key = ? ORDER BY id", "t", key);
     while (row && database_next(archive->database, row, &e)) {
         gint64 id = sqlite3_column_int64(row, 0);
         g_array_append_val(ids, id);
     }
-    if (is_fine(e, error))
+    if (database_is_fine(e, error))
         return ids;
     g_array_unref(ids);
     return NULL;
+}
+
+GArray *
+archive_list_contents(Archive *archive, GError **error)
+{
+    GError *e = NULL;
+    sqlite3_stmt *row = database_query(
+        archive->database, &e, "SELECT id FROM contents ORDER BY id", "");
+    return take_ids(archive, row, e, error);
+}
+
+GArray *
+archive_find_contents(Archive *archive, const char *key, GError **error)
+{
+    GError *e = NULL;
+    sqlite3_stmt *row = database_query(
+        archive->database, &e,
+        "SELECT id FROM contents WHERE key = ? ORDER BY id", "t", key);
+    return take_ids(archive, row, e, error);
 }
 
 // *pieces: of thumbnails.
@@ -177,7 +184,7 @@ read_pieces(Archive *archive, gint64 content, GPtrArray *pieces, GError **error)
                                        "i", content);
     while (row && database_next(archive->database, row, &e))
         g_ptr_array_add(pieces, database_blob(row, 0));
-    return is_fine(e, error);
+    return database_is_fine(e, error);
 }
 
 static bool
@@ -204,7 +211,7 @@ read_records(Archive *archive, gint64 content, Records *records, gint64 *n_rows,
         "JOIN contents ON contents.id = content WHERE content = ?",
         "i", content);
     if (!row || !database_next(archive->database, row, &e))
-        return is_fine(e, error) &&
+        return database_is_fine(e, error) &&
                fail_damaged(archive, content, "frames", error);
     records->frames = database_blob(row, 0);
     records->segments = database_blob(row, 1);
@@ -259,7 +266,7 @@ read_row(Archive *archive, ArchiveContent *content, GError **error)
                     "%s: its index has no content %" G_GINT64_FORMAT
                     " although a file has it; pe-tag verify says more",
                     archive->folder, content->id);
-    return is_fine(e, error);
+    return database_is_fine(e, error);
 }
 
 ArchiveContent *
@@ -307,7 +314,7 @@ archive_list_rows(Archive *archive, GError **error)
         g_array_append_val(list, rows);
         end = rows.first_row + rows.n_rows;
     }
-    if (!is_fine(e, error)) {
+    if (!database_is_fine(e, error)) {
         g_array_unref(list);
         return NULL;
     }
@@ -337,7 +344,7 @@ archive_find_row(Archive *archive, gint64 row, ArchiveRows *content,
                     "frame %" G_GINT64_FORMAT
                     " is not in the archive, or not any more",
                     row);
-    return is_fine(e, error);
+    return database_is_fine(e, error);
 }
 
 // Part of a piece; NULL without an error: it has no such part.

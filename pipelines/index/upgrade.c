@@ -5,15 +5,6 @@
 
 #include "archive_private.h"
 
-// Hand `e` on. Is there none?
-static bool
-is_fine(GError *e, GError **error)
-{
-    if (e)
-        g_propagate_error(error, e);
-    return !e;
-}
-
 static bool
 read_frames(Archive *archive, ArchiveContent *content, GError **error)
 {
@@ -29,7 +20,7 @@ read_frames(Archive *archive, ArchiveContent *content, GError **error)
                               sqlite3_column_int64(row, 2)};
         g_array_append_val(content->frames, frame);
     }
-    return is_fine(e, error);
+    return database_is_fine(e, error);
 }
 
 static bool
@@ -51,7 +42,7 @@ read_segments(Archive *archive, ArchiveContent *content, GError **error)
         segment->thumbnail = database_blob(row, 5);
         g_ptr_array_add(content->segments, segment);
     }
-    return is_fine(e, error);
+    return database_is_fine(e, error);
 }
 
 static bool
@@ -70,7 +61,7 @@ read_labels(Archive *archive, ArchiveContent *content, GError **error)
                                       (const char *)sqlite3_column_text(row, 1),
                                       sqlite3_column_double(row, 2));
     }
-    return is_fine(e, error);
+    return database_is_fine(e, error);
 }
 
 static bool
@@ -87,16 +78,12 @@ move_content(Archive *archive, gint64 id, GError **error)
 static bool
 move_contents(Archive *archive, GError **error)
 {
-    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
-    if (!database_add_texts(archive->database, ids, error,
-                            "SELECT id FROM contents ORDER BY id"))
-        return false;
-    for (guint i = 0; i < ids->len; i++) {
-        gint64 id = g_ascii_strtoll(ids->pdata[i], NULL, 10);
-        if (!move_content(archive, id, error))
+    g_autoptr(GArray) ids = archive_list_contents(archive, error);
+    for (guint i = 0; ids && i < ids->len; i++) {
+        if (!move_content(archive, g_array_index(ids, gint64, i), error))
             return false;
     }
-    return true;
+    return ids != NULL;
 }
 
 bool

@@ -116,9 +116,7 @@ are_there(Archive *archive, bool *there, GError **error)
     *there = row && database_next(archive->database, row, &e);
     if (*there)
         database_end(row);
-    if (e)
-        g_propagate_error(error, e);
-    return !e;
+    return database_is_fine(e, error);
 }
 
 // One word of the user's: quoted, so that nothing in it is an operator. What is

@@ -476,9 +476,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    // What is synchronised in memory is soon there.
-    if (!g_getenv("TMPDIR") && g_access("/dev/shm", W_OK) == 0)
-        g_setenv("TMPDIR", "/dev/shm", TRUE);
+    folder_use_memory();
     g_test_add_func("/archive/round-trip", gives_back_what_was_put_in);
     g_test_add_func("/archive/killed", is_whole_wherever_it_is_killed);
     g_test_add_func("/archive/full", stays_readable_when_the_disk_is_full);

@@ -10,6 +10,7 @@
 
 #include "folder.h"
 #include "gst/database/database.h"
+#include "small_archive.h"
 
 enum { N = 200 }; // segments
 
@@ -184,14 +185,11 @@ damage(const char *folder, const char *sql)
 static Archive *
 make_archive(const char *folder)
 {
-    static float probe[32] = {1};
-    static const uint16_t vectors[2 * N * 32];
+    static const uint16_t vectors[2 * N * SMALL_DIM];
     g_autoptr(GError) error = NULL;
     g_autoptr(ArchiveContent) content = make_content();
-    ArchiveModel model = {"a model", "0123456789abcdef", 32, probe, 1};
     ArchiveFile file = {.name = (char *)"/a.mp4"};
-    Archive *archive = archive_open_to_write(folder, &model, &error);
-    g_assert_no_error(error);
+    Archive *archive = small_archive_open(folder);
     g_assert_true(archive_add(archive, &file, content, vectors, &error));
     return archive;
 }
@@ -221,8 +219,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    if (!g_getenv("TMPDIR") && g_access("/dev/shm", W_OK) == 0)
-        g_setenv("TMPDIR", "/dev/shm", TRUE);
+    folder_use_memory();
     g_test_add_func("/records/round-trip", comes_back_as_it_was);
     g_test_add_func("/records/same-name",
                     keeps_the_last_of_labels_with_one_name);

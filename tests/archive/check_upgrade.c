@@ -4,38 +4,16 @@
 // change of what it knows, as a whole or not at all; who only reads is told
 // what does it.
 
-#include "pipelines/index/archive.h"
-
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "broken_disk.h"
 #include "folder.h"
 #include "gst/database/database.h"
+#include "small_archive.h"
 
-enum { DIM = 32, N_FRAMES = 300, N_FEW = 20 };
+enum { N_FRAMES = 300, N_FEW = 20 };
 
 // ---- Archives -------------------------------------------------------------
-
-static Archive *
-try_to_open(const char *folder, GError **error)
-{
-    static float probe[DIM] = {1};
-    ArchiveModel model = {"a model", "0123456789abcdef", DIM, probe, 1};
-    return archive_open_to_write(folder, &model, error);
-}
-
-static Archive *
-open_to_write(const char *folder)
-{
-    g_autoptr(GError) error = NULL;
-    Archive *archive = try_to_open(folder, &error);
-    g_assert_no_error(error);
-    return archive;
-}
 
 // n frames, a segment for every second one, with thumbnails and labels but for
 // some; labels of the same score, too.
@@ -70,7 +48,7 @@ make_content(int n)
 static void
 add(Archive *archive, const char *name, int n)
 {
-    static const uint16_t vectors[N_FRAMES * DIM];
+    static const uint16_t vectors[N_FRAMES * SMALL_DIM];
     g_autoptr(GError) error = NULL;
     g_autoptr(ArchiveContent) content = make_content(n);
     ArchiveFile file = {.name = (char *)name, .wall_start = -1};
@@ -78,20 +56,12 @@ add(Archive *archive, const char *name, int n)
     g_assert_no_error(error);
 }
 
+// Of one that is sound. Returns, g_free().
 static char *
 dump(Archive *archive)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) faults = g_ptr_array_new_with_free_func(g_free);
-    GString *text = g_string_new(NULL);
-    archive_dump(archive, text, &error);
-    g_assert_no_error(error);
-    archive_verify(archive, faults, &error);
-    g_assert_no_error(error);
-    for (guint i = 0; i < faults->len; i++)
-        g_test_message("%s", (const char *)faults->pdata[i]);
-    g_assert_cmpuint(faults->len, ==, 0);
-    return g_string_free(text, FALSE);
+    g_assert_cmpuint(small_archive_count_faults(archive), ==, 0);
+    return small_archive_dump(archive);
 }
 
 // ---- Version 1 ------------------------------------------------------------
@@ -184,7 +154,7 @@ static char *
 make_old_archive(int n, char **text)
 {
     char *folder = folder_make("pe-upgrade-XXXXXX");
-    Archive *archive = open_to_write(folder);
+    Archive *archive = small_archive_open(folder);
     add(archive, "/empty.mp4", 0);
     add(archive, "/short.mp4", 1);
     add(archive, "/long.mp4", n);
@@ -244,7 +214,7 @@ count_calls(void)
     g_autofree char *before = NULL;
     char *folder = make_old_archive(N_FEW, &before);
     disk_set(DISK_WORKS, 0);
-    archive_close(open_to_write(folder));
+    archive_close(small_archive_open(folder));
     int n = disk_count();
     folder_remove(folder);
     return n;
@@ -271,21 +241,9 @@ upgrade_badly(DiskFate fate, int at)
 {
     g_autofree char *before = NULL;
     char *folder = make_old_archive(N_FEW, &before);
-    pid_t child = fork();
-    if (child == 0) {
-        disk_set(fate, at);
-        g_autoptr(GError) error = NULL;
-        Archive *archive = try_to_open(folder, &error);
-        _exit(archive || g_error_matches(error, PE_ERROR, PE_ERROR_FILE) ? 0
-                                                                         : 1);
-    }
-    int status;
-    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-    g_assert_true(fate == DISK_KILLS
-                      ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
-                      : WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    small_archive_open_badly(folder, fate, at);
     bool old = is_old(folder, before);
-    Archive *archive = open_to_write(folder);
+    Archive *archive = small_archive_open(folder);
     g_autofree char *after = dump(archive);
     g_assert_cmpstr(after, ==, before);
     archive_close(archive);
@@ -310,9 +268,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    // What is synchronised in memory is soon there.
-    if (!g_getenv("TMPDIR") && g_access("/dev/shm", W_OK) == 0)
-        g_setenv("TMPDIR", "/dev/shm", TRUE);
+    folder_use_memory();
     g_test_add_func("/upgrade/reader", tells_a_reader_what_upgrades);
     g_test_add_func("/upgrade/same", upgrades_without_a_change);
     g_test_add_func("/upgrade/whole", upgrades_as_a_whole_or_not_at_all);

@@ -4,38 +4,14 @@
 // in step with the files: also in an index that was made before there were any,
 // and behind a program that did not know them.
 
-#include "pipelines/index/archive.h"
-
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "broken_disk.h"
 #include "folder.h"
-
-enum { DIM = 32 };
+#include "small_archive.h"
 
 // ---- Archives -------------------------------------------------------------
-
-static Archive *
-try_to_open(const char *folder, GError **error)
-{
-    static float probe[DIM] = {1};
-    ArchiveModel model = {"a model", "0123456789abcdef", DIM, probe, 1};
-    return archive_open_to_write(folder, &model, error);
-}
-
-static Archive *
-open_to_write(const char *folder)
-{
-    g_autoptr(GError) error = NULL;
-    Archive *archive = try_to_open(folder, &error);
-    g_assert_no_error(error);
-    return archive;
-}
 
 static Archive *
 open_to_read(const char *folder)
@@ -66,7 +42,7 @@ make_content(const char *label)
 static void
 add(Archive *archive, const char *name, const char *label)
 {
-    static const uint16_t vector[DIM];
+    static const uint16_t vector[SMALL_DIM];
     g_autoptr(GError) error = NULL;
     g_autoptr(ArchiveContent) content = make_content(label);
     ArchiveFile file = {.name = (char *)name, .wall_start = -1};
@@ -98,18 +74,6 @@ expect(Archive *archive, const char *words, const char *names)
     g_assert_cmpstr(found, ==, names);
 }
 
-static guint
-count_faults(Archive *archive)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) faults = g_ptr_array_new_with_free_func(g_free);
-    archive_verify(archive, faults, &error);
-    g_assert_no_error(error);
-    for (guint i = 0; i < faults->len; i++)
-        g_test_message("%s", (const char *)faults->pdata[i]);
-    return faults->len;
-}
-
 // What another program does to the index of an archive that nobody has open.
 static void
 change(const char *folder, const char *sql)
@@ -128,16 +92,6 @@ static void
 make_old(const char *folder)
 {
     change(folder, "DROP TABLE words; DROP TABLE texts;");
-}
-
-static char *
-dump(Archive *archive)
-{
-    g_autoptr(GError) error = NULL;
-    GString *text = g_string_new(NULL);
-    archive_dump(archive, text, &error);
-    g_assert_no_error(error);
-    return g_string_free(text, FALSE);
 }
 
 #define A "/videos/harbour_2024-07-01/cam1.mp4"
@@ -189,7 +143,7 @@ finds_words_of_names_and_labels(void)
         {"raw", "[" C "]"},
     };
     char *folder = folder_make("pe-words-XXXXXX");
-    Archive *writer = open_to_write(folder);
+    Archive *writer = small_archive_open(folder);
     add_all(writer);
     archive_close(writer);
     g_autoptr(Archive) archive = open_to_read(folder);
@@ -202,7 +156,7 @@ finds_words_of_names_and_labels(void)
         g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
         g_assert_true(g_utf8_validate(error->message, -1, NULL));
     }
-    g_assert_cmpuint(count_faults(archive), ==, 0);
+    g_assert_cmpuint(small_archive_count_faults(archive), ==, 0);
     folder_remove(folder);
 }
 
@@ -211,7 +165,7 @@ keeps_step_with_files_and_labels(void)
 {
     char *folder = folder_make("pe-words-XXXXXX");
     g_autoptr(GError) error = NULL;
-    g_autoptr(Archive) archive = open_to_write(folder);
+    g_autoptr(Archive) archive = small_archive_open(folder);
     add_all(archive);
     add(archive, A, "fog"); // replaced
     expect(archive, "sea", "");
@@ -231,7 +185,7 @@ keeps_step_with_files_and_labels(void)
     g_assert_true(archive_remove(archive, "/nowhere", &error));
     expect(archive, "dog", "[/copy.mp4]");
     expect(archive, "2024", "");
-    g_assert_cmpuint(count_faults(archive), ==, 0);
+    g_assert_cmpuint(small_archive_count_faults(archive), ==, 0);
     folder_remove(folder);
 }
 
@@ -240,25 +194,25 @@ reads_an_old_index_and_upgrades_it(void)
 {
     char *folder = folder_make("pe-words-XXXXXX");
     g_autoptr(GError) error = NULL;
-    Archive *archive = open_to_write(folder);
+    Archive *archive = small_archive_open(folder);
     add_all(archive);
-    g_autofree char *before = dump(archive);
+    g_autofree char *before = small_archive_dump(archive);
     archive_close(archive);
     make_old(folder);
     archive = open_to_read(folder);
-    g_autofree char *old = dump(archive);
+    g_autofree char *old = small_archive_dump(archive);
     g_assert_cmpstr(old, ==, before);
-    g_assert_cmpuint(count_faults(archive), ==, 0);
+    g_assert_cmpuint(small_archive_count_faults(archive), ==, 0);
     g_assert_null(archive_list_files_with(archive, "fog", &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_FORMAT);
     g_assert_nonnull(strstr(error->message, "pe-tag"));
     archive_close(archive);
-    archive = open_to_write(folder);
+    archive = small_archive_open(folder);
     expect(archive, "harbour 2024", "[" A "]");
     expect(archive, "night", "[" C "]");
-    g_autofree char *after = dump(archive);
+    g_autofree char *after = small_archive_dump(archive);
     g_assert_cmpstr(after, ==, before);
-    g_assert_cmpuint(count_faults(archive), ==, 0);
+    g_assert_cmpuint(small_archive_count_faults(archive), ==, 0);
     archive_close(archive);
     folder_remove(folder);
 }
@@ -268,12 +222,12 @@ static int
 count_calls(void)
 {
     char *folder = folder_make("pe-words-XXXXXX");
-    Archive *archive = open_to_write(folder);
+    Archive *archive = small_archive_open(folder);
     add_all(archive);
     archive_close(archive);
     make_old(folder);
     disk_set(DISK_WORKS, 0);
-    archive_close(open_to_write(folder));
+    archive_close(small_archive_open(folder));
     int n = disk_count();
     folder_remove(folder);
     return n;
@@ -285,32 +239,20 @@ static void
 upgrade_badly(DiskFate fate, int at)
 {
     char *folder = folder_make("pe-words-XXXXXX");
-    Archive *archive = open_to_write(folder);
+    Archive *archive = small_archive_open(folder);
     add_all(archive);
-    g_autofree char *before = dump(archive);
+    g_autofree char *before = small_archive_dump(archive);
     archive_close(archive);
     make_old(folder);
-    pid_t child = fork();
-    if (child == 0) {
-        disk_set(fate, at);
-        g_autoptr(GError) error = NULL;
-        archive = try_to_open(folder, &error);
-        _exit(archive || g_error_matches(error, PE_ERROR, PE_ERROR_FILE) ? 0
-                                                                         : 1);
-    }
-    int status;
-    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-    g_assert_true(fate == DISK_KILLS
-                      ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
-                      : WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    small_archive_open_badly(folder, fate, at);
     archive = open_to_read(folder);
-    g_autofree char *text = dump(archive);
+    g_autofree char *text = small_archive_dump(archive);
     g_assert_cmpstr(text, ==, before);
-    g_assert_cmpuint(count_faults(archive), ==, 0);
+    g_assert_cmpuint(small_archive_count_faults(archive), ==, 0);
     archive_close(archive);
-    archive = open_to_write(folder);
+    archive = small_archive_open(folder);
     expect(archive, "fog", "[" B "]");
-    g_assert_cmpuint(count_faults(archive), ==, 0);
+    g_assert_cmpuint(small_archive_count_faults(archive), ==, 0);
     archive_close(archive);
     folder_remove(folder);
 }
@@ -334,12 +276,12 @@ static char *
 make_spoilt(const char *sql)
 {
     char *folder = folder_make("pe-words-XXXXXX");
-    Archive *archive = open_to_write(folder);
+    Archive *archive = small_archive_open(folder);
     add_all(archive);
     archive_close(archive);
     change(folder, sql);
     archive = open_to_read(folder);
-    g_assert_cmpuint(count_faults(archive), >, 0);
+    g_assert_cmpuint(small_archive_count_faults(archive), >, 0);
     archive_close(archive);
     return folder;
 }
@@ -358,7 +300,7 @@ mends_what_another_program_has_left(void)
     };
     for (size_t i = 0; i < G_N_ELEMENTS(changes); i++) {
         char *folder = make_spoilt(changes[i]);
-        Archive *archive = open_to_write(folder);
+        Archive *archive = small_archive_open(folder);
         expect(archive, "fog", i == 2 || i == 3 ? "" : "[" B "]");
         expect(archive, "cat", i == 3 ? "[" B "]" : "");
         expect(archive, "cam1", i == 0 ? "" : "[" A "]");
@@ -386,9 +328,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    // What is synchronised in memory is soon there.
-    if (!g_getenv("TMPDIR") && g_access("/dev/shm", W_OK) == 0)
-        g_setenv("TMPDIR", "/dev/shm", TRUE);
+    folder_use_memory();
     g_test_add_func("/words/found", finds_words_of_names_and_labels);
     g_test_add_func("/words/in-step", keeps_step_with_files_and_labels);
     g_test_add_func("/words/old", reads_an_old_index_and_upgrades_it);

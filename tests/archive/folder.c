@@ -5,6 +5,14 @@
 #include "folder.h"
 
 #include <glib/gstdio.h>
+#include <unistd.h>
+
+void
+folder_use_memory(void)
+{
+    if (!g_getenv("TMPDIR") && g_access("/dev/shm", W_OK) == 0)
+        g_setenv("TMPDIR", "/dev/shm", TRUE);
+}
 
 char *
 folder_make(const char *name)

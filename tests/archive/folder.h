@@ -4,6 +4,9 @@
 
 #pragma once
 
+// Make those of this program in memory, where what is synchronised is soon
+// there, unless the user has said where.
+void folder_use_memory(void);
 // Make an empty one; `name` ends in XXXXXX. Returns, folder_remove().
 char *folder_make(const char *name);
 // Remove it with all that is in it. Takes the path.

@@ -10,6 +10,7 @@
 
 #include "core/base/dots.h"
 #include "core/pe.h"
+#include "tests/support/e4m3.h"
 
 static const float values[6] = {0, 1, 2, 3, 4, 5}; // [2, 3]
 
@@ -96,19 +97,6 @@ rounds_f16_to_nearest_even(void)
     g_assert_cmpint(pe_f16_from_f32(-0x1.8p-24f), ==, 0x8002); // tie, up
     g_assert_cmpint(pe_f16_from_f32(0x1.ffep-15f), ==, 0x400); // to normal
     g_assert_true(isnan(pe_f16_to_f32(pe_f16_from_f32(NAN))));
-}
-
-// Every code in order, without taking it apart.
-static float
-value_of_e4m3(int code)
-{
-    float v = 0, step = 0x1p-9f;
-    for (int i = 0; i < (code & 0x7f); i++) {
-        if (i >= 16 && i % 8 == 0)
-            step *= 2;
-        v += step;
-    }
-    return code & 0x80 ? -v : v;
 }
 
 static void

@@ -5,9 +5,9 @@
 // far as nothing is faked, on a real one. Its operations are compared by
 // check_ops and check_towers with --device cuda.
 
-#include "core/device/backend.h"
 #include "core/device/preprocess.h"
 #include "core/tower/vision.h"
+#include "open_cuda.h"
 #include "tests/support/tiny_model.h"
 
 #include <gmodule.h>
@@ -28,15 +28,6 @@ count_log(PeLogLevel level, const char *message, void *user_data)
     g_atomic_int_add(&n_warnings,
                      strstr(message, "recording them failed") != NULL);
     g_atomic_int_add(&n_measured, strstr(message, "TFLOP/s") != NULL);
-}
-
-static PeBackend *
-open_cuda(PePrecision precision)
-{
-    g_autoptr(GError) error = NULL;
-    PeBackend *be = pe_backend_open("cuda", precision, 0, &error);
-    g_assert_no_error(error);
-    return be;
 }
 
 // ---- Frames -----------------------------------------------------------------

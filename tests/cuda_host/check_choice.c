@@ -3,9 +3,8 @@
 // check_choice.c - which kernel the CUDA backend takes for attention on an
 // emulated Hopper card, and what it does with one that fails.
 
-#include "core/device/backend.h"
+#include "open_cuda.h"
 
-#include <glib.h>
 #include <string.h>
 
 enum { B = 2, N = 70, HEADS = 1 };
@@ -105,15 +104,6 @@ uses_hopper(Attention *a)
     a->be->ops->download(a->be, values, a->y, size);
     g_assert_cmpstr(a->be->ops->sync(a->be), ==, NULL);
     return values[0] == 0xffff;
-}
-
-static PeBackend *
-open_cuda(PePrecision precision)
-{
-    g_autoptr(GError) error = NULL;
-    PeBackend *be = pe_backend_open("cuda", precision, 0, &error);
-    g_assert_no_error(error);
-    return be;
 }
 
 // Whether a backend with one more environment variable takes Hopper's kernel

@@ -3,8 +3,8 @@
 // check_contexts.c - frames of CUDA contexts that are not the engine's, made
 // with the driver's own functions: of the fake driver, or of a real one.
 
-#include "core/device/backend.h"
 #include "core/device/preprocess.h"
+#include "open_cuda.h"
 #include "tests/support/picture.h"
 
 #include <cuda.h>
@@ -148,15 +148,6 @@ stop_producer(Producer *p, bool destroy)
 
 // ---- The backend ------------------------------------------------------------
 
-static PeBackend *
-open_cuda(void)
-{
-    g_autoptr(GError) error = NULL;
-    PeBackend *be = pe_backend_open("cuda", PE_PRECISION_FP32, 0, &error);
-    g_assert_no_error(error);
-    return be;
-}
-
 static void
 ingest(PeBackend *be, PeSlot *slot, const PeFrame *frame)
 {
@@ -213,7 +204,7 @@ read_frame(PeBackend *be, PeSlot *slot, Producer *p, const PeFrame *picture)
 static uint64_t
 read_every_format(Producer *p)
 {
-    PeBackend *be = open_cuda();
+    PeBackend *be = open_cuda(PE_PRECISION_FP32);
     PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
     uint64_t between = bytes_between_contexts ? bytes_between_contexts() : 0;
     for (int format = PE_FORMAT_RGB; format <= PE_FORMAT_P010; format++) {
@@ -260,7 +251,7 @@ static void
 copies_no_more_than_the_crop(void)
 {
     Producer p = start_producer(NULL);
-    PeBackend *be = open_cuda();
+    PeBackend *be = open_cuda(PE_PRECISION_FP32);
     PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
     Picture picture = picture_new(PE_FORMAT_NV12, 200, 100, 0, 1);
     picture.frame.crop = (PeRect){51, 33, 40, 20};
@@ -289,7 +280,7 @@ crops_of_many_sizes_share_memory(void)
 {
     enum { N = 150 };
     Producer p = start_producer(pe_device_get_context("cuda", NULL));
-    PeBackend *be = open_cuda();
+    PeBackend *be = open_cuda(PE_PRECISION_FP32);
     PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
     Picture picture = picture_new(PE_FORMAT_I420, N + 8, 2 * N + 8, 0, 1);
     PeFrame frame = picture.frame;
@@ -318,7 +309,7 @@ static void
 tells_the_context_of_a_device(void)
 {
     CUcontext context = pe_device_get_context("cuda:0", NULL), current;
-    PeBackend *be = open_cuda();
+    PeBackend *be = open_cuda(PE_PRECISION_FP32);
     PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
     // In which this thread now is.
     OK(CtxGetCurrent(&current));
@@ -338,7 +329,7 @@ leaves_the_threads_context_alone(void)
 {
     CUcontext context = pe_device_get_context("cuda", NULL), current;
     Producer p = start_producer(NULL);
-    PeBackend *be = open_cuda();
+    PeBackend *be = open_cuda(PE_PRECISION_FP32);
     PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
     Picture picture = picture_new(PE_FORMAT_NV12, 40, 30, 0, 1);
     PeFrame frame = picture.frame;
@@ -357,7 +348,7 @@ static void
 assert_refused(const PeFrame *frame, int code, const char *words)
 {
     g_autoptr(GError) error = NULL;
-    PeBackend *be = open_cuda();
+    PeBackend *be = open_cuda(PE_PRECISION_FP32);
     PeSlot *slot = be->ops->slot_new(be, SIDE, SIDE);
     g_assert_false(be->ops->ingest(be, &slot, frame, NULL, 1, &error));
     g_assert_error(error, PE_ERROR, code);

@@ -3,8 +3,8 @@
 // check_fallbacks.c - the CUDA backend, on the emulated device, where CUDA's
 // libraries do not do all that they could.
 
-#include "core/device/backend.h"
 #include "core/tower/vision.h"
+#include "open_cuda.h"
 #include "tests/support/tiny_model.h"
 
 #include <gmodule.h>
@@ -33,8 +33,7 @@ embedder_new(PePrecision precision)
 {
     g_autoptr(GError) error = NULL;
     PeTowerParams params = {.max_batch = 1};
-    Embedder e = {.be = pe_backend_open("cuda", precision, 0, &error)};
-    g_assert_no_error(error);
+    Embedder e = {.be = open_cuda(precision)};
     e.vision = pe_vision_new(e.be, model, &params, &error);
     g_assert_no_error(error);
     e.slot = e.be->ops->slot_new(e.be, TINY_MODEL_SIZE, TINY_MODEL_SIZE);
@@ -156,8 +155,7 @@ a_lost_device_is_named_for_it(void)
 {
     g_autoptr(GError) error = NULL;
     PeTowerParams params = {.max_batch = 1};
-    PeBackend *be = pe_backend_open("cuda", PE_PRECISION_AUTO, 0, &error);
-    g_assert_no_error(error);
+    PeBackend *be = open_cuda(PE_PRECISION_AUTO);
     g_setenv("PE_FAKE_CUDA_LOST", "1", TRUE);
     g_assert_null(pe_vision_new(be, model, &params, &error));
     g_unsetenv("PE_FAKE_CUDA_LOST");

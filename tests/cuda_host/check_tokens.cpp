@@ -6,6 +6,7 @@
 #include "tests/cuda_host/arrays.h"
 
 #include "cuda/kernels.h"
+#include "tests/support/e4m3.h"
 
 namespace
 {
@@ -148,20 +149,6 @@ computes_gelu_to_8_bits()
     }
 }
 
-// The value of a code by the definition of the format, without its fields being
-// taken apart as the conversion does it: all of them in order.
-float
-value_of_code(int code)
-{
-    float v = 0, step = 0x1p-9f;
-    for (int i = 0; i < (code & 0x7f); i++) {
-        if (i >= 16 && i % 8 == 0)
-            step *= 2;
-        v += step;
-    }
-    return code & 0x80 ? -v : v;
-}
-
 // As the kernels do it: by a GELU that is the identity for what is large, on
 // numbers that bf16 holds.
 void
@@ -190,15 +177,15 @@ rounds_to_every_code()
 {
     for (int sign : {0, 0x80}) {
         for (int code = 1; code < 0x7e; code++) {
-            float v = value_of_code(code | sign);
-            float next = value_of_code((code + 1) | sign);
+            float v = value_of_e4m3(code | sign);
+            float next = value_of_e4m3((code + 1) | sign);
             float half = (v + next) / 2; // 5 bits: bf16 holds it and more
             check_rounding(v, code | sign);
             check_rounding(half, (code % 2 ? code + 1 : code) | sign);
             check_rounding(half + (v - half) / 8, code | sign);
             check_rounding(half + (next - half) / 8, (code + 1) | sign);
         }
-        check_rounding(value_of_code(0x7e | sign), 0x7e | sign);
+        check_rounding(value_of_e4m3(0x7e | sign), 0x7e | sign);
         for (float large : {464.0f, 480.0f, 1e20f})
             check_rounding(sign ? -large : large, 0x7e | sign);
     }

@@ -6,6 +6,7 @@
 
 #include "core/engine/engine_private.h"
 #include "core/tower/vision.h"
+#include "open_cuda.h"
 #include "tests/support/tiny_model.h"
 
 #include <gmodule.h>
@@ -339,8 +340,7 @@ count_of_layers(int layers)
     g_autoptr(GError) error = NULL;
     float out[TINY_MODEL_DIM];
     PeTowerParams params = {.max_batch = 1, .max_layers = layers};
-    PeBackend *be = pe_backend_open("cuda", PE_PRECISION_BF16, 0, &error);
-    g_assert_no_error(error);
+    PeBackend *be = open_cuda(PE_PRECISION_BF16);
     PeVision *v = pe_vision_new(be, model, &params, &error);
     g_assert_no_error(error);
     PeSlot *slot = be->ops->slot_new(be, TINY_MODEL_SIZE, TINY_MODEL_SIZE);

@@ -3,8 +3,8 @@
 // check_uploads.c - how often the samples of a frame on the host travel to the
 // device, on the emulated one, and that its regions are the CPU's there.
 
-#include "core/device/backend.h"
 #include "core/device/preprocess.h"
+#include "open_cuda.h"
 #include "tests/support/picture.h"
 
 #include <gmodule.h>
@@ -81,9 +81,7 @@ uploads_no_sample_of_a_frame_twice(void)
     static const PeRect close[] = {
         {0, 0, 60, 50}, {1, 3, 59, 44}, {5, 0, 57, 51}, {2, 1, 61, 49}};
     static const PeRect apart[] = {{1, 1, 9, 7}, {53, 43, 10, 8}};
-    g_autoptr(GError) error = NULL;
-    PeBackend *be = pe_backend_open("cuda", PE_PRECISION_FP32, 0, &error);
-    g_assert_no_error(error);
+    PeBackend *be = open_cuda(PE_PRECISION_FP32);
     PeBackend *cpu = pe_backend_open_reference();
     for (int format = PE_FORMAT_RGB; format <= PE_FORMAT_P010; format++) {
         Picture p = picture_new((PeFormat)format, WIDTH, HEIGHT, 8, 11);

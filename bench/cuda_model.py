@@ -93,7 +93,8 @@ ASSUMPTIONS = [
     f"elsewhere by the ratio of bandwidths a multiprocessor. A product takes "
     f"{START_S * 1e6:.0f} us to start.",
     f"GELU is the faster one of the library's ({GELU_S * 1e6:.1f} us more a tile) and "
-    "a pass of ours, as the module chooses.",
+    "a pass of ours, as the module chooses. Rotation is a pass of its own; the module "
+    "takes another way where that is faster.",
     "A pass moves its bytes at 0.9 of a copy's rate; what fits into the cache with "
     f"its input moves at {CACHE_BYTES} bytes a clock and multiprocessor.",
     "Attention: what a warp's tile needs of tensor cores, of shared memory and of the "
@@ -198,12 +199,15 @@ def loop_counts(code):
     return best
 
 
+PORTABLE = r"flash_kernelI\w*Bf16Li(\d+)ELi(\d+)ELi(\d+)ELi\d+E(?!Lb1E|Lb0E6PeE4m3)"
+
+
 def counted_tiles(text):
-    """(head dim, keys, m) -> counts of one warp and one whole tile, of the bf16
-    kernels in a listing of cuobjdump -sass."""
+    """(head dim, keys, m) -> counts of one warp and one whole tile, of the kernels in
+    a listing of cuobjdump -sass that read and write bf16 and rotate nothing."""
     found = {}
     for name, code in parse_sass(text).items():
-        m = re.search(r"flash_kernelI\w*Bf16Li(\d+)ELi(\d+)ELi(\d+)E", name)
+        m = re.search(PORTABLE, name)
         loop = loop_counts(code) if m else None
         if not loop:
             continue

@@ -20,7 +20,7 @@ SHAPES = cm.read_shapes()
 # Two layers of a loop of 2 + 4 instructions, and a jump forwards.
 LISTING = """
 \tcode for sm_90a
-\t\tFunction : _Z12flash_kernelI6PeBf16Li64ELi64ELi2ELi4EEvPT_PKS1_PKiiib
+\t\tFunction : _Z12flash_kernelI6PeBf16Li64ELi64ELi2ELi4ELb0ES0_EvPT4_PKT_PKiPKfiib
         /*0000*/                   MOV R1, c[0x0][0x28] ;    /* 0x00000a0000017a02 */
         /*0010*/              @!P0 BRA 0x70 ;                /* 0x0000000000000947 */
         /*0020*/                   HMMA.16816.F32.BF16 R4, R8, R12, R4 ;  /* 0x0 */
@@ -120,6 +120,9 @@ def loops_are_counted():
     share = 64 / 80
     assert counts == {"HMMA": 2 * share, "MUFU": share, "LDSM": 0,
                       "issued": 4 * share}, counts
+    # What rotates or writes 8 bits has other instructions besides.
+    for other in "Lb1ES0_", "Lb0E6PeE4m3":
+        assert cm.counted_tiles(LISTING.replace("Lb0ES0_", other)) == {}, other
     assert cm.counted_tiles("") == {}
     assert cm.counted_tiles(LISTING.replace("0x20 ;", "0x70 ;")) == {}
 

@@ -5,7 +5,7 @@
 An archive of --files H.264 videos with sound is brought in, and the same files are
 decoded by as many pipelines of uridecodebin at a time, in turn, --rounds times. What
 pe-tag does besides decoding (reading files for their identity, scaling, embedding,
-thumbnails, the index) is in the ratio. The pictures are test patterns with noise;
+thumbnails, the index) is in the ratio. The pictures are moving test patterns;
 --sources videos are encoded, and the others are these with another title, which makes
 them other files.
 """

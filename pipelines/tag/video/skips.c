@@ -162,9 +162,9 @@ on_coded(GstPad *pad, GstPadProbeInfo *info, gpointer data)
         return GST_PAD_PROBE_OK;
     }
     GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
-    bool can_skip = coded_stream_can_skip(&skips->stream, buffer);
     if (skips->is_off)
         return GST_PAD_PROBE_OK;
+    bool can_skip = coded_stream_can_skip(&skips->stream, buffer);
     if (!is_steady(skips, buffer)) {
         skips->is_off = true;
         return GST_PAD_PROBE_OK;

@@ -109,7 +109,7 @@ void
 run_block()
 {
     while (block->live > 0) {
-        if (block->ready.empty() && pe_hopper_land())
+        if (block->ready.empty() && pe_hopper_land((unsigned)random_engine()))
             continue;
         if (block->ready.empty())
             throw PeEmulatorError{"deadlock: a barrier or a warp operation "

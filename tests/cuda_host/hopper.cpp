@@ -144,12 +144,13 @@ pe_tensor_load(PeSharedAddress to, const PeTensorMap *map, int x, int y, int z,
 }
 
 bool
-pe_hopper_land(void)
+pe_hopper_land(unsigned random)
 {
     if (transfers.empty())
         return false;
-    const Transfer t = transfers.back();
-    transfers.pop_back();
+    const auto chosen = transfers.begin() + random % transfers.size();
+    const Transfer t = *chosen;
+    transfers.erase(chosen);
     const int pieces = (int)t.map.box[0] / 8;
     for (int row = 0; row < (int)t.map.box[1]; row++) {
         for (int i = 0; i < pieces; i++) {

@@ -2,7 +2,7 @@
 //
 // hopper.h - the emulator's part for cuda/hopper: barriers in shared memory,
 // the copy engine and products of warpgroups, all as late as the hardware may:
-//   - a copy lands when no thread can go on without it, the newest first, as
+//   - a copy lands when no thread can go on without it, any of them first, as
 //     nothing orders them; its target is NaN before
 //   - a product reads its operands in the wait that covers it; sums that begin
 //     with it are NaN before
@@ -83,7 +83,7 @@ pe_wgmma_registers(T, float (&d)[N][4], const uint32_t (&left)[4],
 // ---- For emulator.cpp -------------------------------------------------------
 
 void pe_hopper_begin_block(void);
-// Lands the newest copy that is under way. False: there is none.
-bool pe_hopper_land(void);
+// Lands one of the copies that are under way. False: there is none.
+bool pe_hopper_land(unsigned random);
 // What is wrong at the end of a block, or NULL.
 const char *pe_hopper_end_block(void);

@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "core/device/cpu/int8/int8.h"
 #include "tests/support/op_problem.h"
 
 enum { K = 770, N = 70, ROWS = 29, LARGE = 100, LARGE_CHANNEL = 9, BAD = 11 };
@@ -124,6 +125,35 @@ multiplies_with_zeros(void)
         g_assert_cmpfloat(none[i], ==, 0);
 }
 
+// Blocks of 1 to 256 columns, with zeros behind the last one and without, on
+// each instruction set: the bits of plain C.
+static void
+turns_rows(void)
+{
+    static const char *const sets[] = {"avx2", "avx512", "avx512bf16"};
+    static const int widths[] = {1,   5,   24,  40,  48,  96,   100, 192,
+                                 384, 511, 768, 770, 999, 1536, 3072};
+    g_autofree char *before = g_strdup(g_getenv("PE_CPU"));
+    g_autofree float *x = make_random(4096, 6), *y = g_new(float, 4096);
+    for (gsize s = 0; s < G_N_ELEMENTS(sets); s++) {
+        g_setenv("PE_CPU", sets[s], true);
+        PeBackend *be = pe_backend_open("cpu", PE_PRECISION_INT8, 1, NULL);
+        for (gsize i = 0; i < G_N_ELEMENTS(widths); i++) {
+            int n = pe_int8_length(widths[i]), b = pe_int8_block(widths[i]);
+            g_autofree float *wanted = g_memdup2(x, 4096 * sizeof *x);
+            memcpy(y, x, 4096 * sizeof *x);
+            pe_int8_turn_c(wanted, n, b);
+            ((PeCpu *)be)->int8_turn(y, n, b);
+            g_assert_cmpmem(y, 4096 * sizeof *y, wanted, 4096 * sizeof *y);
+        }
+        be->ops->close(be);
+    }
+    if (before)
+        g_setenv("PE_CPU", before, true);
+    else
+        g_unsetenv("PE_CPU");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -132,5 +162,6 @@ main(int argc, char **argv)
     g_test_add_func("/int8/damage", keeps_damage_apart);
     g_test_add_func("/int8/threads", does_not_depend_on_threads);
     g_test_add_func("/int8/zeros", multiplies_with_zeros);
+    g_test_add_func("/int8/rotation", turns_rows);
     return g_test_run();
 }

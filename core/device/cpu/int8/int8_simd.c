@@ -38,7 +38,7 @@ swap_and_add(Vec v, Vec swapped, int half)
     Vec sign;
     for (int i = 0; i < VF; i++)
         sign[i] = i & half ? -1 : 1;
-    return swapped + v * sign;
+    return fused(v, sign, swapped); // exact: only the sum is rounded
 }
 
 INLINE Vec
@@ -53,6 +53,52 @@ turn_vector(Vec v)
     return v;
 }
 
+// As many vectors as leave registers for what happens to them.
+#define TURNED (VF == 16 ? 16 : 8)
+
+// n <= TURNED vectors, `stride` elements from one to the next, after those
+// within each.
+INLINE void
+turn_vectors(float *row, int stride, int n, bool within)
+{
+    Vec v[TURNED];
+#pragma GCC unroll 16
+    for (int i = 0; i < n; i++) {
+        v[i] = load(row + i * stride);
+        v[i] = within ? turn_vector(v[i]) : v[i];
+    }
+#pragma GCC unroll 4
+    for (int half = 1; half < n; half *= 2) {
+#pragma GCC unroll 16
+        for (int i = 0; i < n; i++) {
+            if (i & half)
+                continue;
+            Vec a = v[i], b = v[i + half];
+            v[i] = a + b;
+            v[i + half] = a - b;
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < n; i++)
+        store(row + i * stride, v[i]);
+}
+
+// The same with n constant.
+INLINE void
+turn_some(float *row, int stride, int n, bool within)
+{
+    if (n == TURNED)
+        turn_vectors(row, stride, TURNED, within);
+    else if (n == 8)
+        turn_vectors(row, stride, 8, within);
+    else if (n == 4)
+        turn_vectors(row, stride, 4, within);
+    else if (n == 2)
+        turn_vectors(row, stride, 2, within);
+    else
+        turn_vectors(row, stride, 1, within);
+}
+
 static void
 turn(float *row, int length, int block)
 {
@@ -60,15 +106,14 @@ turn(float *row, int length, int block)
         pe_int8_turn_c(row, length, block);
         return;
     }
-    for (int i = 0; i < length; i += VF)
-        store(row + i, turn_vector(load(row + i)));
-    for (int half = VF; half < block; half *= 2) {
-        for (int i = 0; i < length; i += 2 * half) {
-            for (int j = i; j < i + half; j += VF) {
-                Vec a = load(row + j), b = load(row + j + half);
-                store(row + j, a + b);
-                store(row + j + half, a - b);
-            }
+    int n = MIN(block / VF, TURNED);
+    for (int i = 0; i < length; i += n * VF)
+        turn_some(row + i, VF, n, true);
+    for (int stride = n * VF; stride < block; stride *= n) {
+        n = MIN(block / stride, TURNED);
+        for (int i = 0; i < length; i += n * stride) {
+            for (int j = i; j < i + stride; j += VF)
+                turn_some(row + j, stride, n, false);
         }
     }
 }
@@ -83,20 +128,27 @@ typedef VecHalf VecPart;
 #define ROW_OFFSET 0
 #endif
 
-// A turned row, in steps of 1 / inverse.
+// n words of a turned row, in steps of 1 / inverse.
+INLINE void
+pack_vector(const float *u, float inverse, int n, uint32_t *to)
+{
+    Vec v = load(u) * inverse + PE_INT8_MAGIC;
+    VecWord steps = (VecWord)v - (PE_INT8_ZERO - ROW_OFFSET);
+    VecPart parts = __builtin_convertvector(steps, VecPart);
+    uint32_t words[VF / PER_WORD];
+    memcpy(words, &parts, sizeof words);
+    for (int w = 0; w < n; w++)
+        to[(size_t)w * TILE_ROWS] = words[w];
+}
+
 INLINE void
 pack_turned(const float *u, int length, float inverse, uint32_t *to)
 {
-    for (int j = 0; j < length; j += VF) {
-        Vec v = load(u + j) * inverse + PE_INT8_MAGIC;
-        VecWord steps = (VecWord)v - (PE_INT8_ZERO - ROW_OFFSET);
-        VecPart parts = __builtin_convertvector(steps, VecPart);
-        uint32_t words[VF / PER_WORD];
-        memcpy(words, &parts, sizeof words);
-        int n = (MIN(VF, length - j) + PER_WORD - 1) / PER_WORD;
-        for (int w = 0; w < n; w++)
-            to[(size_t)(j / PER_WORD + w) * TILE_ROWS] = words[w];
+    for (; length >= VF; length -= VF, u += VF) {
+        pack_vector(u, inverse, VF / PER_WORD, to);
+        to += VF / PER_WORD * TILE_ROWS;
     }
+    pack_vector(u, inverse, words_of(ROW_TYPE, length), to);
 }
 
 static void
@@ -105,7 +157,7 @@ pack_row(const Product *p, int row, uint32_t *to)
     const PeLinear *l = p->l;
     int length = pe_int8_length(l->k);
     size_t at = (size_t)(p->from + row) * (size_t)l->k;
-    g_autofree float *u = g_new(float, round_up(length, VF));
+    g_autofree float *u = g_new(float, length + VF);
     for (int j = 0; j < length; j += VF)
         store(u + j, load_act_left(p->out.act, p->x, at + (size_t)j, l->k - j) *
                          load(l->in_scales + j));

@@ -7,7 +7,7 @@ usage: python3 evaluate_real.py --pictures FOLDER --plugins FOLDER --model FILE 
 FOLDER is the held-out one of pictures.py. Each scene is shown once with each
 condition, at strengths that anybody can see, and three times clean. All goes
 through H.264, avdec_h264 and peinference. --card writes the table between the
-marks of the model card. Prints one JSON object.
+model's marks in the card. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ THRESHOLD = 0.5
 BINS = 10
 SIGNALS = ["black", "white", "flat colour", "colour bars", "test card", "static noise"]
 SIGNAL_EACH = 40
-BEGIN, END = "<!-- real scenes: written by evaluate_real.py -->", "<!-- end of real scenes -->"
+BEGIN = "<!-- {} on real scenes: written by evaluate_real.py -->"  # of a model's name
+END = "<!-- end of real scenes -->"
 
 
 def condition_of(label: str) -> str:
@@ -173,9 +174,12 @@ def main() -> None:
         args.out.write_text(json.dumps(found, indent=1) + "\n")
     if args.card:
         text = args.card.read_text()
-        before, _, rest = text.partition(BEGIN)
+        begin = BEGIN.format(args.model.stem)
+        before, mark, rest = text.partition(begin)
+        if not mark:
+            raise SystemExit(f"{args.card}: no line {begin}")
         after = rest.partition(END)[2]
-        card = f"{before}{BEGIN}\n\n{table(found, len(pictures))}\n\n{END}{after}"
+        card = f"{before}{begin}\n\n{table(found, len(pictures))}\n\n{END}{after}"
         args.card.write_text(card)
 
 

@@ -2,7 +2,7 @@
 """Turn a trained checkpoint into the published file: fp16, Meta's names.
 
 usage: python3 export.py --model clip.safetensors --out pe-demo.safetensors
-                         [--mix FILE.safetensors --share S]
+                         [--name NAME] [--mix FILE.safetensors --share S]
 
 With --mix, S of every weight is that of FILE: of the model that training began
 from, so that less is forgotten of what it knew.
@@ -18,7 +18,6 @@ import torch
 
 import model
 
-NAME = "pe-demo"
 NOTE = "trained from nothing on drawings and photographs; not PE-Core; see MODEL_CARD.md"
 LICENCE = "LGPL-2.1-or-later"
 LIMIT_BYTES = 8_000_000
@@ -34,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--name", default="pe-demo", help="of the model, in the file")
     parser.add_argument("--mix", type=Path)
     parser.add_argument("--share", type=float, default=0.3)
     args = parser.parse_args()
@@ -45,7 +45,8 @@ def main() -> None:
         raise SystemExit(
             f"{args.model}: a weight of {largest:g} does not fit fp16 with room to spare"
         )
-    model.save_clip(args.out, clip, np.float16, {"name": NAME, "note": NOTE, "license": LICENCE})
+    about = {"name": args.name, "note": NOTE, "license": LICENCE}
+    model.save_clip(args.out, clip, np.float16, about)
     size = args.out.stat().st_size
     if size > LIMIT_BYTES:
         raise SystemExit(f"{args.out}: {size} bytes are more than {LIMIT_BYTES}")

@@ -7,8 +7,8 @@ pictures.csv lists every picture with its split, source, licence and SHA-256.
 Sources are Debian packages (apt-get download), Python packages (pip download)
 and `also`: any folder that has a file with that name and checksum. What is not
 there, or is another edition of the file, is named and left out; training goes
-on without it. Pictures become JPEGs in FOLDER/train and FOLDER/held-out, 480
-lines high, and are never part of this repository.
+on without it. Pictures become JPEGs in FOLDER/train, FOLDER/validation and
+FOLDER/held-out, 480 lines high, and are never part of this repository.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, help="of packages, default OUT/packages")
     args = parser.parse_args()
     found = Found(args.cache or args.out / "packages", args.also)
-    count = {"train": 0, "held-out": 0}
+    count = {"train": 0, "validation": 0, "held-out": 0}
     with open(HERE / "pictures.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     for number, row in enumerate(rows):
@@ -138,8 +138,9 @@ def main() -> int:
             continue
         write_picture(data, out)
         count[row["split"]] += 1
-    print(f"{args.out}: {count['train']} pictures to train on, {count['held-out']} held out")
-    return 0 if count["train"] and count["held-out"] else 1
+    print(f"{args.out}: {count['train']} pictures to train on, {count['validation']} to choose")
+    print(f"labels by, and {count['held-out']} held out")
+    return 0 if all(count.values()) else 1
 
 
 if __name__ == "__main__":

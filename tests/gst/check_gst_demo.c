@@ -16,6 +16,7 @@
 
 typedef struct {
     JsonArray *scenes; // of models/demo/demo.json
+    bool asks_for_focus;
     int n_clips;
     int n_wrong;
 } Answers;
@@ -168,9 +169,10 @@ is_the_model_when_none_is_named(void)
 
 // ---- A camera's picture ---------------------------------------------------
 
-// What camera.json calls a scene of the clip; NULL: none of its conditions.
+// What the label sets of cameras call a scene of the clip; NULL: none of their
+// conditions. Only one of them asks for focus.
 static const char *
-condition_of(const char *scene)
+condition_of(const char *scene, bool asks_for_focus)
 {
     static const char *const names[][2] = {
         {"colour bars", "colour bars"},
@@ -181,6 +183,8 @@ condition_of(const char *scene)
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
         if (g_str_equal(scene, names[i][0]))
             return names[i][1];
+    if (asks_for_focus && g_str_equal(scene, "an out of focus picture"))
+        return "out of focus";
     return NULL;
 }
 
@@ -199,7 +203,7 @@ read_conditions(GstPad *pad G_GNUC_UNUSED, GstPadProbeInfo *info,
                             ? gst_pe_result_get_label(meta->result, 0)
                             : NULL;
     answers->n_clips++;
-    if (g_strcmp0(given, condition_of(scene)) != 0) {
+    if (g_strcmp0(given, condition_of(scene, answers->asks_for_focus)) != 0) {
         answers->n_wrong++;
         g_test_message("%s: \"%s\"", scene, given ? given : "nothing");
     }
@@ -207,16 +211,18 @@ read_conditions(GstPad *pad G_GNUC_UNUSED, GstPadProbeInfo *info,
 }
 
 static void
-tells_a_fault_from_a_scene(void)
+check_conditions(const char *model_name, const char *label_set,
+                 bool asks_for_focus)
 {
-    g_autofree char *model = demo_file("pe-demo.safetensors");
-    g_autofree char *labels = demo_file("labels/camera.json");
+    g_autofree char *model = demo_file(model_name);
+    g_autofree char *labels = demo_file(label_set);
 
     if (!have_decoder())
         return;
     g_autoptr(JsonParser) parser = read_scenes();
     Answers answers = {
         .scenes = json_node_get_array(json_parser_get_root(parser)),
+        .asks_for_focus = asks_for_focus,
     };
     g_autoptr(GstElement) pipeline =
         make_pipeline("format=I420", model, labels);
@@ -228,6 +234,18 @@ tells_a_fault_from_a_scene(void)
     run_to_the_end(pipeline);
     g_assert_cmpint(answers.n_clips, ==, N_CLIPS);
     g_assert_cmpint(answers.n_wrong, ==, 0);
+}
+
+static void
+tells_a_fault_from_a_scene(void)
+{
+    check_conditions("pe-demo.safetensors", "labels/camera.json", false);
+}
+
+static void
+tells_focus_with_the_model_of_cameras(void)
+{
+    check_conditions("pe-camera.safetensors", "labels/pe-camera.json", true);
 }
 
 // ---- Labels by pictures ---------------------------------------------------
@@ -345,6 +363,8 @@ add_tests(void)
                     is_the_model_when_none_is_named);
     g_test_add_func("/demo/tells_a_fault_from_a_scene",
                     tells_a_fault_from_a_scene);
+    g_test_add_func("/demo/tells_focus_with_the_model_of_cameras",
+                    tells_focus_with_the_model_of_cameras);
     g_test_add_func("/demo/gives_the_right_label_by_pictures",
                     gives_the_right_label_by_pictures);
 }

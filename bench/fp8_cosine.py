@@ -8,6 +8,7 @@ written here once more, in numpy: with the roundings of that backend, or with no
 What has none is compared with pe-embed in fp32. Modes:
 
     bf16        what is behind every operation is rounded to bf16
+    behind      the same with norms behind the products, as cuda/hopper/linear.cu
     fp8         and the linears of the blocks multiply E4M3: MODEL.md, section 11
     tensor      the same with one gain for each input instead of one a channel
     calibrated  gains by the largest numbers that the same pictures gave
@@ -28,7 +29,7 @@ from int8_cosine import cosines, embed, plant_outliers, write_pictures
 from peer_model import (HEAD, POOL_HEADS, SHAPES, angles, random_weights,
                         write_safetensors)
 
-MODES = ("bf16", "fp8", "tensor", "calibrated")
+MODES = ("bf16", "behind", "fp8", "tensor", "calibrated")
 LARGEST = 448  # of E4M3
 ROOM = 400  # what a bound may reach: inputs and weights have been rounded
 
@@ -80,9 +81,10 @@ class Tower:
     def __init__(self, name, weights, mode, largest=None):
         self.side, self.patch, self.d, self.layers, _ = SHAPES[name]
         self.w, self.mode = weights, mode
-        self.narrow = mode not in (None, "bf16")
+        self.narrow = mode not in (None, "bf16", "behind")
         self.largest = largest  # of inputs by their names, for "calibrated"
         self.seen = {}
+        self.norm_errors = []  # of a pass, and behind a product
         self.n_linears = self.n_narrow = 0
         table = angles(self.side, self.patch).astype(np.float32)
         self.cos, self.sin = np.cos(table)[:, None], np.sin(table)[:, None]
@@ -167,6 +169,30 @@ class Tower:
         h = self.feed(p + "fc2", h * b["gain"])
         return x + h @ b["fc2"].T + self.w[p + "mlp.fc2.bias"]
 
+    # Rows of the stream for a product: in bf16, normalised by a norm before, and
+    # what its epilogue puts right.
+    def renorm(self, x, mean, over):
+        z = (x - mean) * over
+        left = z.mean(-1, keepdims=True)
+        spread = (z * z).mean(-1, keepdims=True) - left * left
+        scale = 1 / np.sqrt(spread + np.float32(1e-5) * over * over)
+        exact = normalise(x)
+        self.norm_errors.append([np.square(bf16(exact) - exact).mean(), np.square(
+            (bf16(z) - left) * scale - exact).mean()])
+        return bf16(z), left, scale, (mean + left / over, over * scale)
+
+    def run_block_behind(self, x, b, norm):
+        """The stream and its last norm, after a block that got those."""
+        p = b["name"]
+        z, left, scale, norm = self.renorm(x, *norm)
+        qkv = bf16((z @ b["qkv"].T - left * b["qkv"].sum(1)) * scale + b["qkv_bias"])
+        h = bf16(self.attend(qkv))
+        x = x + h @ b["out"].T + self.w[p + "attn.proj.bias"]
+        z, left, scale, norm = self.renorm(x, *norm)
+        h = (z @ b["fc1"].T - left * b["fc1"].sum(1)) * scale + b["fc1_bias"]
+        h = bf16(gelu(h))
+        return x + h @ b["fc2"].T + self.w[p + "mlp.fc2.bias"], norm
+
     def linear(self, x, name):
         self.n_linears += 1
         return self.act(x) @ self.act(self.w[name + ".weight"]).T
@@ -198,8 +224,14 @@ class Tower:
         self.n_linears += 1
         x = np.vstack([w["cls_token"][0], x]) + w["pos_embed"][0]
         x = normalise(x) * w["norm_pre.weight"] + w["norm_pre.bias"]
+        mean = x.mean(-1, keepdims=True)
+        norm = mean, 1 / np.sqrt(((x - mean) ** 2).mean(-1, keepdims=True)
+                                 + np.float32(1e-5))
         for block in self.blocks:
-            x = self.run_block(x, block)
+            if self.mode == "behind":
+                x, norm = self.run_block_behind(x, block, norm)
+            else:
+                x = self.run_block(x, block)
         x = self.act(normalise(x)) * w["norm.weight"] + w["norm.bias"]
         return self.linear(self.pool(x), "head")[0]
 
@@ -249,6 +281,9 @@ def measure(tools, name, seed, planted, n, modes):
         found[mode] = round(float(cosines(got, wanted).min()), 6)
         found[f"{mode}-without-mean"] = round(
             float(cosines(got - mean, wanted - mean).min()), 6)
+        if tower.norm_errors:
+            found["norm-errors"] = [float(f"{e:.2e}")
+                                    for e in np.max(tower.norm_errors, axis=0)]
         if tower.narrow:
             found["8-bit"] = round(tower.n_narrow / tower.n_linears, 4)
     return found

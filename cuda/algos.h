@@ -21,7 +21,8 @@ typedef struct {
     int m, n, k;
     int align; // of the addresses, bytes
     // Of an attention, 0: a product. Then m is the pictures, n their tokens, k
-    // the channels of a head.
+    // the channels of a head. Of a block, which has a residual: k is the width,
+    // align that of the MLP.
     int heads;
     int ways; // of those one was taken, a bit each
 } PeAlgoKey;

@@ -17,7 +17,6 @@
 #define MIN_SM 75
 #define MIN_SM_BF16 80
 #define MIN_SM_FP8 89 // what has matrix units for E4M3
-#define SM_HOPPER 90
 
 // What cuBLASLt may use besides its operands. Source: cuBLAS documentation,
 // "cublasSetWorkspace", recommended sizes.
@@ -225,6 +224,7 @@ set_up(PeCuda *cuda)
     cuda->gelu = choose_gelu(cuda);
     cuda->pass.wanted = g_strcmp0(g_getenv("PE_CUDA_TIMES"), "1") == 0;
     pe_cuda_ask_attention(cuda);
+    pe_cuda_ask_block(cuda);
     return cuda->workspace && cuda->ingest && !cuda->error;
 }
 
@@ -296,7 +296,7 @@ cuda_layernorm(PeBackend *be, void *y, PeDtype type, const float *x,
                int d, float eps)
 {
     pe_cuda_layernorm(((PeCuda *)be)->stream, type, y, x, shift, w, b, rows, d,
-                      eps);
+                      eps, NULL);
 }
 
 static void
@@ -351,6 +351,7 @@ static const PeBackendOps ops = {
     .linear = pe_cuda_linear,
     .attention = pe_cuda_attend,
     .rope_attention = pe_cuda_rope_attention,
+    .block = pe_cuda_block,
     .pool = cuda_pool,
     .gather = cuda_gather,
     .convert = cuda_convert,

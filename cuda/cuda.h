@@ -14,6 +14,8 @@
 #include "cuda/cublaslt.h"
 #include "cuda/driver.h"
 
+#define SM_HOPPER 90
+
 // Pinned host memory on its way to or from the device.
 typedef struct {
     void *host;       // [PE_STAGE_SIZE], or as large as it was needed
@@ -41,6 +43,16 @@ typedef enum {
     PE_ATTENTION_HOPPER,   // Hopper's own kernel, after such a pass
     PE_N_ATTENTIONS,
 } PeAttentionWay;
+
+// How a block is run.
+typedef enum {
+    PE_BLOCK_FASTEST,   // one of the others, by what was timed
+    PE_BLOCK_PASSES,    // by the library's products and passes
+    PE_BLOCK_TILES_64,  // by Hopper's own products, which do what passes do, in
+    PE_BLOCK_TILES_128, // tiles of so many columns
+    PE_BLOCK_TILES_256,
+    PE_N_BLOCKS,
+} PeBlockWay;
 
 // What a kernel has said when it was asked for a known answer.
 typedef enum { PE_ANSWER_UNKNOWN, PE_ANSWER_RIGHT, PE_ANSWER_WRONG } PeAnswer;
@@ -75,6 +87,9 @@ typedef struct {
     PeAttentionWay attention;   // PORTABLE or HOPPER, if that was asked for
     PeAttentionWay rotation;    // TURNING, KEYS or PASS, likewise
     PeAnswer hopper_answers[2]; // for heads of 64 and of 96
+    PeBlockWay block;           // that was asked for
+    PeBlockWay block_now;       // of the run over the blocks
+    PeAnswer product_answer;    // of Hopper's products, in all tiles
     struct PeGraphs *graphs;
     struct PeIngest *ingest;
 } PeCuda;
@@ -138,6 +153,13 @@ void pe_cuda_attend(PeBackend *be, void *y, const void *qkv, const int *offsets,
                     int b, int n, int heads, int head_dim, bool causal);
 void pe_cuda_rope_attention(PeBackend *be, void *y, void *qkv,
                             const PeRope *rope, int b, int n, int heads);
+
+// hopper/block.c
+//
+// Read PE_CUDA_BLOCK.
+void pe_cuda_ask_block(PeCuda *cuda);
+void pe_cuda_block(PeBackend *be, const PeBlockRun *run,
+                   PeBlockFunc one_by_one);
 
 // graph.c
 struct PeGraphs *pe_cuda_graphs_new(void);

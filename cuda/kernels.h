@@ -23,10 +23,11 @@ extern "C" {
 // norm.cu
 //
 // shift may be NULL, and w and b both; type E4M3: with the gain of narrow.h and
-// without w and b
+// without w and b. norms [rows, 2] f32 gets the mean and 1 / deviation of each
+// row, NULL: not wanted; not with E4M3.
 void pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
                        const float *shift, const float *w, const float *b,
-                       int rows, int d, float eps);
+                       int rows, int d, float eps, float *norms);
 
 // tokens.cu
 //

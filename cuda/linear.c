@@ -4,23 +4,13 @@
 // matrix product. cuBLASLt computes the product; another implementation of it
 // would be chosen here.
 
+#include "cuda/linear.h"
+
 #include <math.h>
 
 #include "core/device/narrow.h"
 #include "cuda/kernels.h"
 #include "cuda/matmul.h"
-
-struct PeLinear {
-    int n, k; // k includes the padding
-    // The library wants a bias in the type of the result. [n] each, one
-    // allocation; NULL: none.
-    float *bias_f32;
-    void *bias_act;
-    PeDtype in;   // of its input and its weight
-    void *weight; // [n, k], 1 / scale times what it stands for
-    float scale;
-    float *gain; // [n] behind a narrow GELU, NULL: none
-};
 
 // ---- Weights ----------------------------------------------------------------
 
@@ -75,9 +65,22 @@ find_gain(const PeLinearParams *params)
     return pe_narrow_gain(most, PE_E4M3_MOST);
 }
 
-// As many rows as fit into a stage at a time.
+// The sum of a row as it was rounded to 16 bits.
+static float
+sum_row(PeDtype type, const uint16_t *row, int k)
+{
+    double sum = 0;
+    for (int j = 0; j < k; j++)
+        sum += type == PE_DTYPE_BF16 ? pe_bf16_to_f32(row[j])
+                                     : pe_f16_to_f32(row[j]);
+    return (float)sum;
+}
+
+// As many rows as fit into a stage at a time. `columns` [n] gets their sums,
+// NULL: they are not wanted.
 static void
-upload_weight(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
+upload_weight(PeCuda *cuda, PeLinear *l, const PeLinearParams *params,
+              float *columns)
 {
     size_t row_size = (size_t)l->k * pe_dtype_size(l->in);
     float gain = params->narrow ? find_gain(params) : 1;
@@ -94,8 +97,11 @@ upload_weight(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
             read_row(params, first + i, row);
             for (int j = 0; params->narrow && j < l->k; j++)
                 row[j] *= gain;
-            round_to(l->in, (char *)stage->host + (size_t)i * row_size, row,
-                     (size_t)l->k);
+            char *rounded = (char *)stage->host + (size_t)i * row_size;
+            round_to(l->in, rounded, row, (size_t)l->k);
+            if (columns)
+                columns[first + i] =
+                    sum_row(l->in, (const uint16_t *)rounded, l->k);
         }
         pe_cuda_stage_upload(cuda, stage,
                              (char *)l->weight + (size_t)first * row_size,
@@ -131,6 +137,16 @@ upload_gain(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
     return l->gain;
 }
 
+// Does it read a norm that Hopper's products may take behind them?
+static bool
+sums_columns(const PeCuda *cuda, const PeLinearParams *params)
+{
+    return cuda->rates.sm == SM_HOPPER && cuda->be.act != PE_DTYPE_F32 &&
+           !params->narrow &&
+           (params->epilogue == PE_EPILOGUE_ROPE ||
+            params->epilogue == PE_EPILOGUE_GELU);
+}
+
 PeLinear *
 pe_cuda_linear_new(PeBackend *be, const PeLinearParams *params)
 {
@@ -149,7 +165,15 @@ pe_cuda_linear_new(PeBackend *be, const PeLinearParams *params)
         pe_cuda_linear_free(be, l);
         return NULL;
     }
-    upload_weight(cuda, l, params);
+    size_t size = (size_t)l->n * sizeof(float);
+    g_autofree float *columns = NULL;
+    if (sums_columns(cuda, params)) {
+        l->columns = pe_cuda_alloc(be, size);
+        columns = g_new(float, l->n);
+    }
+    upload_weight(cuda, l, params, columns);
+    if (l->columns)
+        pe_cuda_upload(be, l->columns, columns, size);
     return l;
 }
 
@@ -160,6 +184,7 @@ pe_cuda_linear_free(PeBackend *be, PeLinear *l)
         return;
     pe_cuda_free(be, l->bias_f32);
     pe_cuda_free(be, l->gain);
+    pe_cuda_free(be, l->columns);
     pe_cuda_free(be, l->weight);
     g_free(l);
 }

@@ -60,6 +60,7 @@ store_normal(T *y, int i, float4 v, float mean, float scale, const float *w,
 //   shift  [d] f32, or NULL for 0
 //   w, b  [d] f32, or both NULL for 1 and 0
 //   gain   multiplies y, for E4M3; else 1
+//   norms  [rows, 2] f32 gets mean and scale of each row; or NULL
 //
 //   grid   ceil(rows / 4)    block 128
 //   moves  4 * rows * d bytes in, sizeof(T) * rows * d out: bandwidth bound
@@ -70,7 +71,8 @@ store_normal(T *y, int i, float4 v, float mean, float scale, const float *w,
 template <typename T>
 __global__ void __launch_bounds__(32 * WARPS)
     layernorm_kernel(T *y, const float *x, const float *shift, const float *w,
-                     const float *b, int rows, int d, float eps, float gain)
+                     const float *b, int rows, int d, float eps, float gain,
+                     float *norms)
 {
     int row = blockIdx.x * WARPS + threadIdx.x / 32;
     int lane = threadIdx.x % 32;
@@ -98,6 +100,8 @@ __global__ void __launch_bounds__(32 * WARPS)
     for (int i = lane + 32 * KEPT; i < n; i += 32)
         sum += squares_around(load_shifted(in, shift, i), mean);
     float scale = gain / sqrtf(pe_warp_sum(sum) / d + eps);
+    if (norms && lane == 0)
+        pe_store2(norms + 2 * (size_t)row, mean, scale);
 
     T *out = y + (size_t)row * d;
 #pragma unroll
@@ -113,15 +117,16 @@ __global__ void __launch_bounds__(32 * WARPS)
 extern "C" void
 pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
                   const float *shift, const float *w, const float *b, int rows,
-                  int d, float eps)
+                  int d, float eps, float *norms)
 {
     dim3 grid((rows + WARPS - 1) / WARPS), block(32 * WARPS);
     if (type == PE_DTYPE_E4M3) {
         PE_LAUNCH(layernorm_kernel<PeE4m3>, grid, block, 0, stream, (PeE4m3 *)y,
-                  x, shift, w, b, rows, d, eps, pe_narrow_norm_gain(d));
+                  x, shift, w, b, rows, d, eps, pe_narrow_norm_gain(d),
+                  (float *)nullptr);
         return;
     }
     PE_FOR_TYPE(type, T,
                 PE_LAUNCH(layernorm_kernel<T>, grid, block, 0, stream, (T *)y,
-                          x, shift, w, b, rows, d, eps, 1.0f));
+                          x, shift, w, b, rows, d, eps, 1.0f, norms));
 }

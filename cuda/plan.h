@@ -44,5 +44,20 @@ double pe_cuda_time(PeCuda *cuda, PeTimedFunc func, const void *data,
                     const void *input, size_t input_size);
 // By so little that the time can be trusted, two times differ.
 bool pe_cuda_same_time(double a, double b);
+// Ways to do something, numbers from 1 on, of which the fastest is to be taken.
+typedef struct {
+    const char *what; // for the log
+    const char *const *names;
+    int n;         // names
+    PeAlgoKey key; // with a bit for each way that there is
+    // Seconds of one way; 0 when it does not run, or cannot be tried.
+    double (*time)(PeCuda *cuda, int way, const void *data);
+    const void *data;
+} PeWays;
+// `untimed` as long as nothing has been timed.
+int pe_cuda_find_way(PeCuda *cuda, const PeWays *ways, int untimed);
+// The way of this name that an environment variable asks for, 0: none.
+int pe_cuda_read_way(const char *variable, const char *const *names, int first,
+                     int last);
 // EXACT or LIBRARY, for a product whose `gelu` is FASTER.
 PeGelu pe_cuda_choose_gelu(PeCuda *cuda, const PeMatmul *p);

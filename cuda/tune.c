@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// tune.c - the choice of an algorithm for a product. The library's own ranking
-// is good, but not always right, so its first candidates are timed once for
-// each shape and the winner is kept. That takes some milliseconds a product,
-// and therefore happens only in the first call of a recording, while an engine
-// is loaded; at all other times the library's ranking must do.
+// tune.c - the choice of an algorithm for a product, and of ways. The library's
+// own ranking is good, but not always right, so its first candidates are timed
+// once for each shape and the winner is kept. That takes some milliseconds a
+// product, and therefore happens only in the first call of a recording, while
+// an engine is loaded; at all other times the library's ranking must do.
 
 #include "cuda/plan.h"
 
@@ -357,4 +357,69 @@ pe_cuda_matmul_measure(PeCuda *cuda, const PeMatmul *p)
         seconds = 0;
     pe_cuda_plan_clear(cuda, &plan);
     return seconds;
+}
+
+// ---- Ways -------------------------------------------------------------------
+
+int
+pe_cuda_read_way(const char *variable, const char *const *names, int first,
+                 int last)
+{
+    const char *asked = g_getenv(variable);
+    for (int way = first; way <= last; way++) {
+        if (g_strcmp0(asked, names[way]) == 0)
+            return way;
+    }
+    return 0;
+}
+
+// 0 when none could be timed.
+static int
+time_ways(PeCuda *cuda, const PeWays *ways, double *seconds)
+{
+    g_autoptr(GString) times = g_string_new(NULL);
+    int best = 0;
+    for (int way = 1; way < ways->n; way++) {
+        double s =
+            ways->key.ways >> way & 1 ? ways->time(cuda, way, ways->data) : 0;
+        if (s == 0)
+            continue;
+        g_string_append_printf(times, "%s %.1f us, ", ways->names[way],
+                               s * 1e6);
+        if (best == 0 || s < *seconds) {
+            best = way;
+            *seconds = s;
+        }
+    }
+    if (best)
+        pe_log(PE_LOG_DEBUG, "choice %s: %stook %s", ways->what, times->str,
+               ways->names[best]);
+    return best;
+}
+
+int
+pe_cuda_find_way(PeCuda *cuda, const PeWays *ways, int untimed)
+{
+    bool timed = cuda->autotune && pe_cuda_graphs_tuning(cuda->graphs);
+    bool checked;
+    PeAlgo algo;
+    double seconds = 0;
+    if (pe_algos_get(cuda->algos, &ways->key, &algo, &checked) &&
+        algo.words[0] < (uint64_t)ways->n &&
+        ways->key.ways >> algo.words[0] & 1) {
+        int known = (int)algo.words[0];
+        if (checked || !timed)
+            return known;
+        double now = ways->time(cuda, known, ways->data);
+        if (now == 0 || pe_cuda_same_time(now, (double)algo.ns * 1e-9)) {
+            pe_algos_set_checked(cuda->algos, &ways->key);
+            return known;
+        }
+    }
+    int best = timed ? time_ways(cuda, ways, &seconds) : 0;
+    if (best == 0)
+        return untimed;
+    algo = (PeAlgo){.words = {(uint64_t)best}, .ns = (uint64_t)(seconds * 1e9)};
+    pe_algos_set(cuda->algos, &ways->key, &algo);
+    return best;
 }

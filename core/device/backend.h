@@ -91,6 +91,50 @@ typedef struct {
     int head_dim;
 } PeRope;
 
+// The weights of a block. Its norms' are folded into the linears that follow
+// them, LayerScale into the linears before it, and the scale of the softmax
+// into q.
+//
+// Where the backend shifts norms, the biases of `out` and `proj` are not added
+// to the stream: what all before a norm would have added, the norm adds while
+// it reads.
+typedef struct {
+    float *shift_1; // f32 [D] in backend memory, NULL: nothing
+    float *shift_2;
+    PeLinear *qkv;  // D -> 3D
+    PeLinear *out;  // D -> D
+    PeLinear *fc;   // D -> M
+    PeLinear *proj; // M -> D
+} PeBlock;
+
+// The sequences in packed rows.
+typedef struct {
+    int b;              // sequences
+    int n;              // tokens of one, or of the longest
+    int rows;           // of all
+    const int *offsets; // i32 [b + 1] in backend memory, NULL: all have n
+    const PeRope *rope; // NULL: positions are not rotated
+    bool causal;
+} PeSequences;
+
+// A block that is to be run over the stream.
+typedef struct {
+    const PeBlock *block;
+    const PeSequences *seq;
+    bool first;              // of a run over all blocks, one after the other
+    const float *next_shift; // of the norm behind the block
+    int width;               // D
+    int heads;
+    int mlp_width; // M
+    float eps;     // of the norms
+    float *x;      // f32 [R, D], the stream
+    // To work in; between two blocks of a run nobody else writes there.
+    void *h;    // act or `narrow` [R, D]
+    void *wide; // act [R, max(3D, M)]
+} PeBlockRun;
+
+typedef void (*PeBlockFunc)(PeBackend *be, const PeBlockRun *run);
+
 struct PeBackendOps {
     const char *name; // "cpu", "cuda"
 
@@ -176,6 +220,11 @@ struct PeBackendOps {
     // NULL: linear() rotates.
     void (*rope_attention)(PeBackend *be, void *y, void *qkv,
                            const PeRope *rope, int b, int n, int heads);
+
+    // x += attention(LN(x)), then x += MLP(LN(x)): either calls one_by_one,
+    // which does it by the operations of this table, or does it in fewer. NULL:
+    // there is no other way.
+    void (*block)(PeBackend *be, const PeBlockRun *run, PeBlockFunc one_by_one);
 
     // y act [B, heads * D], head h at columns h * D:
     //   y[b,h,:] = sum_i softmax2_i(x[b,i,:] u[h,:]) x[b,i,:]

@@ -471,42 +471,45 @@ is_abandoned(const PeTower *t)
 
 // h act [rows, D] = attention of what qkv makes of h, through `wide`.
 static void
-attend(PeTower *t, const PeBlock *block, const PeSequences *seq)
+attend(PeBackend *be, const PeBlockRun *run)
 {
-    const PeBackendOps *ops = t->be->ops;
+    const PeBackendOps *ops = be->ops;
+    const PeSequences *seq = run->seq;
     bool late = seq->rope && ops->rope_attention;
     PeEpilogue rotate =
         seq->rope && !late ? PE_EPILOGUE_ROPE : PE_EPILOGUE_NONE;
 
-    ops->linear(t->be, block->qkv, rotate, late ? NULL : seq->rope, t->wide,
-                t->h, seq->rows); // [rows, 3D]
+    ops->linear(be, run->block->qkv, rotate, late ? NULL : seq->rope, run->wide,
+                run->h, seq->rows); // [rows, 3D]
     if (late)
-        ops->rope_attention(t->be, t->h, t->wide, seq->rope, seq->b, seq->n,
-                            t->heads);
+        ops->rope_attention(be, run->h, run->wide, seq->rope, seq->b, seq->n,
+                            run->heads);
     else
-        ops->attention(t->be, t->h, t->wide, seq->offsets, seq->b, seq->n,
-                       t->heads, t->width / t->heads, seq->causal);
+        ops->attention(be, run->h, run->wide, seq->offsets, seq->b, seq->n,
+                       run->heads, run->width / run->heads, seq->causal);
 }
 
 // x f32 [rows, D] += attention(LN(x)), then x += MLP(LN(x)).
 // Source: perception_models core/vision_encoder/pe.py,
 // ResidualAttentionBlock.forward.
 static void
-run_block(PeTower *t, const PeBlock *block, const PeSequences *seq)
+run_block(PeBackend *be, const PeBlockRun *run)
 {
-    const PeBackendOps *ops = t->be->ops;
-    PeDtype narrow = t->be->narrow;
-    int rows = seq->rows;
+    const PeBackendOps *ops = be->ops;
+    const PeBlock *block = run->block;
+    int rows = run->seq->rows;
 
-    pe_tower_layernorm(t, t->h, narrow, t->x, block->shift_1, NULL, NULL, rows);
-    attend(t, block, seq);
-    ops->linear(t->be, block->out, PE_EPILOGUE_RESIDUAL, NULL, t->x, t->h,
+    ops->layernorm(be, run->h, be->narrow, run->x, block->shift_1, NULL, NULL,
+                   rows, run->width, run->eps);
+    attend(be, run);
+    ops->linear(be, block->out, PE_EPILOGUE_RESIDUAL, NULL, run->x, run->h,
                 rows);
 
-    pe_tower_layernorm(t, t->h, narrow, t->x, block->shift_2, NULL, NULL, rows);
-    ops->linear(t->be, block->fc, PE_EPILOGUE_GELU, NULL, t->wide, t->h,
+    ops->layernorm(be, run->h, be->narrow, run->x, block->shift_2, NULL, NULL,
+                   rows, run->width, run->eps);
+    ops->linear(be, block->fc, PE_EPILOGUE_GELU, NULL, run->wide, run->h,
                 rows); // [rows, M]
-    ops->linear(t->be, block->proj, PE_EPILOGUE_RESIDUAL, NULL, t->x, t->wide,
+    ops->linear(be, block->proj, PE_EPILOGUE_RESIDUAL, NULL, run->x, run->wide,
                 rows);
 }
 
@@ -515,13 +518,28 @@ pe_tower_run(PeTower *t, const PeSequences *seq)
 {
     g_assert(seq->rows <= t->max_rows);
     for (int i = 0; i < t->n_blocks && !is_abandoned(t); i++) {
-        run_block(t, &t->blocks[i], seq);
+        bool last = i + 1 == t->n_blocks;
+        PeBlockRun run = {
+            .block = &t->blocks[i],
+            .seq = seq,
+            .first = i == 0,
+            .next_shift = last ? t->shift : t->blocks[i + 1].shift_1,
+            .width = t->width,
+            .heads = t->heads,
+            .mlp_width = t->mlp_width,
+            .eps = PE_LAYERNORM_EPS,
+            .x = t->x,
+            .h = t->h,
+            .wide = t->wide,
+        };
+        if (t->be->ops->block)
+            t->be->ops->block(t->be, &run, run_block);
+        else
+            run_block(t->be, &run);
         if (t->trace) {
             char name[24];
             g_snprintf(name, sizeof name, "block%d", i);
-            bool last = i + 1 == t->n_blocks;
-            pe_tower_trace_stream(
-                t, name, last ? t->shift : t->blocks[i + 1].shift_1, seq->rows);
+            pe_tower_trace_stream(t, name, run.next_shift, seq->rows);
         }
     }
 }

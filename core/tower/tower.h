@@ -13,21 +13,6 @@
 
 #define PE_LAYERNORM_EPS 1e-5f
 
-// The weights of the norms are folded into the linears that follow them,
-// LayerScale into the linears before it, and the scale of the softmax into q.
-//
-// Where the backend shifts norms, the biases of `out` and `proj` are not added
-// to the stream x: what all before a norm would have added, the norm adds while
-// it reads.
-typedef struct {
-    float *shift_1; // f32 [D] in backend memory, NULL: nothing
-    float *shift_2;
-    PeLinear *qkv;  // D -> 3D
-    PeLinear *out;  // D -> D
-    PeLinear *fc;   // D -> M
-    PeLinear *proj; // M -> D
-} PeBlock;
-
 // A linear of the model with what is folded into it on loading:
 //
 //     y = scale o (W (in_scale o x + in_shift) + b)
@@ -84,16 +69,6 @@ typedef struct {
     PeTraceFunc trace;
     void *trace_data;
 } PeTower;
-
-// The sequences in an arena of packed rows.
-typedef struct {
-    int b;              // sequences
-    int n;              // tokens of one, or of the longest
-    int rows;           // of all
-    const int *offsets; // i32 [b + 1] in backend memory, NULL: all have n
-    const PeRope *rope; // NULL: positions are not rotated
-    bool causal;
-} PeSequences;
 
 void pe_tower_init(PeTower *t, PeBackend *be, const PeModel *model, int width,
                    int heads, int mlp_width);

@@ -17,24 +17,13 @@ static const char *const names[PE_N_ATTENTIONS] = {
     [PE_ATTENTION_HOPPER] = "hopper",
 };
 
-static PeAttentionWay
-read_way(const char *variable, PeAttentionWay first, PeAttentionWay last)
-{
-    const char *asked = g_getenv(variable);
-    for (PeAttentionWay way = first; way <= last; way++) {
-        if (g_strcmp0(asked, names[way]) == 0)
-            return way;
-    }
-    return PE_ATTENTION_FASTEST;
-}
-
 void
 pe_cuda_ask_attention(PeCuda *cuda)
 {
-    cuda->attention = read_way("PE_CUDA_ATTENTION", PE_ATTENTION_PORTABLE,
-                               PE_ATTENTION_HOPPER);
-    cuda->rotation =
-        read_way("PE_CUDA_ROPE", PE_ATTENTION_TURNING, PE_ATTENTION_PASS);
+    cuda->attention = (PeAttentionWay)pe_cuda_read_way(
+        "PE_CUDA_ATTENTION", names, PE_ATTENTION_PORTABLE, PE_ATTENTION_HOPPER);
+    cuda->rotation = (PeAttentionWay)pe_cuda_read_way(
+        "PE_CUDA_ROPE", names, PE_ATTENTION_TURNING, PE_ATTENTION_PASS);
 }
 
 // An attention that is to be queued in some way.
@@ -74,79 +63,49 @@ queue_trial(PeCuda *cuda, void *copy, const void *data)
 
 // ---- The fastest ------------------------------------------------------------
 
-// Seconds of one way; 0 when it does not run, or cannot be tried.
+typedef struct {
+    const Call *call;
+    const void *qkv;
+} Attempt;
+
 static double
-time_way(PeCuda *cuda, const Call *call, PeAttentionWay way, const void *qkv)
+time_way(PeCuda *cuda, int way, const void *data)
 {
-    Call trial = *call;
-    const PeAttention *a = &call->a;
+    const Attempt *attempt = data;
+    Call trial = *attempt->call;
+    const PeAttention *a = &trial.a;
     size_t size = (size_t)a->b * (size_t)a->n * 3 *
                   (size_t)(a->heads * a->head_dim) *
                   pe_dtype_size(cuda->be.act);
-    trial.way = way;
-    return pe_cuda_time(cuda, queue_trial, &trial, qkv, size);
+    trial.way = (PeAttentionWay)way;
+    return pe_cuda_time(cuda, queue_trial, &trial, attempt->qkv, size);
 }
 
-// Time the ways, a bit of `ways` each. FASTEST when none could be timed.
+// The fastest of some ways, a bit each.
 static PeAttentionWay
-time_ways(PeCuda *cuda, const Call *call, int ways, const void *qkv,
-          double *seconds)
-{
-    g_autoptr(GString) times = g_string_new(NULL);
-    PeAttentionWay best = PE_ATTENTION_FASTEST;
-    for (PeAttentionWay way = 1; way < PE_N_ATTENTIONS; way++) {
-        double s = ways >> way & 1 ? time_way(cuda, call, way, qkv) : 0;
-        if (s == 0)
-            continue;
-        g_string_append_printf(times, "%s %.1f us, ", names[way], s * 1e6);
-        if (best == PE_ATTENTION_FASTEST || s < *seconds) {
-            best = way;
-            *seconds = s;
-        }
-    }
-    if (best != PE_ATTENTION_FASTEST)
-        pe_log(PE_LOG_DEBUG, "choice %sattention [%d x %d, %d x %d]: %stook %s",
-               call->a.cos_sin ? "rotation and " : "", call->a.b, call->a.n,
-               call->a.heads, call->a.head_dim, times->str, names[best]);
-    return best;
-}
-
-// The fastest of some ways; `untimed` as long as nothing has been timed.
-static PeAttentionWay
-find_way(PeCuda *cuda, const Call *call, int ways, PeAttentionWay untimed,
+find_way(PeCuda *cuda, const Call *call, int bits, PeAttentionWay untimed,
          const void *qkv)
 {
-    const PeAlgoKey key = {
-        .in = (int)cuda->be.act,
-        .out = (int)call->a.out,
-        .m = call->a.b,
-        .n = call->a.n,
-        .k = call->a.head_dim,
-        .heads = call->a.heads,
-        .ways = ways,
+    const PeAttention *a = &call->a;
+    g_autofree char *what = g_strdup_printf("%sattention [%d x %d, %d x %d]",
+                                            a->cos_sin ? "rotation and " : "",
+                                            a->b, a->n, a->heads, a->head_dim);
+    const Attempt attempt = {call, qkv};
+    const PeWays ways = {
+        .what = what,
+        .names = names,
+        .n = PE_N_ATTENTIONS,
+        .key = {.in = (int)cuda->be.act,
+                .out = (int)a->out,
+                .m = a->b,
+                .n = a->n,
+                .k = a->head_dim,
+                .heads = a->heads,
+                .ways = bits},
+        .time = time_way,
+        .data = &attempt,
     };
-    bool timed = cuda->autotune && pe_cuda_graphs_tuning(cuda->graphs);
-    bool checked;
-    PeAlgo algo;
-    double seconds = 0;
-    if (pe_algos_get(cuda->algos, &key, &algo, &checked) &&
-        algo.words[0] < PE_N_ATTENTIONS && ways >> algo.words[0] & 1) {
-        PeAttentionWay known = (PeAttentionWay)algo.words[0];
-        if (checked || !timed)
-            return known;
-        double now = time_way(cuda, call, known, qkv);
-        if (now == 0 || pe_cuda_same_time(now, (double)algo.ns * 1e-9)) {
-            pe_algos_set_checked(cuda->algos, &key);
-            return known;
-        }
-    }
-    PeAttentionWay best = timed ? time_ways(cuda, call, ways, qkv, &seconds)
-                                : PE_ATTENTION_FASTEST;
-    if (best == PE_ATTENTION_FASTEST)
-        return untimed;
-    algo = (PeAlgo){.words = {best}, .ns = (uint64_t)(seconds * 1e9)};
-    pe_algos_set(cuda->algos, &key, &algo);
-    return best;
+    return (PeAttentionWay)pe_cuda_find_way(cuda, &ways, (int)untimed);
 }
 
 // Is Hopper's kernel for this, and to be trusted? It is asked for a known

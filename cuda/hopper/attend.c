@@ -5,6 +5,7 @@
 #include "cuda/hopper/attend.h"
 
 #include "cuda/hopper/kernels.h"
+#include "cuda/hopper/tensors.h"
 
 // The known problem: sequences that end inside of a tile, with few keys left.
 enum { KNOWN_B = 2, KNOWN_N = 197, KNOWN_HEADS = 2 };
@@ -37,35 +38,14 @@ typedef struct {
     int b, n, heads, head_dim;
 } Attention;
 
-// What the copy engine has to know of qkv. False: the driver refuses.
-static bool
-describe_qkv(const PeCuda *cuda, const Attention *a, CUtensorMap *map)
-{
-    const PeDriver *driver = pe_driver_open(NULL);
-    const cuuint32_t channels = PE_HOPPER_CHANNELS(a->head_dim);
-    const cuuint64_t width = 3 * (cuuint64_t)a->heads * (cuuint64_t)a->head_dim;
-    const cuuint64_t sizes[] = {width, (cuuint64_t)a->n, (cuuint64_t)a->b};
-    const cuuint64_t strides[] = {2 * width, 2 * width * sizes[1]};
-    const cuuint32_t box[] = {channels, PE_HOPPER_ROWS, 1}, steps[] = {1, 1, 1};
-    return driver &&
-           driver->TensorMapEncodeTiled(
-               map,
-               cuda->be.act == PE_DTYPE_BF16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
-                                             : CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
-               3, (void *)a->qkv, sizes, strides, box, steps,
-               CU_TENSOR_MAP_INTERLEAVE_NONE,
-               channels == 64 ? CU_TENSOR_MAP_SWIZZLE_128B
-                              : CU_TENSOR_MAP_SWIZZLE_64B,
-               CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-               CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
-}
-
 static bool
 run_hopper(PeCuda *cuda, const Attention *a)
 {
-    CUtensorMap map;
-    return describe_qkv(cuda, a, &map) &&
-           pe_hopper_attention(cuda->stream, cuda->be.act, a->y, &map, a->b,
+    CUtensorMap qkv;
+    return pe_hopper_describe(cuda, &qkv, a->qkv, a->b, a->n,
+                              3 * a->heads * a->head_dim, PE_HOPPER_ROWS,
+                              PE_HOPPER_CHANNELS(a->head_dim)) &&
+           pe_hopper_attention(cuda->stream, cuda->be.act, a->y, &qkv, a->b,
                                a->n, a->heads, a->head_dim);
 }
 
@@ -90,25 +70,6 @@ pe_hopper_attend(PeCuda *cuda, void *y, const void *qkv, int b, int n,
 }
 
 // ---- A known answer ---------------------------------------------------------
-
-// [n] values from -1 to 1, always the same ones.
-static void
-fill_known(PeDtype act, uint16_t *values, size_t n)
-{
-    guint32 state = 1;
-    for (size_t i = 0; i < n; i++) {
-        state = state * 1664525 + 1013904223;
-        float v = (float)(state >> 8) / (float)(1 << 23) - 1;
-        values[i] =
-            act == PE_DTYPE_BF16 ? pe_bf16_from_f32(v) : pe_f16_from_f32(v);
-    }
-}
-
-static float
-to_f32(PeDtype act, uint16_t v)
-{
-    return act == PE_DTYPE_BF16 ? pe_bf16_to_f32(v) : pe_f16_to_f32(v);
-}
 
 // The answers of both kernels, [n] each, in host memory. False: one did not
 // start.
@@ -141,7 +102,7 @@ knows_answer(PeCuda *cuda, int head_dim)
     void *on_device = pe_cuda_alloc(&cuda->be, 3 * n * sizeof *qkv);
     a.qkv = on_device;
     a.y = pe_cuda_alloc(&cuda->be, n * sizeof *qkv);
-    fill_known(act, qkv, 3 * n);
+    pe_hopper_fill(act, qkv, 3 * n);
     bool ok = a.qkv && a.y;
     if (ok)
         pe_cuda_upload(&cuda->be, on_device, qkv, 3 * n * sizeof *qkv);
@@ -150,8 +111,8 @@ knows_answer(PeCuda *cuda, int head_dim)
     pe_cuda_free(&cuda->be, on_device);
     double error = 0, power = 0;
     for (size_t i = 0; i < n; i++) {
-        double expected = to_f32(act, portable[i]);
-        double d = to_f32(act, hopper[i]) - expected;
+        double expected = pe_hopper_to_f32(act, portable[i]);
+        double d = pe_hopper_to_f32(act, hopper[i]) - expected;
         error += d * d;
         power += expected * expected;
     }

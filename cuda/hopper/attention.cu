@@ -6,6 +6,7 @@
 
 #include "cuda/hopper/device.h"
 #include "cuda/hopper/kernels.h"
+#include "cuda/hopper/ring.h"
 #include "cuda/softmax.h"
 
 #include <cstring>
@@ -29,35 +30,14 @@ template <int D> struct Block {
     static const int QUERIES = GROUPS * ROWS, THREADS = GROUPS * 128 + 32;
 };
 
-// The tiles of keys and values in turn, and where a thread is among them. Each
-// place has a barrier for "has landed" and one for "has been read".
-struct Ring {
-    PeSharedAddress tiles, full, empty;
-    int place, parity;
-};
+// The tiles of keys and values in turn.
+typedef RingOf<STAGES> Ring;
 
 template <int D>
 PE_DEVICE PeSharedAddress
 tile_of(const Ring &r)
 {
     return r.tiles + r.place * Tile<D>::SIZE;
-}
-
-PE_DEVICE void
-go_on(Ring *r)
-{
-    if (++r->place == STAGES) {
-        r->place = 0;
-        r->parity ^= 1;
-    }
-}
-
-// One lane arrives for its warp, behind the warp's wait for its products.
-PE_DEVICE void
-release(const Ring &r)
-{
-    if (threadIdx.x % 32 == 0)
-        pe_barrier_arrive(r.empty + 8 * r.place);
 }
 
 // Queue the copy of a tile of a head.
@@ -227,10 +207,7 @@ __launch_bounds__(Block<D>::THREADS, Block<D>::PER_SM)
     const int left = n_tiles - blockIdx.x * GROUPS; // tiles of queries
     const int groups = left < GROUPS ? left : GROUPS;
     if (threadIdx.x == 0) {
-        for (int i = 0; i < STAGES; i++) {
-            pe_barrier_init(ring.full + 8 * i, 1);
-            pe_barrier_init(ring.empty + 8 * i, groups * 4); // warps
-        }
+        make_barriers(ring, groups * 4);
         pe_barrier_init(landed, 1);
         pe_barrier_init_done();
     }

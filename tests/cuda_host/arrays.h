@@ -90,5 +90,6 @@ extern PeBackend *reference; // f32
 // The cases of each file.
 void add_attention_tests();
 void add_hopper_tests();
+void add_hopper_linear_tests();
 void add_pixel_tests();
 void add_token_tests();

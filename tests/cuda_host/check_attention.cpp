@@ -67,7 +67,7 @@ check_layernorm(PeDtype type, int rows, int d, float mean, float deviation,
                         shifts ? ", shift" : "", plain ? ", no weight" : "");
     compare(what, type, y, z, [&](void *out) {
         pe_cuda_layernorm(nullptr, type, out, (float *)x.raw(), shift, weight,
-                          bias, rows, d, 1e-5f);
+                          bias, rows, d, 1e-5f, nullptr);
     });
 }
 
@@ -85,6 +85,33 @@ normalizes_rows()
         // Epsilon shows in small values only.
         check_layernorm(type, 2, 128, 0, 0.01f, false);
     }
+}
+
+// Mean and 1 / deviation of rows that are shifted.
+void
+tells_the_norms_of_rows()
+{
+    const int rows = 5, d = 192;
+    Array x = random_array(PE_DTYPE_F32, (size_t)rows * d, 30, 2);
+    Array s = random_array(PE_DTYPE_F32, d);
+    Array norms(PE_DTYPE_F32, 2 * rows), z(PE_DTYPE_F32, 2 * rows);
+    Array y(PE_DTYPE_BF16, x.n);
+    for (int i = 0; i < rows; i++) {
+        double sum = 0, squares = 0;
+        for (int j = 0; j < d; j++)
+            sum += x.get(i * d + j) + s.get(j);
+        for (int j = 0; j < d; j++) {
+            const double v = x.get(i * d + j) + s.get(j) - sum / d;
+            squares += v * v;
+        }
+        z.set(2 * i, (float)(sum / d));
+        z.set(2 * i + 1, (float)(1 / sqrt(squares / d + 1e-5)));
+    }
+    compare("norms of rows", PE_DTYPE_F32, norms, z, [&](void *out) {
+        pe_cuda_layernorm(nullptr, PE_DTYPE_BF16, y.raw(), (float *)x.raw(),
+                          (float *)s.raw(), nullptr, nullptr, rows, d, 1e-5f,
+                          (float *)out);
+    });
 }
 
 // To 8 bits, as large as they can be: one channel of a row has all its power.
@@ -107,7 +134,7 @@ normalizes_rows_to_8_bits()
         compare("layernorm", PE_DTYPE_E4M3, y, z, [&](void *out) {
             pe_cuda_layernorm(nullptr, PE_DTYPE_E4M3, out, (float *)x.raw(),
                               (float *)s.raw(), nullptr, nullptr, rows, d,
-                              1e-5f);
+                              1e-5f, nullptr);
         });
     }
 }
@@ -435,6 +462,7 @@ void
 add_attention_tests()
 {
     g_test_add_func("/cuda_host/norm/layernorm", normalizes_rows);
+    g_test_add_func("/cuda_host/norm/norms", tells_the_norms_of_rows);
     g_test_add_func("/cuda_host/attention/turned", turns_what_it_reads);
     g_test_add_func("/cuda_host/norm/layernorm_8_bits",
                     normalizes_rows_to_8_bits);

@@ -16,6 +16,7 @@ main(int argc, char **argv)
     reference = pe_backend_open_reference();
     add_attention_tests();
     add_hopper_tests();
+    add_hopper_linear_tests();
     add_token_tests();
     add_pixel_tests();
     int result = g_test_run();

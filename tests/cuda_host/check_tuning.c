@@ -333,52 +333,6 @@ count_launches(PePrecision precision)
     return n;
 }
 
-// Kernels and products of one picture in a tower of so many layers.
-static int
-count_of_layers(int layers)
-{
-    g_autoptr(GError) error = NULL;
-    float out[TINY_MODEL_DIM];
-    PeTowerParams params = {.max_batch = 1, .max_layers = layers};
-    PeBackend *be = open_cuda(PE_PRECISION_BF16);
-    PeVision *v = pe_vision_new(be, model, &params, &error);
-    g_assert_no_error(error);
-    PeSlot *slot = be->ops->slot_new(be, TINY_MODEL_SIZE, TINY_MODEL_SIZE);
-    g_assert_true(pe_vision_embed(v, &slot, 1, out, &error)); // chooses
-    int before = launches();
-    g_assert_true(pe_vision_embed(v, &slot, 1, out, &error));
-    int n = launches() - before;
-    be->ops->slot_free(be, slot);
-    pe_vision_free(v);
-    be->ops->close(be);
-    return n;
-}
-
-// Two norms, four products and attention; a pass for GELU, and one for rotation
-// or for that of the keys.
-static void
-a_layer_is_seven_to_nine_launches(void)
-{
-    static const struct {
-        const char *gelu, *rope;
-        int n;
-    } rows[] = {{"erf", "pass", 9},
-                {"erf", "attention", 8},
-                {"tanh", "pass", 8},
-                {"tanh", "keys", 8},
-                {"tanh", "attention", 7}};
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_setenv("PE_CUDA_GELU", rows[i].gelu, TRUE);
-        g_setenv("PE_CUDA_ROPE", rows[i].rope, TRUE);
-        int n = count_of_layers(2) - count_of_layers(1);
-        g_unsetenv("PE_CUDA_GELU");
-        g_unsetenv("PE_CUDA_ROPE");
-        g_test_message("%s, %s: %d launches a layer", rows[i].gelu,
-                       rows[i].rope, n);
-        g_assert_cmpint(n, ==, rows[i].n);
-    }
-}
-
 // How many rotations are chosen when an engine is loaded.
 static int
 count_rotations(PePrecision precision)
@@ -541,6 +495,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
     pe_log_set(count_log, NULL);
     g_unsetenv("PE_CUDA_AUTOTUNE");
+    g_setenv("PE_CUDA_BLOCK", "passes", TRUE); // others: check_block.c
     char *path = tiny_model_new(1);
     model = pe_model_open(path, &error);
     g_assert_no_error(error);
@@ -563,7 +518,6 @@ main(int argc, char **argv)
     g_test_add_func("/cuda/tuning/turns",
                     the_next_batch_begins_before_the_last_has_ended);
     g_test_add_func("/cuda/tuning/engine", so_it_is_in_the_engine);
-    g_test_add_func("/cuda/tuning/layer", a_layer_is_seven_to_nine_launches);
     g_test_add_func("/cuda/tuning/rotation/fastest",
                     the_fastest_rotation_is_taken);
     g_test_add_func("/cuda/tuning/rotation/precision",

@@ -25,6 +25,13 @@ BUDGETS = {  # registers
     "flash_kernel<96,32,1,4>": 184,  # three as above, or two on Turing
     "hopper_flash_kernel<64>": 96,  # five warps in each part of an SM
     "hopper_flash_kernel<96>": 128,  # four
+    # Tiles of 64, 128, 256 columns: two blocks of 5 warps, two of 9, one of 9.
+    "hopper_linear_kernel<64>": 96,
+    "hopper_linear_kernel<128>": 96,
+    "hopper_linear_kernel<256>": 168,
+    "hopper_residual_kernel<64>": 96,
+    "hopper_residual_kernel<128>": 96,
+    "hopper_residual_kernel<256>": 168,
     # Five blocks of 128 threads: 120 KiB of loads under way, where the fastest
     # memory needs 50 of each SM (8 TB/s for 0.9 us over 148).
     "layernorm_kernel": 88,

@@ -150,6 +150,7 @@ computes_what_the_manual_says()
          5},
         {"setp.ne.s32 %p1, 1, 1; not.pred %p2, %p1; selp.b32 %r1, 5, 6, %p2;",
          5},
+        {"mov.pred %p1, 0; selp.b32 %r1, 5, 6, %p1;", 6},
         {"mov.u32 %r1, 3; @%p0 mov.u32 %r1, 4; @!%p0 add.s32 %r1, %r1, 2;", 5},
         // Loads into wider registers.
         {"st.global.u32 [%rd2], 200; ld.global.s8 %r1, [%rd2];", 0xffffffc8},

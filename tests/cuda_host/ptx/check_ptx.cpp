@@ -49,8 +49,10 @@ main(int argc, char **argv)
     reference = pe_backend_open_reference();
     n_orders = 1; // the interpreter finds races without trying
     add_attention_tests();
-    if (for_hopper)
+    if (for_hopper) {
         add_hopper_tests();
+        add_hopper_linear_tests();
+    }
     add_token_tests();
     add_pixel_tests();
     g_test_add_func("/ptx/every_kernel", ran_every_kernel);

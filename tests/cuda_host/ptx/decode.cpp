@@ -230,6 +230,10 @@ class Decoder
                 fail("expected a float");
             return push(i, cell(o, 32));
         case 'p':
+            // 4.5.3, "Predicate Constants". A name that no register can have
+            // is never written.
+            if (o.kind == PtxOperand::INTEGER && o.value == 0)
+                return push(i, false_predicate());
             return push(i, predicate(o.name));
         case 'q': {
             bool pair = o.kind == PtxOperand::PAIR;
@@ -296,6 +300,14 @@ class Decoder
             atoi(name.c_str() + digits) >= r->second.count)
             return 0;
         return r->second.bits;
+    }
+
+    int
+    false_predicate()
+    {
+        auto known = predicates.insert({"0", program.n_predicates});
+        program.n_predicates += known.second;
+        return known.first->second;
     }
 
     int

@@ -50,6 +50,8 @@ struct Sums {
 
 struct Product {
     const PtxInstruction *i;
+    // What is taken at once; matrices and registers are read later.
+    uint64_t left, right;
     bool add;
     void (*compute)(PtxWarp &w, const Product &p, Sums *sums);
 };
@@ -322,11 +324,12 @@ element(PtxWarp &w, const MatrixDescriptor &m, int i, int k, bool transposed)
 // The warp's 16 rows of the left matrix; 9.7.15.5.1 and .2.
 template <typename T, bool REGISTERS>
 void
-read_left(PtxWarp &w, const PtxInstruction &i, float (&a)[16][16])
+read_left(PtxWarp &w, const Product &p, float (&a)[16][16])
 {
+    const PtxInstruction &i = *p.i;
     const Operands<REGISTERS> o(i);
     if (!REGISTERS) {
-        const MatrixDescriptor m = descriptor_of(w, i.operands[o.left]);
+        const MatrixDescriptor m = {p.left};
         const int first = w.index % warps_of_group * 16;
         for (int row = 0; row < 16; row++) {
             for (int k = 0; k < 16; k++)
@@ -351,9 +354,9 @@ void
 compute(PtxWarp &w, const Product &p, Sums *sums)
 {
     const Operands<REGISTERS> o(*p.i);
-    const MatrixDescriptor m = descriptor_of(w, p.i->operands[o.right]);
+    const MatrixDescriptor m = {p.right};
     float a[16][16], b[16];
-    read_left<T, REGISTERS>(w, *p.i, a);
+    read_left<T, REGISTERS>(w, p, a);
     for (int column = 0; column < o.sums * 2; column++) {
         for (int k = 0; k < 16; k++)
             b[k] = element<T>(w, m, column, k, REGISTERS);
@@ -401,7 +404,7 @@ multiply(PtxWarp &w, const PtxInstruction &i, PtxLanes)
         }
     }
     sums->products++;
-    all->open.push_back({&i, p != 0, compute<T, REGISTERS>});
+    all->open.push_back({&i, left, right, p != 0, compute<T, REGISTERS>});
 }
 
 void
@@ -517,7 +520,11 @@ ptx_add_hopper(PtxForms *forms)
     add_products<Bf16, 16>(forms, "bf16.bf16");
     add_products<Bf16, 64>(forms, "bf16.bf16");
     add_products<Bf16, 96>(forms, "bf16.bf16");
+    add_products<Bf16, 128>(forms, "bf16.bf16");
+    add_products<Bf16, 256>(forms, "bf16.bf16");
     add_products<Half, 16>(forms, "f16.f16");
     add_products<Half, 64>(forms, "f16.f16");
     add_products<Half, 96>(forms, "f16.f16");
+    add_products<Half, 128>(forms, "f16.f16");
+    add_products<Half, 256>(forms, "f16.f16");
 }

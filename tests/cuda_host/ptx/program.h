@@ -40,7 +40,7 @@ struct PtxInstruction {
     bool negated;
     // First cells, or predicates, of the operands in the order in which they
     // stand, vectors laid out flat.
-    int operands[64];
+    int operands[136]; // a product of 256 columns has 131
     int n_operands;
     // An address's offset, a count, a table: see decode.cpp; of several numbers
     // the last in the lowest digit, to the base 4.

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// check_block.c - how the CUDA backend runs the blocks of a tower on an
+// emulated Hopper card, and in how many launches.
+
+#include "core/tower/vision.h"
+#include "open_cuda.h"
+#include "tests/support/tiny_model.h"
+
+#include <gmodule.h>
+#include <math.h>
+#include <string.h>
+
+// Launches of a block: of Hopper's own products, and of all else.
+enum { MOST_OWN = 6, LEAST_PASSES = 7 };
+
+static PeModel *model;
+static int (*launches)(void);
+static int n_chosen, n_dropped;
+static char *last_choice; // what was said of it
+
+static void
+count_log(PeLogLevel level, const char *message, void *user_data)
+{
+    g_test_message("%s", message);
+    if (g_str_has_prefix(message, "choice block ")) {
+        n_chosen++;
+        g_free(last_choice);
+        last_choice = g_strdup(message);
+    }
+    n_dropped += strstr(message, "own products do not start") != NULL;
+}
+
+// Kernels and products of one picture in a tower of so many layers, and its
+// embedding.
+static int
+count_of_layers(PePrecision precision, int layers, float *out)
+{
+    g_autoptr(GError) error = NULL;
+    PeTowerParams params = {.max_batch = 1, .max_layers = layers};
+    PeBackend *be = open_cuda(precision);
+    PeVision *v = pe_vision_new(be, model, &params, &error);
+    g_assert_no_error(error);
+    PeSlot *slot = be->ops->slot_new(be, TINY_MODEL_SIZE, TINY_MODEL_SIZE);
+    g_autofree uint8_t *pixels =
+        g_malloc(3 * TINY_MODEL_SIZE * TINY_MODEL_SIZE);
+    for (int i = 0; i < 3 * TINY_MODEL_SIZE * TINY_MODEL_SIZE; i++)
+        pixels[i] = (uint8_t)(i * 37 % 251);
+    PeFrame frame = {.format = PE_FORMAT_RGB,
+                     .width = TINY_MODEL_SIZE,
+                     .height = TINY_MODEL_SIZE,
+                     .planes = {pixels},
+                     .strides = {3 * TINY_MODEL_SIZE}};
+    g_assert_true(be->ops->ingest(be, &slot, &frame, NULL, 1, &error));
+    g_assert_true(pe_vision_embed(v, &slot, 1, out, &error)); // chooses
+    int before = launches();
+    g_assert_true(pe_vision_embed(v, &slot, 1, out, &error));
+    int n = launches() - before;
+    be->ops->slot_free(be, slot);
+    pe_vision_free(v);
+    be->ops->close(be);
+    return n;
+}
+
+static int
+count_of_a_layer(PePrecision precision)
+{
+    float out[TINY_MODEL_DIM];
+    return count_of_layers(precision, 2, out) -
+           count_of_layers(precision, 1, out);
+}
+
+// Two norms, four products and attention; a pass for GELU, and one for rotation
+// or for that of the keys. Hopper's products do without norms and GELU.
+static void
+a_layer_is_five_to_nine_launches(void)
+{
+    static const struct {
+        const char *block, *gelu, *rope;
+        int n;
+    } rows[] = {
+        {"passes", "erf", "pass", 9},        {"passes", "erf", "attention", 8},
+        {"passes", "tanh", "pass", 8},       {"passes", "tanh", "keys", 8},
+        {"passes", "tanh", "attention", 7},  {"tiles64", "erf", "pass", 6},
+        {"tiles64", "tanh", "attention", 5}, {"tiles128", "erf", "keys", 6},
+        {"tiles256", "erf", "attention", 5}};
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_setenv("PE_CUDA_BLOCK", rows[i].block, TRUE);
+        g_setenv("PE_CUDA_GELU", rows[i].gelu, TRUE);
+        g_setenv("PE_CUDA_ROPE", rows[i].rope, TRUE);
+        int n = count_of_a_layer(PE_PRECISION_BF16);
+        g_unsetenv("PE_CUDA_BLOCK");
+        g_unsetenv("PE_CUDA_GELU");
+        g_unsetenv("PE_CUDA_ROPE");
+        g_test_message("%s, %s, %s: %d launches a layer", rows[i].block,
+                       rows[i].gelu, rows[i].rope, n);
+        g_assert_cmpint(n, ==, rows[i].n);
+    }
+}
+
+// With some kernels slow, or broken otherwise.
+static bool
+takes_own(const char *fault, const char *kernels)
+{
+    g_setenv(fault, kernels, TRUE);
+    int n = count_of_a_layer(PE_PRECISION_BF16);
+    g_unsetenv(fault);
+    g_assert_true(n <= MOST_OWN || n >= LEAST_PASSES);
+    return n <= MOST_OWN;
+}
+
+static void
+the_faster_way_is_taken_and_kept(void)
+{
+    int before = n_chosen;
+    g_assert_true(takes_own("PE_FAKE_CUDA_SLOW", "layernorm_kernel"));
+    g_assert_true(g_str_has_prefix(last_choice, "choice block [1 x 17, 64]: "
+                                                "passes "));
+    g_assert_nonnull(strstr(last_choice, " us, took tiles"));
+    // One choice for both towers: the shape of their blocks is the same.
+    g_assert_cmpint(n_chosen - before, ==, 1);
+    g_assert_true(takes_own("PE_FAKE_CUDA_SLOW", "layernorm_kernel"));
+    g_assert_cmpint(n_chosen - before, ==, 1);
+    // Now it takes longer than it did.
+    g_assert_false(takes_own("PE_FAKE_CUDA_SLOW", "hopper_residual_kernel"));
+    g_assert_cmpint(n_chosen - before, ==, 2);
+    g_assert_true(g_str_has_suffix(last_choice, "took passes"));
+    g_assert_cmpint(n_dropped, ==, 0);
+}
+
+static void
+products_that_are_wrong_or_do_not_start_are_dropped(void)
+{
+    static const char *const faults[] = {"PE_FAKE_CUDA_LAZY",
+                                         "PE_FAKE_CUDA_REFUSES"};
+    static const char *const kernels[] = {"hopper_linear_kernel",
+                                          "hopper_residual_kernel"};
+    for (size_t i = 0; i < G_N_ELEMENTS(faults); i++) {
+        for (size_t k = 0; k < G_N_ELEMENTS(kernels); k++) {
+            int before = n_dropped;
+            g_assert_false(takes_own(faults[i], kernels[k]));
+            g_assert_cmpint(n_dropped - before, ==, 2); // towers
+        }
+    }
+}
+
+static void
+other_types_and_devices_never_take_them(void)
+{
+    float out[TINY_MODEL_DIM];
+    g_setenv("PE_CUDA_BLOCK", "tiles64", TRUE);
+    int fp32 = count_of_layers(PE_PRECISION_FP32, 2, out) -
+               count_of_layers(PE_PRECISION_FP32, 1, out);
+    g_assert_cmpint(fp32, >=, LEAST_PASSES);
+    g_assert_cmpint(count_of_a_layer(PE_PRECISION_FP8), >=, LEAST_PASSES);
+    g_setenv("PE_FAKE_CUDA_SM", "100", TRUE);
+    g_assert_cmpint(count_of_a_layer(PE_PRECISION_BF16), >=, LEAST_PASSES);
+    g_unsetenv("PE_FAKE_CUDA_SM");
+    g_unsetenv("PE_CUDA_BLOCK");
+}
+
+// 1 - the cosine of two embeddings.
+static double
+distance(const float *a, const float *b)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (int i = 0; i < TINY_MODEL_DIM; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return 1 - ab / sqrt(aa * bb);
+}
+
+// Both ways are as far from f32 as 16 bits are.
+static void
+embeddings_are_near_to_f32(void)
+{
+    static const char *const names[] = {"passes", "tiles64", "tiles128",
+                                        "tiles256"};
+    static const struct {
+        PePrecision precision;
+        double limit;
+    } rows[] = {{PE_PRECISION_BF16, 1e-4}, {PE_PRECISION_FP16, 1.5e-6}};
+    float exact[TINY_MODEL_DIM], out[TINY_MODEL_DIM];
+    count_of_layers(PE_PRECISION_FP32, 2, exact);
+    for (size_t p = 0; p < G_N_ELEMENTS(rows); p++) {
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+            g_setenv("PE_CUDA_BLOCK", names[i], TRUE);
+            count_of_layers(rows[p].precision, 2, out);
+            double d = distance(out, exact);
+            g_test_message("%s: 1 - cosine %.2e, limit %g", names[i], d,
+                           rows[p].limit);
+            g_assert_cmpfloat(d, <=, rows[p].limit);
+        }
+    }
+    g_unsetenv("PE_CUDA_BLOCK");
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    // A cache for each test.
+    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+    pe_log_set(count_log, NULL);
+    g_unsetenv("PE_CUDA_AUTOTUNE");
+    char *path = tiny_model_new(1);
+    model = pe_model_open(path, &error);
+    g_assert_no_error(error);
+    GModule *module =
+        g_module_open(g_getenv("GST_PE_CUDA_MODULE"), G_MODULE_BIND_LAZY);
+    void *symbol = NULL;
+    g_assert_nonnull(module);
+    g_assert_true(g_module_symbol(module, "fake_cuda_launches", &symbol));
+    launches = (int (*)(void))symbol;
+    g_test_add_func("/cuda/block/launches", a_layer_is_five_to_nine_launches);
+    g_test_add_func("/cuda/block/faster", the_faster_way_is_taken_and_kept);
+    g_test_add_func("/cuda/block/faults",
+                    products_that_are_wrong_or_do_not_start_are_dropped);
+    g_test_add_func("/cuda/block/others",
+                    other_types_and_devices_never_take_them);
+    g_test_add_func("/cuda/block/embeddings", embeddings_are_near_to_f32);
+    int failed = g_test_run();
+    pe_model_unref(model);
+    tiny_model_remove(path);
+    return failed;
+}

@@ -152,6 +152,11 @@ bool archive_set_labels(Archive *archive, const ArchiveContent *content,
 // meanwhile. The writer waits, so not for long.
 bool archive_hold(Archive *archive, GError **error);
 void archive_release(Archive *archive);
+// Of an archive that is not in a folder (remote.h), files and contents are read
+// when it is opened, which only the first archive_hold() is sure to find
+// unchanged; later ones fail with PE_ERROR_FILE if they are not. Is it as it
+// was? Then the next one holds that. false without an error: it has changed.
+bool archive_is_current(Archive *archive, GError **error);
 
 // NULL without an error: there is no such file. Returns, archive_file_free().
 ArchiveFile *archive_find(Archive *archive, const char *name, GError **error);

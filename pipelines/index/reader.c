@@ -8,11 +8,26 @@
 
 // ---- One moment ------------------------------------------------------------
 
+static bool
+hold_remote(Archive *archive, GError **error)
+{
+    bool same;
+    if (!archive->remote->hold(archive->remote_data, &same, error))
+        return false;
+    if (same)
+        return true;
+    archive->remote->release(archive->remote_data);
+    g_set_error(error, PE_ERROR, PE_ERROR_FILE,
+                "%s: has changed meanwhile; try again", archive->folder);
+    return false;
+}
+
 bool
 archive_hold(Archive *archive, GError **error)
 {
     // What is held is what the first statement that reads finds.
-    return database_execute(archive->database,
+    return (!archive->remote || hold_remote(archive, error)) &&
+           database_execute(archive->database,
                             "BEGIN; SELECT count(*) FROM facts", error);
 }
 
@@ -20,6 +35,8 @@ void
 archive_release(Archive *archive)
 {
     database_execute(archive->database, "COMMIT", NULL);
+    if (archive->remote)
+        archive->remote->release(archive->remote_data);
 }
 
 // ---- Files ----------------------------------------------------------------
@@ -116,7 +133,9 @@ GPtrArray *
 archive_list_files_with(Archive *archive, const char *words, GError **error)
 {
     GError *e = NULL;
-    g_autofree char *match = words_make_match(archive, words, error);
+    g_autofree char *match = !archive->remote || words_fetch(archive, error)
+                                 ? words_make_match(archive, words, error)
+                                 : NULL;
     if (!match)
         return NULL;
     sqlite3_stmt *row = database_query(
@@ -364,10 +383,23 @@ read_thumbnail(Archive *archive, gint64 content, const RecordsThumbnail *place,
     return thumbnail;
 }
 
+static GBytes *
+read_remote_thumbnail(Archive *archive, gint64 row, GError **error)
+{
+    ArchiveRows content;
+    return archive_find_row(archive, row, &content, error)
+               ? archive->remote->read_thumbnail(archive->remote_data,
+                                                 content.content,
+                                                 row - content.first_row, error)
+               : NULL;
+}
+
 GBytes *
 archive_read_thumbnail(Archive *archive, gint64 row, GError **error)
 {
     RecordsThumbnail place;
+    if (archive->remote)
+        return read_remote_thumbnail(archive, row, error);
     sqlite3_stmt *found =
         database_query(archive->database, error,
                        "SELECT id, first_row, records FROM contents "

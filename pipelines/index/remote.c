@@ -81,6 +81,24 @@ archive_put_remote_file(Archive *archive, const ArchiveFile *file,
                         file->content);
 }
 
+bool
+archive_put_remote_labels(Archive *archive, gint64 content, const char *labels,
+                          GError **error)
+{
+    return database_run(archive->database, error,
+                        "INSERT INTO texts (file, content, labels) "
+                        "SELECT name, content, ? FROM files WHERE content = ?",
+                        "ti", labels, content);
+}
+
+bool
+archive_is_current(Archive *archive, GError **error)
+{
+    bool same;
+    archive->remote->release(archive->remote_data);
+    return archive->remote->hold(archive->remote_data, &same, error) && same;
+}
+
 // ---- Rows -----------------------------------------------------------------
 
 static bool

@@ -23,6 +23,18 @@ typedef struct {
                       size_t n, GError **error);
     // As archive_read_content().
     ArchiveContent *(*read_content)(void *data, gint64 id, GError **error);
+    // Of the segment that has a frame of a content; NULL without an error:
+    // none. Returns, g_bytes_unref().
+    GBytes *(*read_thumbnail)(void *data, gint64 content, gint64 frame,
+                              GError **error);
+    // Hand the labels with at least this score to archive_put_remote_labels().
+    bool (*read_labels)(Archive *archive, void *data, double least,
+                        GError **error);
+    // From here on, what is read is from one moment, until release(). It is
+    // held already when the archive is made. *same: that is what was read of
+    // files and contents.
+    bool (*hold)(void *data, bool *same, GError **error);
+    void (*release)(void *data);
     void (*close)(void *data);
 } ArchiveRemote;
 
@@ -42,5 +54,8 @@ bool archive_put_remote_content(Archive *archive, const ArchiveRows *rows,
                                 const char *sum, GError **error);
 bool archive_put_remote_file(Archive *archive, const ArchiveFile *file,
                              GError **error);
+//   labels  each once and in a line of its own, in the order of their bytes
+bool archive_put_remote_labels(Archive *archive, gint64 content,
+                               const char *labels, GError **error);
 // The values of a row, [dim].
 uint16_t *archive_put_row(Archive *archive, guint64 row);

@@ -119,6 +119,34 @@ are_there(Archive *archive, bool *there, GError **error)
     return database_is_fine(e, error);
 }
 
+static bool
+fetch(Archive *archive, GError **error)
+{
+    return database_execute(archive->database, tables, error) &&
+           archive->remote->read_labels(archive, archive->remote_data, SEEN,
+                                        error) &&
+           database_run(archive->database, error,
+                        "INSERT INTO texts (file, content) SELECT name, "
+                        "content FROM files WHERE name NOT IN (SELECT file "
+                        "FROM texts)",
+                        "");
+}
+
+bool
+words_fetch(Archive *archive, GError **error)
+{
+    bool there;
+    if (!are_there(archive, &there, error) || there)
+        return there;
+    if (!database_execute(archive->database, "SAVEPOINT words", error))
+        return false;
+    bool ok = fetch(archive, error);
+    database_execute(archive->database,
+                     ok ? "RELEASE words" : "ROLLBACK TO words; RELEASE words",
+                     NULL);
+    return ok;
+}
+
 // One word of the user's: quoted, so that nothing in it is an operator. What is
 // joined by other marks, as in a name, must stand in that order.
 static void

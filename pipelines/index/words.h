@@ -27,5 +27,9 @@ bool words_remove_file(Database *database, const char *name, GError **error);
 // g_free(); NULL with the error.
 char *words_make_match(Archive *archive, const char *text, GError **error);
 
+// Make the tables of an archive that is not in a folder (remote.h), if they are
+// not there yet. false with the error: nothing was made.
+bool words_fetch(Archive *archive, GError **error);
+
 // As archive_verify(), of the words alone. An archive without them is sound.
 bool words_verify(Archive *archive, GPtrArray *faults, GError **error);

@@ -215,18 +215,13 @@ take_number(PGresult *result, gint64 *number, bool *found)
 }
 
 static bool
-insert_content(Loader *loader, const Piece *piece, gint64 *id, GError **error)
+insert_content(Loader *loader, const Piece *piece, gint64 first, gint64 *id,
+               GError **error)
 {
     const ArchiveContent *c = piece->content;
-    gint64 first, n = c->frames->len;
+    gint64 n = c->frames->len;
     bool found;
-    return take_number(sql_query(loader->sql, error,
-                                 "UPDATE perception.facts SET number = number "
-                                 "+ $1 WHERE name = 'rows' RETURNING number - "
-                                 "$1",
-                                 "i", n),
-                       &first, &found) &&
-           take_number(
+    return take_number(
                sql_query(loader->sql, error,
                          "INSERT INTO perception.contents (digest, first_row, "
                          "n_rows, key, hash, settings, problem, problem_at, "
@@ -294,7 +289,7 @@ put_file(Loader *loader, const ArchiveFile *file, gint64 id, GError **error)
 static bool
 put_piece(Loader *loader, const Piece *piece, GError **error)
 {
-    gint64 id;
+    gint64 id, first;
     bool found;
     if (!sql_execute(loader->sql, "BEGIN", error) ||
         !take_number(sql_query(loader->sql, error,
@@ -302,7 +297,10 @@ put_piece(Loader *loader, const Piece *piece, GError **error)
                                "digest = $1",
                                "t", piece->digest),
                      &id, &found) ||
-        (!found && !insert_content(loader, piece, &id, error)))
+        !schema_begin_change(loader->sql,
+                             found ? 0 : piece->content->frames->len, &first,
+                             error) ||
+        (!found && !insert_content(loader, piece, first, &id, error)))
         return false;
     for (guint i = 0; i < piece->files->len; i++) {
         if (!put_file(loader, piece->files->pdata[i], id, error))
@@ -452,7 +450,10 @@ postgres_load(Archive *archive, const char *uri, PostgresLoad *load,
         schema_make(sql, &model, &facts, error) &&
         check_model(archive, sql, &facts, error) && load_all(&loader, error) &&
         (!load->with_index || !load->n_contents ||
-         schema_index(sql, &load->has_made_index, error));
+         schema_index(sql, &load->has_made_index, error)) &&
+        // What the planner knows decides how frames are looked up.
+        (!load->n_loaded ||
+         sql_execute(sql, "ANALYZE perception.frames", error));
     schema_facts_clear(&facts);
     return ok;
 }

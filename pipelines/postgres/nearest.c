@@ -140,8 +140,8 @@ let_read_all(Nearest *nearest, bool reads_all, GError **error)
         return true;
     nearest->reads_all = reads_all;
     return sql_execute(nearest->sql,
-                       reads_all ? "SET enable_seqscan = on"
-                                 : "SET enable_seqscan = off",
+                       reads_all ? "SET LOCAL enable_seqscan = on"
+                                 : "SET LOCAL enable_seqscan = off",
                        error);
 }
 

@@ -12,7 +12,9 @@ typedef struct {
     int dim;
     gint64 n_frames; // in the database
     bool exact;      // never the index
-    bool reads_all;  // the planner may read whole tables
+    bool reads_all;  // the planner may read whole tables, in this transaction
+    bool holds;      // a transaction is open
+    gint64 change;   // see schema_read_change(); of what was read first
 } Nearest;
 
 // Make the session ask the index as long as it takes to find what is asked for,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // open.c - an archive in a PostgreSQL database as one that can be searched. See
-// postgres.h. It is read in one transaction, so as it is at one moment.
+// postgres.h. It is read in one transaction, so as it is at one moment; one
+// that stays open is not kept in a transaction between searches, because the
+// server could not clear away meanwhile what is not needed any more.
 
 #include "copy.h"
 #include "nearest.h"
@@ -167,6 +169,68 @@ read_content(void *data, gint64 id, GError **error)
     return NULL;
 }
 
+static GBytes *
+read_thumbnail(void *data, gint64 content, gint64 frame, GError **error)
+{
+    g_autoptr(PGresult) result =
+        sql_query(((Nearest *)data)->sql, error,
+                  "SELECT thumbnail FROM perception.segments WHERE content = "
+                  "$1 AND first_frame <= $2 AND $2 < first_frame + n_frames",
+                  "ii", content, frame);
+    return result && PQntuples(result) ? sql_bytes(result, 0, 0) : NULL;
+}
+
+static bool
+read_all_labels(Archive *archive, void *data, double least, GError **error)
+{
+    g_autoptr(PGresult) result =
+        sql_query(((Nearest *)data)->sql, error,
+                  "SELECT content, string_agg(label, E'\\n' ORDER BY label "
+                  "COLLATE \"C\") FROM (SELECT DISTINCT content, label FROM "
+                  "perception.segment_labels WHERE score >= $1) l "
+                  "GROUP BY content",
+                  "d", least);
+    bool ok = result != NULL;
+    for (int i = 0; ok && i < PQntuples(result); i++) {
+        g_autofree char *labels = sql_text(result, i, 1);
+        ok = archive_put_remote_labels(archive, sql_int(result, i, 0), labels,
+                                       error);
+    }
+    return ok;
+}
+
+// ---- One moment -----------------------------------------------------------
+
+#define BEGIN "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+static void
+release(void *data)
+{
+    Nearest *nearest = data;
+    if (nearest->holds)
+        sql_execute(nearest->sql, "COMMIT", NULL);
+    nearest->holds = false;
+    nearest->reads_all = true; // that was for this transaction
+}
+
+static bool
+hold(void *data, bool *same, GError **error)
+{
+    Nearest *nearest = data;
+    gint64 change = nearest->change;
+    if (!nearest->holds) {
+        if (!sql_execute(nearest->sql, BEGIN, error))
+            return false;
+        nearest->holds = true;
+        if (!schema_read_change(nearest->sql, &change, error)) {
+            release(nearest);
+            return false;
+        }
+    }
+    *same = change == nearest->change;
+    return true;
+}
+
 // ---- Open -----------------------------------------------------------------
 
 static void
@@ -221,16 +285,21 @@ read_files(Archive *archive, Sql *sql, GError **error)
 static Archive *
 open_with(Sql *sql, const SchemaFacts *facts, bool exact, GError **error)
 {
-    static const ArchiveRemote remote = {find_near, read_rows, read_content,
-                                         close_database};
+    static const ArchiveRemote remote = {
+        find_near,       read_rows, read_content, read_thumbnail,
+        read_all_labels, hold,      release,      close_database};
     ArchiveModel model = {facts->model, facts->fingerprint, facts->dim,
                           facts->probes, facts->n_probes};
     Nearest *nearest = g_new(Nearest, 1);
-    *nearest = (Nearest){
-        .sql = sql, .dim = facts->dim, .exact = exact, .reads_all = true};
+    *nearest = (Nearest){.sql = sql,
+                         .dim = facts->dim,
+                         .exact = exact,
+                         .reads_all = true,
+                         .holds = true};
     g_autoptr(Archive) archive = archive_open_remote(
         sql_get_name(sql), &model, facts->n_rows, &remote, nearest, error);
-    if (archive && (exact || nearest_prepare(nearest, error)) &&
+    if (archive && schema_read_change(sql, &nearest->change, error) &&
+        (exact || nearest_prepare(nearest, error)) &&
         archive_begin_remote(archive, error) &&
         read_contents(archive, nearest, error) &&
         read_files(archive, sql, error) && archive_end_remote(archive, error))
@@ -244,9 +313,7 @@ postgres_open(const char *uri, bool exact, GError **error)
     SchemaFacts facts = {0};
     Archive *archive = NULL;
     Sql *sql = sql_open(uri, error);
-    if (sql &&
-        sql_execute(sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                    error) &&
+    if (sql && sql_execute(sql, BEGIN, error) &&
         schema_read(sql, &facts, error))
         archive = open_with(sql, &facts, exact, error);
     else if (sql)

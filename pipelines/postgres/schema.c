@@ -254,7 +254,30 @@ schema_index(Sql *sql, bool *made, GError **error)
             sql_execute(sql,
                         "CREATE INDEX frames_by_vector ON perception.frames "
                         "USING hnsw (vector halfvec_ip_ops) WITH (" HNSW ")",
-                        error) &&
-            // What the planner knows decides whether it takes the index.
-            sql_execute(sql, "ANALYZE perception.frames", error));
+                        error));
+}
+
+// ---- Changes --------------------------------------------------------------
+
+bool
+schema_begin_change(Sql *sql, gint64 n, gint64 *first, GError **error)
+{
+    g_autoptr(PGresult) result =
+        sql_query(sql, error,
+                  "UPDATE perception.facts SET number = number + $1 WHERE name "
+                  "= 'rows' RETURNING number - $1",
+                  "i", n);
+    *first = result && PQntuples(result) ? sql_int(result, 0, 0) : 0;
+    return result != NULL;
+}
+
+// Each writes the row anew, in its own transaction.
+bool
+schema_read_change(Sql *sql, gint64 *change, GError **error)
+{
+    g_autoptr(PGresult) result =
+        sql_query(sql, error,
+                  "SELECT xmin FROM perception.facts WHERE name = 'rows'", "");
+    *change = result && PQntuples(result) ? sql_int(result, 0, 0) : -1;
+    return result != NULL;
 }

@@ -27,6 +27,13 @@ bool schema_read(Sql *sql, SchemaFacts *facts, GError **error);
 bool schema_make(Sql *sql, const ArchiveModel *model, SchemaFacts *facts,
                  GError **error);
 
+// In a transaction that changes what the tables say of contents and files, and
+// before that: take n numbers of rows, of which *first is the first, and let
+// others see that there is a change. Others that do so wait.
+bool schema_begin_change(Sql *sql, gint64 n, gint64 *first, GError **error);
+// Which was the last change. Only "the same" has a meaning.
+bool schema_read_change(Sql *sql, gint64 *change, GError **error);
+
 // Make the index of vectors, if it is not there: that of a million vectors of
 // 1024 values takes an hour or so. *made: it was not.
 bool schema_index(Sql *sql, bool *made, GError **error);

@@ -324,9 +324,6 @@ find_wrong_place(void)
     if (opt_exact && !opt_index)
         return "--exact is said of a database (--index); the search of a "
                "folder is exact";
-    if (opt_index && opt_words)
-        return "--words needs the folder of the archive: a database has no "
-               "index of words";
     return NULL;
 }
 

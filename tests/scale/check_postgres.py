@@ -21,6 +21,7 @@ from postgres import (HOSTILE, NEEDED, PATIENCE, Server, find_pgvector,
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "archive"))
 import tagging  # pylint: disable=wrong-import-position
+from serving import serving  # pylint: disable=wrong-import-position
 from tagging import LABELS, folder, run_tests, skip  # pylint: disable=wrong-import-position
 
 TAG, SEARCH, TINY_MODEL = sys.argv[1:4]
@@ -268,6 +269,78 @@ def finds_the_same_by_cameras_and_times():
         assert best[0].get("name") == best[1].get("name"), (more, best)
 
 
+def finds_words_as_the_folder_does():
+    """Of labels and names that are not nice, too."""
+    n_found = 0
+    labels = sorted({row["label"] for row in tagging.example_videos()[1]})
+    for words in (*labels[:4], "gate", "00007 yard", "mkv", "drop", "日本語",
+                  "UNI", "uni", "n1", "quoted back", "quoted_back", "lat*",
+                  "LATIN", "é", "new line tab", "line_tab", "line_new",
+                  "nowhere", "index*", "-"):
+        here, there = (
+            subprocess.run([SEARCH, *where, "--json", "a red circle", "--words",
+                            words], capture_output=True, text=True, check=False,
+                           timeout=PATIENCE)
+            for where in (("-a", large_archive()),
+                          ("--index", large_database(), "--exact")))
+        assert here.returncode == there.returncode, (words, there.stderr)
+        assert here.stdout == there.stdout, (words, here.stdout, there.stdout)
+        n_found += bool(here.stdout)
+    assert n_found >= 5, n_found
+
+
+def serves_a_page_of_a_database():
+    uri = database("served")
+    load(archive(), uri, "--no-hnsw")
+    with serving(archive()) as here, serving("--index", uri, "--exact") as there:
+        for question in ({"text": "a red circle"}, {"text": "a boat at sea"},
+                         {"text": "a red circle", "words": "mp4"},
+                         {"like": 3}, {"text": "a red circle", "camera": "x"}):
+            moments = there.search(**question)
+            assert moments == here.search(**question), question
+        there.search(status=400, text="fog", words="nowhere")
+        moment = there.search(text="a red circle")[0]
+        for path in ("/archive", f"/thumbnails/{moment['row']}",
+                     f"/videos/{moment['row']}", "/thumbnails/999999"):
+            (a, _, left), (b, _, right) = here.get(path), there.get(path)
+            assert a == b and (left == right or a == 404), (path, a, b)
+        rows = f"{moment['first-row']}-{moment['last-row']}"
+        assert there.get(f"/clips/{rows}")[0] == 200
+        idle = server().sql("SELECT count(*) FROM pg_stat_activity WHERE state "
+                            "LIKE 'idle in transaction%'")
+        assert idle == "0", idle
+        shows_what_is_new(there, uri)
+        server().stop()
+        there.search(status=503, text="fog")
+        server().start()
+        assert there.search(text="a red circle")
+        assert "secret" not in there.read_errors(), there.read_errors()
+        assert there.end() == 0
+
+
+def shows_what_is_new(served, uri):
+    """Without being started again, and not what has gone."""
+    assert served.search(text="a red circle", words="newcomer", status=400)
+    videos, _ = tagging.example_videos()
+    with folder() as copy:
+        for name in [p for p in videos.iterdir() if p.is_file()][:2]:
+            shutil.copy(name, copy + "/newcomer-" + name.name)
+        tagging.tag(TAG, copy + "/index", copy, "--labels", LABELS)
+        load(copy + "/index", uri, "--no-hnsw")
+        assert served.search(text="a red circle", words="newcomer")
+
+
+def serves_only_what_there_is():
+    for args, words in ((["--index", "x"], "must be a URI"),
+                        (["--index", server().uri(), "/x"], "or --index"),
+                        (["/x", "--exact"], "of a database")):
+        _, err = tagging.run(SEARCH, "serve", *args, status=2)
+        assert words in err and "secret" not in err, err
+    _, err = tagging.run(SEARCH, "serve", "--index",
+                         "postgresql://u:secret@127.0.0.1:1/x", status=1)
+    assert "Connection refused" in err and "secret" not in err, err
+
+
 def asks_the_index_for_as_many_as_there_are():
     """Behind a filter that only one of a hundred vectors passes, too."""
     large_database()
@@ -310,8 +383,6 @@ def says_why_there_is_no_connection():
     wrong = server().uri(password="secret-but-wrong")
     assert "password authentication failed" in refused(wrong, 1)
     assert "is none" in refused("postgresql://u:secret%zz@127.0.0.1/x", 2)
-    assert "--words" in tagging.run(SEARCH, "--index", server().uri(), "fog",
-                                    "--words", "a", status=2)[1]
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         text = refused(f"postgresql://127.0.0.1:{port}/x?connect_timeout=2", 1)
@@ -350,6 +421,8 @@ TESTS = (
     goes_on_where_it_was_killed, leaves_no_half_of_a_content,
     replaces_what_has_changed, finds_what_the_folder_finds,
     finds_the_same_by_cameras_and_times,
+    finds_words_as_the_folder_does, serves_a_page_of_a_database,
+    serves_only_what_there_is,
     asks_the_index_for_as_many_as_there_are, refuses_vectors_of_another_model,
     says_why_there_is_no_connection, says_what_the_database_lacks)
 

@@ -20,17 +20,21 @@ PATIENCE = 240  # s; only what hangs waits as long
 NEEDED = (0, 8)  # of pgvector
 
 
+# Below which Debian's packages lie, if not on this system.
+ROOT = pathlib.Path(os.environ.get("PE_TEST_POSTGRES", "/"))
+
+
 def find_programs():
     """The folder of the newest server's programs, or None."""
-    found = [pathlib.Path(p) for p in pathlib.Path("/usr/lib/postgresql").glob(
-        "*/bin") if (p / "initdb").exists()]
+    found = [p for p in (ROOT / "usr/lib/postgresql").glob("*/bin")
+             if (p / "initdb").exists()]
     return max(found, key=lambda p: int(p.parent.name), default=None)
 
 
 def find_pgvector(programs):
     """Its version as numbers; None: it is not there."""
-    control = pathlib.Path("/usr/share/postgresql", programs.parent.name,
-                           "extension", "vector.control")
+    control = (ROOT / "usr/share/postgresql" / programs.parent.name /
+               "extension" / "vector.control")
     if not control.exists():
         return None
     version = re.search(r"default_version = '([\d.]+)'", control.read_text())[1]
@@ -78,17 +82,20 @@ class Server:
             check=True, cwd="/", user=self.user, group=self.user and
             self.group(), extra_groups=[] if self.user else None,
             stdout=subprocess.DEVNULL, timeout=PATIENCE)
+        self.start()
+        return self
+
+    def start(self):
         settings = ["listen_addresses=127.0.0.1", f"port={self.port}",
                     "unix_socket_directories=", "max_connections=20",
                     *self.settings]
-        with open(self.folder / "log", "wb") as log:
+        with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
-                [self.programs / "postgres", "-D", data,
+                [self.programs / "postgres", "-D", self.folder / "data",
                  *(word for s in settings for word in ("-c", s))],
                 cwd="/", user=self.user, group=self.user and self.group(),
                 extra_groups=[] if self.user else None, stdout=log, stderr=log)
         self.wait()
-        return self
 
     def group(self):
         return {"postgres": "postgres"}.get(self.user, "nogroup")
@@ -103,23 +110,26 @@ class Server:
                     raise
                 time.sleep(.1)
 
-    def __exit__(self, *what):
+    def stop(self):
         self.process.send_signal(2)  # SIGINT: at once, and in order
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
 
+    def __exit__(self, *what):
+        self.stop()
+
     def uri(self, database="postgres", user="owner", password="secret%20word"):
         return (f"postgresql://{user}:{password}@127.0.0.1:{self.port}/"
                 f"{database}")
 
-    def sql(self, text, database="postgres"):
+    def sql(self, text, database="postgres", patience=PATIENCE):
         """What a statement gives, a line for each row."""
         done = subprocess.run(
             [self.programs / "psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1",
              "-d", self.uri(database), "-c", text],
-            capture_output=True, text=True, check=False, timeout=PATIENCE)
+            capture_output=True, text=True, check=False, timeout=patience)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -7,17 +7,26 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 
+#include "pipelines/postgres/postgres.h"
+
 struct ArchiveHandle {
+    char *uri; // of a database; NULL: it is in a folder
+    bool exact;
     char *folder, *index;
     Archive *archive; // NULL: not opened
     GStatBuf opened;  // which file it is
 };
 
 ArchiveHandle *
-archive_handle_new(const char *folder)
+archive_handle_new(const char *place, bool exact)
 {
     ArchiveHandle *handle = g_new0(ArchiveHandle, 1);
-    handle->folder = g_canonicalize_filename(folder, NULL);
+    if (postgres_is_uri(place)) {
+        handle->uri = g_strdup(place);
+        handle->exact = exact;
+        return handle;
+    }
+    handle->folder = g_canonicalize_filename(place, NULL);
     handle->index = g_build_filename(handle->folder, "index.sqlite", NULL);
     return handle;
 }
@@ -26,14 +35,28 @@ void
 archive_handle_free(ArchiveHandle *handle)
 {
     g_clear_pointer(&handle->archive, archive_close);
+    g_free(handle->uri);
     g_free(handle->folder);
     g_free(handle->index);
     g_free(handle);
 }
 
+// Also when the connection was lost, there is another one.
+static Archive *
+get_from_database(ArchiveHandle *handle, GError **error)
+{
+    if (handle->archive && archive_is_current(handle->archive, NULL))
+        return handle->archive;
+    g_clear_pointer(&handle->archive, archive_close);
+    handle->archive = postgres_open(handle->uri, handle->exact, error);
+    return handle->archive;
+}
+
 Archive *
 archive_handle_get(ArchiveHandle *handle, GError **error)
 {
+    if (handle->uri)
+        return get_from_database(handle, error);
     GStatBuf now = {0};
     if (g_stat(handle->index, &now) != 0 && handle->archive) {
         int code = errno;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // handle.h - an archive that stays open while others write to it, and may be
-// replaced by another one.
+// replaced by another one. It is in a folder or in a database.
 
 #pragma once
 
@@ -10,9 +10,12 @@
 typedef struct ArchiveHandle ArchiveHandle;
 
 // One owner. Does not open it yet.
-ArchiveHandle *archive_handle_new(const char *folder);
+//   place  a folder, or the URI of a database
+//   exact  of a database: compare all vectors, without its index
+ArchiveHandle *archive_handle_new(const char *place, bool exact);
 void archive_handle_free(ArchiveHandle *handle);
 
-// The archive that is in the folder now: what is read of it is what was
-// committed last. Borrowed, until the next call. NULL with the error.
+// The archive that is there now: what is read of it, between archive_hold() and
+// archive_release(), is what was committed last. Borrowed, until the next call.
+// NULL with the error.
 Archive *archive_handle_get(ArchiveHandle *handle, GError **error);

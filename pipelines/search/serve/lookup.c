@@ -77,8 +77,11 @@ lookup_archive(void *data, void *asked)
     LookupState *state = data;
     g_autoptr(GError) error = NULL;
     Archive *archive = archive_handle_get(state->handle, &error);
-    g_autoptr(GPtrArray) files =
-        archive ? archive_list_files(archive, &error) : NULL;
+    g_autoptr(GPtrArray) files = NULL;
+    if (archive && archive_hold(archive, &error)) {
+        files = archive_list_files(archive, &error);
+        archive_release(archive);
+    }
     if (!files)
         return answer_new_error(error);
     JsonLine j;
@@ -104,8 +107,11 @@ lookup_thumbnail(void *data, void *asked)
     if (!read_row(asked, &row))
         return tell_nothing();
     Archive *archive = archive_handle_get(state->handle, &error);
-    GBytes *jpeg =
-        archive ? archive_read_thumbnail(archive, row, &error) : NULL;
+    GBytes *jpeg = NULL;
+    if (archive && archive_hold(archive, &error)) {
+        jpeg = archive_read_thumbnail(archive, row, &error);
+        archive_release(archive);
+    }
     if (error)
         return answer_new_error(error);
     if (!jpeg)

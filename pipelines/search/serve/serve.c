@@ -14,6 +14,7 @@
 
 #include "pipelines/http/reply.h"
 #include "pipelines/http/server.h"
+#include "pipelines/postgres/postgres.h"
 #include "pipelines/search/serve/lookup.h"
 #include "pipelines/search/serve/question.h"
 #include "tools/program.h"
@@ -25,15 +26,20 @@
 
 enum { SEARCHES, LOOKUPS, CLIPS, N_WORKERS };
 
-static char *opt_archive, *opt_token_file;
+static char *opt_archive, *opt_index, *opt_token_file;
 static char *opt_http; // NULL: the usual one
 static char **opt_paths;
-static gboolean opt_remote;
+static gboolean opt_remote, opt_exact;
 static int opt_timeout = 10;
 
 static const GOptionEntry entries[] = {
     {"archive", 'a', 0, G_OPTION_ARG_FILENAME, &opt_archive,
      "Folder of the archive, which can also be the argument", "DIR"},
+    {"index", 0, 0, G_OPTION_ARG_FILENAME, &opt_index,
+     "In its place: a database that \"pe-tag load\" has filled",
+     "postgresql://..."},
+    {"exact", 0, 0, G_OPTION_ARG_NONE, &opt_exact,
+     "Of a database: compare all vectors, without its index", NULL},
     {"http", 0, 0, G_OPTION_ARG_FILENAME, &opt_http,
      "Where the page is (default 127.0.0.1:8081)", "ADDRESS:PORT"},
     {"http-remote", 0, 0, G_OPTION_ARG_NONE, &opt_remote,
@@ -48,8 +54,9 @@ static const GOptionEntry entries[] = {
 };
 
 static const char description[] =
-    "Example:\n"
+    "Examples:\n"
     "  pe-search serve --http 127.0.0.1:8081 ~/archive\n"
+    "  pe-search serve --index postgresql://db.example/videos\n"
     "\n"
     "Exit status: 0 ended by a signal, 1 try again, 2 do not.";
 
@@ -142,11 +149,11 @@ look(gpointer data)
 }
 
 static bool
-open_all(Serve *serve, const char *folder, GError **error)
+open_all(Serve *serve, const char *place, GError **error)
 {
-    serve->questions.handle = archive_handle_new(folder);
-    serve->lookups.handle = archive_handle_new(folder);
-    serve->clips.handle = archive_handle_new(folder);
+    serve->questions.handle = archive_handle_new(place, opt_exact);
+    serve->lookups.handle = archive_handle_new(place, opt_exact);
+    serve->clips.handle = archive_handle_new(place, opt_exact);
     if (!searcher_open(&serve->questions.searcher, error))
         return false;
     // What never will work is told now.
@@ -215,7 +222,7 @@ run(Serve *serve)
 }
 
 static int
-open_and_run(const char *folder)
+open_and_run(const char *place)
 {
     const HttpServerParams params = {
         .program = "pe-search",
@@ -227,7 +234,7 @@ open_and_run(const char *folder)
     };
     Serve serve = {0};
     g_autoptr(GError) error = NULL;
-    bool ok = open_all(&serve, folder, &error) &&
+    bool ok = open_all(&serve, place, &error) &&
               (serve.server = http_server_new(&params, &serve, &error));
     if (ok) {
         start_workers(&serve);
@@ -242,6 +249,21 @@ open_and_run(const char *folder)
     return archive_may_pass(error) ? 1 : 2;
 }
 
+// What is wrong with where is looked; NULL: nothing.
+static const char *
+find_wrong_place(void)
+{
+    int n = !!opt_archive + !!opt_index + (opt_paths ? 1 : 0);
+    if (n != 1 || (opt_paths && opt_paths[1]))
+        return "takes the folder of one archive, or --index";
+    if (opt_index && !postgres_is_uri(opt_index))
+        return "--index must be a URI that begins with postgresql://";
+    if (opt_exact && !opt_index)
+        return "--exact is said of a database (--index); the search of a "
+               "folder is exact";
+    return NULL;
+}
+
 int
 serve_run(int argc, char **argv)
 {
@@ -249,15 +271,15 @@ serve_run(int argc, char **argv)
                                description, &argc, &argv);
     if (status != 0)
         return status;
-    const char *folder = opt_archive ? opt_archive
-                         : opt_paths ? opt_paths[0]
-                                     : NULL;
-    if (!folder || (opt_paths && (opt_archive || opt_paths[1])))
-        return program_fail_usage(COMMAND, "takes the folder of one archive");
+    const char *wrong = find_wrong_place();
+    if (wrong)
+        return program_fail_usage(COMMAND, wrong);
     if (opt_timeout < 1 || opt_timeout > 3600 || program_options.batch < 0 ||
         program_options.threads < 0)
         return program_fail_usage(COMMAND, "--timeout must be 1 to 3600; "
                                            "--batch and --threads positive");
     gst_init(NULL, NULL);
-    return open_and_run(folder);
+    return open_and_run(opt_index     ? opt_index
+                        : opt_archive ? opt_archive
+                                      : opt_paths[0]);
 }

@@ -19,6 +19,7 @@
 #include "pipelines/live/control/control.h"
 #include "pipelines/live/control/ctl.h"
 #include "pipelines/live/events/event_files.h"
+#include "pipelines/live/index/index.h"
 #include "pipelines/live/options.h"
 #include "pipelines/live/program.h"
 #include "pipelines/live/record/recorder.h"
@@ -46,6 +47,7 @@ typedef struct {
     EventFiles *event_files; // NULL: not asked for
     Recorder *recorder;      // NULL: not asked for
     Search *search;
+    Index *index;   // NULL: not asked for
     Window *window; // NULL: not asked for, or over
     Commands commands;
 #ifdef HAVE_HTTP
@@ -53,6 +55,7 @@ typedef struct {
 #endif
     PeEngine *engine;
     bool window_hangs; // its thread is left alone
+    bool index_hangs;  // and here, too
     bool stopping;
     gint64 stop_limit;
     int n_signals;
@@ -110,6 +113,31 @@ hide_argument(char *text)
     char *at = authority ? strrchr(authority, '@') : NULL;
     for (char *p = authority ? authority + 3 : text; at && p < at; p++)
         *p = '*';
+}
+
+// A URI of a database may also have one behind the host. Before the options are
+// taken out of the arguments: returns those, for hide_databases().
+static GPtrArray *
+find_databases(int argc, char **argv)
+{
+    GPtrArray *found = g_ptr_array_new();
+    for (int i = 1; i < argc; i++) {
+        bool is_value = i > 1 && g_str_equal(argv[i - 1], "--index");
+        if (is_value || g_str_has_prefix(argv[i], "--index="))
+            g_ptr_array_add(found, argv[i]);
+    }
+    return found;
+}
+
+static void
+hide_databases(GPtrArray *found)
+{
+    for (guint i = 0; i < found->len; i++) {
+        char *authority = strstr(found->pdata[i], "://");
+        if (authority)
+            memset(authority + 3, '*', strlen(authority + 3));
+    }
+    g_ptr_array_unref(found);
 }
 
 // ---- The end ---------------------------------------------------------------
@@ -337,8 +365,23 @@ open_search(App *app)
     streams_listen(app->streams, &listener);
 }
 
-// Returns false when some of standard output could not be written. A reader
-// that has gone away is no failure.
+static bool
+open_index(App *app, GError **error)
+{
+    if (!options.index)
+        return true;
+    app->index = index_new(options.index, app->engine, live_config.vocab,
+                           options_get_bytes(options.index_memory),
+                           on_files_note, app, error);
+    if (!app->index)
+        return false;
+    StreamListener listener = index_get_listener(app->index);
+    streams_listen(app->streams, &listener);
+    return true;
+}
+
+// Returns false when some of standard output, or of what was for the database,
+// could not be written. A reader that has gone away is no failure.
 static bool
 close_app(App *app)
 {
@@ -359,6 +402,7 @@ close_app(App *app)
             g_strdup_printf("standard output: %s", g_strerror(code));
         program_fail(message);
     }
+    bool is_stored = !app->index || index_close(app->index, &app->index_hangs);
     if (app->recorder)
         recorder_close(app->recorder);
     if (app->event_files)
@@ -372,7 +416,7 @@ close_app(App *app)
     } else {
         program_fail("some pipelines did not end in time");
     }
-    return !code || code == EPIPE;
+    return is_stored && (!code || code == EPIPE);
 }
 
 static int
@@ -400,7 +444,7 @@ run(int n_arguments, char **arguments)
     app.engine = open_engine(&error);
     if (app.engine)
         open_search(&app);
-    if (!app.engine || !open_control(&app, &error))
+    if (!app.engine || !open_index(&app, &error) || !open_control(&app, &error))
         return program_fail(error->message);
     if (!open_http(&app, &error))
         return g_error_matches(error, PE_ERROR, PE_ERROR_FORMAT)
@@ -424,7 +468,7 @@ run(int n_arguments, char **arguments)
     bool hangs = streams_count_alive(app.streams) > 0;
     if (!close_app(&app))
         status = 1;
-    if (hangs ||
+    if (hangs || app.index_hangs ||
         app.window_hangs) // what ends a process would run into their threads
         _exit(status);
     return status;
@@ -450,7 +494,10 @@ main(int argc, char **argv)
         return ctl_main(argc - 1, argv + 1);
     g_autoptr(GError) error = NULL;
     live_config_init(&live_config);
-    if (!options_parse(&options, &live_config, &argc, &argv, &error))
+    GPtrArray *databases = find_databases(argc, argv);
+    bool is_read = options_parse(&options, &live_config, &argc, &argv, &error);
+    hide_databases(databases);
+    if (!is_read)
         return program_fail_usage(NULL, error->message);
     gst_init(NULL, NULL);
     if (!check_elements(&error))

@@ -447,20 +447,26 @@ archive_describe_model(const Archive *archive)
 }
 
 float
-archive_compare_model(const Archive *archive, const ArchiveModel *model)
+archive_compare_models(const ArchiveModel *a, const ArchiveModel *b)
 {
     float worst = 1;
-    if (archive->dim != model->dim)
+    if (a->dim != b->dim)
         return 0;
-    for (int i = 0; i < MIN(archive->n_probes, model->n_probes); i++) {
+    for (int i = 0; i < MIN(a->n_probes, b->n_probes); i++) {
         float sum = 0;
-        for (int k = 0; k < archive->dim; k++)
-            sum += archive->probes[i * archive->dim + k] *
-                   model->probes[i * model->dim + k];
+        for (int k = 0; k < a->dim; k++)
+            sum += a->probes[i * a->dim + k] * b->probes[i * b->dim + k];
         if (!(sum >= worst))
             worst = sum;
     }
     return worst;
+}
+
+float
+archive_compare_model(const Archive *archive, const ArchiveModel *model)
+{
+    ArchiveModel made_by = archive_describe_model(archive);
+    return archive_compare_models(&made_by, model);
 }
 
 bool

@@ -74,6 +74,7 @@ void archive_dump_content(const ArchiveContent *content, const char *sum,
 // How far the probes of a model are those of an archive: the least of their
 // cosines, or 0 for another dimension.
 float archive_compare_model(const Archive *archive, const ArchiveModel *model);
+float archive_compare_models(const ArchiveModel *a, const ArchiveModel *b);
 // From this cosine on it is the same model.
 #define ARCHIVE_MIN_COSINE 0.999f
 // An ArchiveStep: bring the tables of version 1 to version 2.

@@ -5,11 +5,13 @@
 #include "options.h"
 
 #include "core/pe.h"
+#include "pipelines/postgres/postgres.h"
 #include "tools/program_output.h"
 
 #define DEFAULT_LIMIT 1000         // MB
 #define DEFAULT_RECORD_LIMIT 10000 // MB
 #define DEFAULT_SEARCH_MEMORY 256  // MB
+#define DEFAULT_INDEX_MEMORY 256   // MB
 // Of events, when they are to be written and nobody said from where on.
 #define DEFAULT_THRESHOLD "0.5"
 
@@ -47,6 +49,10 @@ check(const Options *options, const LiveConfig *config, GError **error)
                 "to 60";
     else if (!(options->search_memory >= 0 && options->search_memory <= 1e9))
         wrong = "--search-memory must be megabytes, at least 0";
+    else if (!(options->index_memory >= 1 && options->index_memory <= 1e9))
+        wrong = "--index-memory must be megabytes, at least 1";
+    else if (options->index && !postgres_is_uri(options->index))
+        wrong = "--index must be a URI that begins with postgresql://";
     if (wrong)
         g_set_error_literal(error, PE_ERROR, PE_ERROR_FORMAT, wrong);
     return !wrong;
@@ -60,7 +66,8 @@ options_parse(Options *o, LiveConfig *config, int *argc, char ***argv,
                    .record_before = 5,
                    .record_after = 5,
                    .events_limit = DEFAULT_LIMIT,
-                   .search_memory = DEFAULT_SEARCH_MEMORY};
+                   .search_memory = DEFAULT_SEARCH_MEMORY,
+                   .index_memory = DEFAULT_INDEX_MEMORY};
     // Texts are "file names" so that they stay the bytes that they are.
     const GOptionEntry entries[] = {
         {"config", 'c', 0, G_OPTION_ARG_FILENAME, &o->config,
@@ -117,6 +124,14 @@ options_parse(Options *o, LiveConfig *config, int *argc, char ***argv,
         {"search-memory", 0, 0, G_OPTION_ARG_DOUBLE, &o->search_memory,
          "Megabytes of vectors and small pictures of the last hour, which "
          "\"ctl search\" looks through (default 256)",
+         "MB"},
+        {"index", 0, 0, G_OPTION_ARG_FILENAME, &o->index,
+         "A database that what the streams show is written into, for "
+         "\"pe-search --index\"",
+         "postgresql://..."},
+        {"index-memory", 0, 0, G_OPTION_ARG_DOUBLE, &o->index_memory,
+         "With --index: megabytes that wait while the database is away "
+         "(default 256)",
          "MB"},
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &config->model,
          "Checkpoint, or a folder with one (default: the demo model)", "PATH"},

@@ -21,6 +21,8 @@ typedef struct {
     double record_limit;                // MB
     double record_before, record_after; // s
     double search_memory;               // MB
+    char *index;
+    double index_memory; // MB
 } Options;
 
 // Takes the options out of the arguments. --help ends the program.

@@ -10,7 +10,7 @@
 // knows of one, so that a load that was killed goes on where it was, and a
 // content that changed is another one. One process loads at a time.
 
-#include "copy.h"
+#include "parts.h"
 #include "pipelines/index/archive_private.h"
 #include "postgres.h"
 #include "schema.h"
@@ -18,7 +18,6 @@
 #include <string.h>
 
 #define LOCK "7305411628091732291" // any number that nobody else has
-#define MAX_FRAMES 8192            // of one COPY: 16 MiB of 1024 values
 
 // What the database knows of a file.
 typedef struct {
@@ -111,108 +110,7 @@ is_all_known(const Loader *loader, const Piece *piece)
     return true;
 }
 
-// ---- Copy -----------------------------------------------------------------
-
-static bool
-send_copy(Loader *loader, const char *text, GByteArray *copy, GError **error)
-{
-    copy_end(copy);
-    return sql_copy(loader->sql, text, copy, error);
-}
-
-// Frames from `from` on, up to MAX_FRAMES.
-static bool
-copy_some_frames(Loader *loader, const Piece *piece, gint64 first_row,
-                 guint from, GError **error)
-{
-    g_autoptr(GByteArray) copy = copy_begin();
-    const GArray *frames = piece->content->frames;
-    guint end = MIN(frames->len, from + MAX_FRAMES);
-    for (guint i = from; i < end; i++) {
-        const ArchiveFrame *frame = &g_array_index(frames, ArchiveFrame, i);
-        size_t row = (size_t)piece->stored.first + i;
-        copy_row(copy, 5);
-        copy_int64(copy, first_row + i);
-        copy_int64(copy, frame->start);
-        copy_int64(copy, frame->end);
-        copy_int64(copy, frame->n_samples);
-        copy_halves(copy,
-                    loader->rows->values + row * (size_t)loader->rows->dim,
-                    archive_get_dim(loader->archive));
-    }
-    return send_copy(
-        loader,
-        "COPY perception.frames (\"row\", start_ns, end_ns, n_samples, "
-        "vector) FROM STDIN (FORMAT binary)",
-        copy, error);
-}
-
-static bool
-copy_frames(Loader *loader, const Piece *piece, gint64 first_row,
-            GError **error)
-{
-    for (guint i = 0; i < piece->content->frames->len; i += MAX_FRAMES) {
-        if (!copy_some_frames(loader, piece, first_row, i, error))
-            return false;
-    }
-    return true;
-}
-
-static bool
-copy_segments(Loader *loader, const Piece *piece, gint64 id, GError **error)
-{
-    g_autoptr(GByteArray) copy = copy_begin();
-    const GPtrArray *segments = piece->content->segments;
-    for (guint i = 0; i < segments->len; i++) {
-        const ArchiveSegment *s = segments->pdata[i];
-        const gint64 values[] = {id,       i,      s->first, s->n,
-                                 s->start, s->end, s->peak};
-        copy_row(copy, G_N_ELEMENTS(values) + 1);
-        for (size_t k = 0; k < G_N_ELEMENTS(values); k++)
-            copy_int64(copy, values[k]);
-        copy_bytes(copy, s->thumbnail);
-    }
-    return send_copy(loader,
-                     "COPY perception.segments (content, number, first_frame, "
-                     "n_frames, start_ns, end_ns, peak, thumbnail) FROM STDIN "
-                     "(FORMAT binary)",
-                     copy, error);
-}
-
-static bool
-copy_labels(Loader *loader, const Piece *piece, gint64 id, GError **error)
-{
-    g_autoptr(GByteArray) copy = copy_begin();
-    const GPtrArray *segments = piece->content->segments;
-    for (guint i = 0; i < segments->len; i++) {
-        const GArray *labels = ((ArchiveSegment *)segments->pdata[i])->labels;
-        for (guint k = 0; k < labels->len; k++) {
-            const ArchiveLabel *label = &g_array_index(labels, ArchiveLabel, k);
-            copy_row(copy, 4);
-            copy_int64(copy, id);
-            copy_int64(copy, i);
-            copy_text(copy, label->name);
-            copy_double(copy, label->score);
-        }
-    }
-    return send_copy(loader,
-                     "COPY perception.segment_labels (content, segment, label, "
-                     "score) FROM STDIN (FORMAT binary)",
-                     copy, error);
-}
-
 // ---- A content ------------------------------------------------------------
-
-// The number of the only row's only value; false with the error, also when
-// there is no row.
-static bool
-take_number(PGresult *result, gint64 *number, bool *found)
-{
-    *found = result && PQntuples(result) > 0;
-    *number = *found ? sql_int(result, 0, 0) : -1;
-    PQclear(result);
-    return result != NULL;
-}
 
 static bool
 insert_content(Loader *loader, const Piece *piece, gint64 first, gint64 *id,
@@ -220,8 +118,12 @@ insert_content(Loader *loader, const Piece *piece, gint64 first, gint64 *id,
 {
     const ArchiveContent *c = piece->content;
     gint64 n = c->frames->len;
+    size_t row_dim = (size_t)loader->rows->dim;
+    const PartsRows rows = {loader->rows->values +
+                                (size_t)piece->stored.first * row_dim,
+                            row_dim, archive_get_dim(loader->archive)};
     bool found;
-    return take_number(
+    return parts_take_number(
                sql_query(loader->sql, error,
                          "INSERT INTO perception.contents (digest, first_row, "
                          "n_rows, key, hash, settings, problem, problem_at, "
@@ -233,9 +135,8 @@ insert_content(Loader *loader, const Piece *piece, gint64 first, gint64 *id,
                          c->duration, (gint64)c->width, (gint64)c->height,
                          c->codec, piece->stored.sum, c->label_set),
                id, &found) &&
-           copy_frames(loader, piece, first, error) &&
-           copy_segments(loader, piece, *id, error) &&
-           copy_labels(loader, piece, *id, error);
+           parts_copy_frames(loader->sql, c, &rows, 0, first, error) &&
+           parts_copy_segments(loader->sql, c, *id, 0, error);
 }
 
 // Forget a content that no file has.
@@ -244,26 +145,12 @@ drop_unused(Loader *loader, gint64 id, GError **error)
 {
     gint64 n;
     bool used;
-    if (!take_number(sql_query(loader->sql, error,
-                               "SELECT 1 FROM perception.files WHERE content "
-                               "= $1 LIMIT 1",
-                               "i", id),
-                     &n, &used))
-        return false;
-    return used ||
-           (sql_run(loader->sql, error,
-                    "DELETE FROM perception.frames USING perception.contents "
-                    "WHERE id = $1 AND \"row\" >= first_row AND \"row\" < "
-                    "first_row + n_rows",
-                    "i", id) &&
-            sql_run(loader->sql, error,
-                    "DELETE FROM perception.segment_labels WHERE content = $1",
-                    "i", id) &&
-            sql_run(loader->sql, error,
-                    "DELETE FROM perception.segments WHERE content = $1", "i",
-                    id) &&
-            sql_run(loader->sql, error,
-                    "DELETE FROM perception.contents WHERE id = $1", "i", id));
+    return parts_take_number(sql_query(loader->sql, error,
+                                       "SELECT 1 FROM perception.files WHERE "
+                                       "content = $1 LIMIT 1",
+                                       "i", id),
+                             &n, &used) &&
+           (used || parts_drop(loader->sql, id, error));
 }
 
 static bool
@@ -271,11 +158,12 @@ put_file(Loader *loader, const ArchiveFile *file, gint64 id, GError **error)
 {
     gint64 former;
     bool found;
-    return take_number(sql_query(loader->sql, error,
-                                 "SELECT content FROM perception.files WHERE "
-                                 "name = $1",
-                                 "n", file->name),
-                       &former, &found) &&
+    return parts_take_number(
+               sql_query(loader->sql, error,
+                         "SELECT content FROM perception.files WHERE "
+                         "name = $1",
+                         "n", file->name),
+               &former, &found) &&
            sql_run(loader->sql, error,
                    "INSERT INTO perception.files VALUES ($1, $2, $3, $4, $5, "
                    "$6, $7) ON CONFLICT (name) DO UPDATE SET size = $2, "
@@ -292,11 +180,11 @@ put_piece(Loader *loader, const Piece *piece, GError **error)
     gint64 id, first;
     bool found;
     if (!sql_execute(loader->sql, "BEGIN", error) ||
-        !take_number(sql_query(loader->sql, error,
-                               "SELECT id FROM perception.contents WHERE "
-                               "digest = $1",
-                               "t", piece->digest),
-                     &id, &found) ||
+        !parts_take_number(sql_query(loader->sql, error,
+                                     "SELECT id FROM perception.contents WHERE "
+                                     "digest = $1",
+                                     "t", piece->digest),
+                           &id, &found) ||
         !schema_begin_change(loader->sql,
                              found ? 0 : piece->content->frames->len, &first,
                              error) ||
@@ -416,27 +304,6 @@ load_all(Loader *loader, GError **error)
     return ok;
 }
 
-static bool
-check_model(const Archive *archive, const Sql *sql, const SchemaFacts *facts,
-            GError **error)
-{
-    ArchiveModel model = {facts->model, facts->fingerprint, facts->dim,
-                          facts->probes, facts->n_probes};
-    float cosine = archive_compare_model(archive, &model);
-    if (cosine >= ARCHIVE_MIN_COSINE)
-        return true;
-    g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
-                "the vectors of %s were made by %s (%d values, fingerprint "
-                "%s), and those of %s by %s (%d values, fingerprint %s): their "
-                "probes have a cosine of %.4f, and %.3f is needed; load it "
-                "into another database",
-                archive->folder, archive->model, archive->dim,
-                archive->fingerprint, sql_get_name(sql), facts->model,
-                facts->dim, facts->fingerprint, (double)cosine,
-                (double)ARCHIVE_MIN_COSINE);
-    return false;
-}
-
 bool
 postgres_load(Archive *archive, const char *uri, PostgresLoad *load,
               GError **error)
@@ -445,15 +312,16 @@ postgres_load(Archive *archive, const char *uri, PostgresLoad *load,
     SchemaFacts facts = {0};
     g_autoptr(Sql) sql = sql_open(uri, error);
     Loader loader = {.archive = archive, .sql = sql, .load = load};
-    bool ok =
-        sql && sql_run(sql, error, "SELECT pg_advisory_lock(" LOCK ")", "") &&
-        schema_make(sql, &model, &facts, error) &&
-        check_model(archive, sql, &facts, error) && load_all(&loader, error) &&
-        (!load->with_index || !load->n_contents ||
-         schema_index(sql, &load->has_made_index, error)) &&
-        // What the planner knows decides how frames are looked up.
-        (!load->n_loaded ||
-         sql_execute(sql, "ANALYZE perception.frames", error));
+    bool ok = sql &&
+              sql_run(sql, error, "SELECT pg_advisory_lock(" LOCK ")", "") &&
+              schema_make(sql, &model, &facts, error) &&
+              schema_check_model(sql, &facts, &model, archive->folder, error) &&
+              load_all(&loader, error) &&
+              (!load->with_index || !load->n_contents ||
+               schema_index(sql, &load->has_made_index, error)) &&
+              // What the planner knows decides how frames are looked up.
+              (!load->n_loaded ||
+               sql_execute(sql, "ANALYZE perception.frames", error));
     schema_facts_clear(&facts);
     return ok;
 }

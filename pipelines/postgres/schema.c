@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pipelines/index/archive_private.h"
+
 #define VERSION 1    // of the tables
 #define MAX_DIM 4000 // that pgvector indexes as halfvec
 // The index: neighbours of a vector, and how many are looked at when one is
@@ -255,6 +257,26 @@ schema_index(Sql *sql, bool *made, GError **error)
                         "CREATE INDEX frames_by_vector ON perception.frames "
                         "USING hnsw (vector halfvec_ip_ops) WITH (" HNSW ")",
                         error));
+}
+
+bool
+schema_check_model(Sql *sql, const SchemaFacts *facts,
+                   const ArchiveModel *model, const char *whose, GError **error)
+{
+    const ArchiveModel there = {facts->model, facts->fingerprint, facts->dim,
+                                facts->probes, facts->n_probes};
+    float cosine = archive_compare_models(model, &there);
+    if (cosine >= ARCHIVE_MIN_COSINE)
+        return true;
+    g_set_error(error, PE_ERROR, PE_ERROR_SHAPE,
+                "the vectors of %s were made by %s (%d values, fingerprint "
+                "%s), and those of %s by %s (%d values, fingerprint %s): their "
+                "probes have a cosine of %.4f, and %.3f is needed; take "
+                "another database",
+                whose, model->name, model->dim, model->fingerprint,
+                sql_get_name(sql), facts->model, facts->dim, facts->fingerprint,
+                (double)cosine, (double)ARCHIVE_MIN_COSINE);
+    return false;
 }
 
 // ---- Changes --------------------------------------------------------------

@@ -27,6 +27,12 @@ bool schema_read(Sql *sql, SchemaFacts *facts, GError **error);
 bool schema_make(Sql *sql, const ArchiveModel *model, SchemaFacts *facts,
                  GError **error);
 
+// Are they the vectors of this model? Fails with PE_ERROR_SHAPE when not.
+//   whose  model it is, for the error
+bool schema_check_model(Sql *sql, const SchemaFacts *facts,
+                        const ArchiveModel *model, const char *whose,
+                        GError **error);
+
 // In a transaction that changes what the tables say of contents and files, and
 // before that: take n numbers of rows, of which *first is the first, and let
 // others see that there is a change. Others that do so wait.

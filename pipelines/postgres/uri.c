@@ -27,6 +27,27 @@ postgres_load(Archive *archive, const char *uri, PostgresLoad *load,
     return fail(error);
 }
 
+PostgresWriter *
+postgres_writer_open(const char *uri, const ArchiveModel *model, int patience,
+                     GError **error)
+{
+    fail(error);
+    return NULL;
+}
+
+void
+postgres_writer_close(PostgresWriter *writer)
+{
+}
+
+bool
+postgres_writer_put(PostgresWriter *writer, const char *key,
+                    const ArchiveFile *file, const ArchiveContent *content,
+                    const uint16_t *vectors, GError **error)
+{
+    return fail(error);
+}
+
 Archive *
 postgres_open(const char *uri, bool exact, GError **error)
 {

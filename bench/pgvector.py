@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An archive of many made-up vectors in PostgreSQL with pgvector: how long the
-load and the index take, and how many of the nearest 20 behind a filter that one
-vector of a hundred passes are found, by the index and by what pe-search does.
-Needs numpy and a server (tests/scale/postgres.py starts its own).
+load takes, of which the first is killed, and the index, and how many of the
+nearest 20 behind a filter that one vector of a hundred passes are found, by the
+index and by what pe-search does. Needs numpy and a server
+(tests/scale/postgres.py starts its own).
 
     bench/pgvector.py --pe-tag build/pipelines/pe-tag --rows 100000
 """
@@ -26,6 +27,7 @@ import postgres  # pylint: disable=wrong-import-position
 
 DIM, TOP, N_QUERIES = 1024, 20, 50
 OF_CONTENT = 500  # frames
+AT_ONCE = 100 * OF_CONTENT  # rows in memory
 INNER = 64  # dimensions in which shots differ; the rest is noise
 
 
@@ -37,16 +39,56 @@ def make_rows(rng, n, basis):
     """[n, DIM] f16: frames of shots, each like the one before."""
     shots = rng.standard_normal((n // 5 + 1, INNER)).repeat(5, axis=0)[:n]
     inner = shots + .3 * rng.standard_normal((n, INNER))
-    noise = rng.standard_normal((n, DIM)) / DIM ** .5
-    return unit(unit(inner @ basis) + .5 * noise).astype(numpy.float16)
+    noise = rng.standard_normal((n, DIM), numpy.float32) / DIM ** .5
+    values = unit(inner.astype(numpy.float32) @ basis) + .5 * noise
+    return unit(values).astype(numpy.float16)
+
+
+def to_bytes(records):
+    """Their numbers as the archive stores them."""
+    return numpy.array(records, "<i8").tobytes()
+
+
+def add_contents(run, rows, first_row):
+    """Contents of OF_CONTENT frames each, from a row on."""
+    for first in range(0, len(rows), OF_CONTENT):
+        part = rows[first:first + OF_CONTENT]
+        i = (first_row + first) // OF_CONTENT + 1
+        camera = "gate" if i % 100 == 0 else "yard"
+        run("INSERT INTO contents (id, key, settings, problem_at, duration,"
+            " width, height, codec, first_row, n_rows, sum) VALUES (?, ?, 'few',"
+            " -1, ?, 1, 1, 'H.264', ?, ?, ?)",
+            (i, str(i), len(part) * 10 ** 9, first_row + first, len(part),
+             hashlib.sha256(part.tobytes()).hexdigest()))
+        run("INSERT INTO files VALUES (?, 1, 1, NULL, -1, NULL, ?)",
+            (f"/video/{camera}/{i}.mkv", i))
+        run("INSERT INTO frames VALUES (?, ?, ?)", (i, len(part), to_bytes(
+            [(k * 10 ** 9, (k + 1) * 10 ** 9, 1) for k in range(len(part))])))
+        run("INSERT INTO segments VALUES (?, x'', x'', x'')", (i,))
+
+
+class Rows:
+    """All of an archive, which may be more than fit into memory."""
+
+    def __init__(self, folder, per_pack):
+        self.packs = [numpy.memmap(pack, numpy.float16, "r").reshape(-1, DIM)
+                      for pack in sorted(folder.glob("*.pack"))]
+        self.per_pack = per_pack
+
+    def __len__(self):
+        return sum(map(len, self.packs))
+
+    def take(self, numbers):
+        """[len(numbers), DIM] f32"""
+        return numpy.stack([self.packs[n // self.per_pack][n % self.per_pack]
+                            for n in numbers]).astype(numpy.float32)
 
 
 def make_archive(args, folder, rng, basis):
-    """(folder of an archive, all its rows)"""
+    """(folder of an archive, Rows)"""
     out = folder / "archive"
     subprocess.run([args.pe_tag, "-", "--out", out], check=True, input=b"",
                    stdout=subprocess.DEVNULL)
-    rows = make_rows(rng, args.rows, basis)
     database = sqlite3.connect(out / "index.sqlite")
     run = database.execute
     probe = unit(rng.standard_normal((1, DIM))).astype(numpy.float32)
@@ -57,24 +99,18 @@ def make_archive(args, folder, rng, basis):
     run("UPDATE facts SET number = ? WHERE name = 'rows'", (args.rows,))
     per_pack = run("SELECT number FROM facts WHERE name = 'pack-rows'"
                    ).fetchone()[0]
-    for i, first in enumerate(range(0, args.rows, OF_CONTENT), 1):
-        part = rows[first:first + OF_CONTENT]
-        camera = "gate" if i % 100 == 0 else "yard"
-        run("INSERT INTO contents VALUES (?, ?, NULL, 'few', NULL, -1, ?, 1, 1,"
-            " 'H.264', ?, ?, ?, NULL)",
-            (i, str(i), len(part) * 10 ** 9, first, len(part),
-             hashlib.sha256(part.tobytes()).hexdigest()))
-        run("INSERT INTO files VALUES (?, 1, 1, NULL, -1, NULL, ?)",
-            (f"/video/{camera}/{i}.mkv", i))
-        database.executemany(
-            "INSERT INTO frames VALUES (?, ?, ?, ?, 1)",
-            ((i, k, k * 10 ** 9, (k + 1) * 10 ** 9) for k in range(len(part))))
+    for first in range(0, args.rows, AT_ONCE):
+        rows = make_rows(rng, min(AT_ONCE, args.rows - first), basis)
+        add_contents(run, rows, first)
+        while len(rows) > 0:
+            pack = out / "vectors" / f"{first // per_pack:06d}.pack"
+            n = min(len(rows), per_pack - first % per_pack)
+            with open(pack, "ab") as file:
+                file.write(rows[:n].tobytes())
+            rows, first = rows[n:], first + n
     database.commit()
     database.close()
-    for number, first in enumerate(range(0, args.rows, per_pack)):
-        pack = out / "vectors" / f"{number:06d}.pack"
-        pack.write_bytes(rows[first:first + per_pack].tobytes())
-    return out, rows
+    return out, Rows(out / "vectors", per_pack)
 
 
 def literal(vector):
@@ -108,27 +144,89 @@ def ask(server, folder, statement, queries, ranges):
     return [[int(x) for x in line.strip("{}").split(",")] for line in lines], took
 
 
-def measure(server, folder, rows, queries, selected, ranges):
-    values = rows[selected].astype(numpy.float32)
-    order = numpy.argsort(-(queries @ values.T), axis=1)[:, :TOP]
-    truth = [set(selected[i].tolist()) for i in order]
-    for name, statement in (("index, strict_order", INDEX),
-                            ("all of the selection", LOOK_UP)):
+def find_nearest(rows, queries, selected):
+    """The TOP of each query, by products in single precision."""
+    best = [[] for _ in queries]
+    for first in range(0, len(selected), AT_ONCE):
+        part = selected[first:first + AT_ONCE]
+        products = queries @ rows.take(part).T
+        for found, values in zip(best, products):
+            order = numpy.argpartition(-values, TOP)[:TOP]
+            found += [(-values[i], int(part[i])) for i in order]
+    return [{row for _, row in sorted(found)[:TOP]} for found in best]
+
+
+def measure(server, folder, queries, selection, statements):
+    selected, ranges, truth, n = selection
+    for name, statement in statements:
         ask(server, folder, statement, queries, ranges)  # into memory
         found, took = ask(server, folder, statement, queries, ranges)
         recall = numpy.mean([len(set(a) & b) / TOP
                              for a, b in zip(found, truth)])
         least = min(map(len, found))
-        print(f"| {len(selected)} of {len(rows)}, {name} | {recall:.4f} | "
+        print(f"| {len(selected)} of {n}, {name} | {recall:.4f} | "
               f"{least} | {took * 1000:.1f} |", flush=True)
 
 
-def load(args, server, archive, *more):
+def select(rows, queries, part):
+    """(rows, the same as ranges, the nearest, of how many)"""
+    edges = numpy.flatnonzero(numpy.diff(part) != 1)
+    firsts = [part[0], *part[edges + 1]]
+    lasts = [*part[edges], part[-1]]
+    ranges = "{" + ",".join(f"[{a},{b + 1})" for a, b in
+                            zip(firsts, lasts)) + "}"
+    return part, ranges, find_nearest(rows, queries, part), len(rows)
+
+
+def load(args, server, archive):
     start = time.monotonic()
     text = subprocess.run(
-        [args.pe_tag, "load", "--out", archive, "--index", server.uri(), *more],
-        check=True, capture_output=True, text=True).stdout
+        [args.pe_tag, "load", "--out", archive, "--index", server.uri(),
+         "--no-hnsw"], check=True, capture_output=True, text=True).stdout
     print(f"{text.strip()}: {time.monotonic() - start:.0f} s", flush=True)
+
+
+def count(server):
+    """Frames; 0 before there are tables."""
+    there = server.sql("SELECT count(*) FROM pg_tables WHERE schemaname = "
+                       "'perception' AND tablename = 'contents'")
+    return int(there) and int(server.sql(
+        "SELECT coalesce(sum(n_rows), 0) FROM perception.contents"))
+
+
+def load_and_kill(args, server, archive):
+    """By SIGKILL, when more than a third of the frames are there."""
+    start = time.monotonic()
+    with subprocess.Popen(
+            [args.pe_tag, "load", "--out", archive, "--index", server.uri(),
+             "--no-hnsw"], stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL) as program:
+        while program.poll() is None and count(server) < args.rows / 3:
+            time.sleep(1)
+        assert program.poll() is None, "it has ended by itself"
+        program.kill()
+    print(f"killed with {count(server)} frames after "
+          f"{time.monotonic() - start:.0f} s", flush=True)
+
+
+def make_index(args, server):
+    """False: not within the deadline."""
+    start = time.monotonic()
+    m, looked_at = args.hnsw.split(",")
+    try:
+        server.sql(f"SET statement_timeout = '{args.deadline}min'; CREATE INDEX "
+                   "frames_by_vector ON perception.frames USING hnsw (vector "
+                   f"halfvec_ip_ops) WITH (m = {m}, ef_construction = "
+                   f"{looked_at})", patience=args.deadline * 60 + 60)
+    except AssertionError as error:
+        print(f"no index: {error}", flush=True)
+        return False
+    print(f"index ({args.hnsw}): {time.monotonic() - start:.0f} s", flush=True)
+    print(server.sql(
+        "SELECT 'table ' || pg_size_pretty(pg_table_size("
+        "'perception.frames')) || ', index ' || pg_size_pretty("
+        "pg_relation_size('perception.frames_by_vector'))"))
+    return True
 
 
 def run(args, folder):
@@ -136,29 +234,28 @@ def run(args, folder):
     basis = rng.standard_normal((INNER, DIM)).astype(numpy.float32)
     archive, rows = make_archive(args, folder, rng, basis)
     picked = rng.choice(args.rows, N_QUERIES, replace=False)
-    queries = unit(rows[picked].astype(numpy.float32) + .5 * unit(
+    queries = unit(rows.take(picked) + .5 * unit(
         rng.standard_normal((N_QUERIES, INNER)) @ basis)).astype(numpy.float32)
+    every = numpy.arange(args.rows)
+    few = select(rows, queries, every[every // OF_CONTENT % 100 == 99])
     settings = ["shared_buffers=1GB", "max_wal_size=16GB",
                 f"maintenance_work_mem={args.memory}"]
     place = folder / "server"
     place.mkdir()
+    by_index = ("index, strict_order", INDEX)
+    by_all = ("all of the selection", LOOK_UP)
     with postgres.Server(place, settings) as server:
-        load(args, server, archive, "--no-hnsw")
+        load_and_kill(args, server, archive)
         load(args, server, archive)
-        print(server.sql(
-            "SELECT 'table ' || pg_size_pretty(pg_table_size("
-            "'perception.frames')) || ', index ' || pg_size_pretty("
-            "pg_relation_size('perception.frames_by_vector'))"))
+        load(args, server, archive)
         print(f"\n| vectors that pass | recall@{TOP} | fewest rows of {TOP} | "
-              "ms a query |\n|---|---|---|---|")
-        every = numpy.arange(args.rows)
-        for part in (every[every // OF_CONTENT % 100 == 99], every):
-            edges = numpy.flatnonzero(numpy.diff(part) != 1)
-            firsts = [part[0], *part[edges + 1]]
-            lasts = [*part[edges], part[-1]]
-            ranges = "{" + ",".join(f"[{a},{b + 1})" for a, b in
-                                    zip(firsts, lasts)) + "}"
-            measure(server, folder, rows, queries, part, ranges)
+              "ms a query |\n|---|---|---|---|", flush=True)
+        measure(server, folder, queries, few, [by_all])
+        if args.hnsw == "none" or not make_index(args, server):
+            return
+        measure(server, folder, queries, few, [by_index, by_all])
+        measure(server, folder, queries, select(rows, queries, every),
+                [by_index])
 
 
 def main():
@@ -167,6 +264,11 @@ def main():
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--memory", default="4GB",
                         help="maintenance_work_mem of the server")
+    parser.add_argument("--hnsw", default="16,64", metavar="M,EF",
+                        help="m and ef_construction of the index; none: no "
+                             "index (default: those of pe-tag load)")
+    parser.add_argument("--deadline", type=int, default=1440,
+                        help="minutes that the index may take")
     parser.add_argument("--folder", help="where data goes (default: /tmp)")
     args = parser.parse_args()
     if args.rows < 100 * OF_CONTENT:

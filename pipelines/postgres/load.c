@@ -15,14 +15,16 @@
 #include "postgres.h"
 #include "schema.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define LOCK "7305411628091732291" // any number that nobody else has
 
 // What the database knows of a file.
 typedef struct {
-    ArchiveFile file; // but for its content
+    ArchiveFile file;
     char *digest;
+    char *source; // NULL: not known
 } Known;
 
 typedef struct {
@@ -30,6 +32,7 @@ typedef struct {
     Sql *sql;
     const PeRows *rows;
     GHashTable *known; // Known by file name
+    char *source;      // what the files of this archive are told by
     PostgresLoad *load;
 } Loader;
 
@@ -60,6 +63,7 @@ known_free(gpointer data)
     g_free(known->file.etag);
     g_free(known->file.wall_source);
     g_free(known->digest);
+    g_free(known->source);
     g_free(known);
 }
 
@@ -68,7 +72,8 @@ read_known(Sql *sql, GError **error)
 {
     g_autoptr(PGresult) result = sql_query(
         sql, error,
-        "SELECT name, size, mtime, etag, wall_start, wall_source, digest "
+        "SELECT name, size, mtime, etag, wall_start, wall_source, digest, "
+        "content, source "
         "FROM perception.files JOIN perception.contents ON id = content",
         "");
     if (!result)
@@ -82,8 +87,10 @@ read_known(Sql *sql, GError **error)
                                     .mtime = sql_int(result, i, 2),
                                     .etag = sql_text(result, i, 3),
                                     .wall_start = sql_int(result, i, 4),
-                                    .wall_source = sql_text(result, i, 5)};
+                                    .wall_source = sql_text(result, i, 5),
+                                    .content = sql_int(result, i, 7)};
         known->digest = sql_text(result, i, 6);
+        known->source = sql_text(result, i, 8);
         g_hash_table_insert(all, known->file.name, known);
     }
     return all;
@@ -97,7 +104,8 @@ is_known(const Loader *loader, const Piece *piece, const ArchiveFile *file)
            known->file.size == file->size && known->file.mtime == file->mtime &&
            g_strcmp0(known->file.etag, file->etag) == 0 &&
            known->file.wall_start == file->wall_start &&
-           g_strcmp0(known->file.wall_source, file->wall_source) == 0;
+           g_strcmp0(known->file.wall_source, file->wall_source) == 0 &&
+           g_strcmp0(known->source, loader->source) == 0;
 }
 
 static bool
@@ -165,12 +173,13 @@ put_file(Loader *loader, const ArchiveFile *file, gint64 id, GError **error)
                          "n", file->name),
                &former, &found) &&
            sql_run(loader->sql, error,
-                   "INSERT INTO perception.files VALUES ($1, $2, $3, $4, $5, "
-                   "$6, $7) ON CONFLICT (name) DO UPDATE SET size = $2, "
-                   "mtime = $3, etag = $4, wall_start = $5, wall_source = $6, "
-                   "content = $7",
-                   "niititi", file->name, file->size, file->mtime, file->etag,
-                   file->wall_start, file->wall_source, id) &&
+                   "INSERT INTO perception.files (name, size, mtime, etag, "
+                   "wall_start, wall_source, content, source) VALUES ($1, $2, "
+                   "$3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO UPDATE SET "
+                   "size = $2, mtime = $3, etag = $4, wall_start = $5, "
+                   "wall_source = $6, content = $7, source = $8",
+                   "niititit", file->name, file->size, file->mtime, file->etag,
+                   file->wall_start, file->wall_source, id, loader->source) &&
            (!found || former == id || drop_unused(loader, former, error));
 }
 
@@ -195,6 +204,44 @@ put_piece(Loader *loader, const Piece *piece, GError **error)
             return false;
     }
     return sql_execute(loader->sql, "COMMIT", error);
+}
+
+// ---- Prune ----------------------------------------------------------------
+
+static bool
+prune_file(Loader *loader, const ArchiveFile *file, GError **error)
+{
+    gint64 first;
+    return sql_execute(loader->sql, "BEGIN", error) &&
+           schema_begin_change(loader->sql, 0, &first, error) &&
+           sql_run(loader->sql, error,
+                   "DELETE FROM perception.files WHERE name = $1 AND content = "
+                   "$2 AND source = $3",
+                   "nit", file->name, file->content, loader->source) &&
+           drop_unused(loader, file->content, error) &&
+           sql_execute(loader->sql, "COMMIT", error);
+}
+
+// What was there before this load, from this folder, and is not in it.
+static bool
+prune(Loader *loader, GPtrArray *files, GError **error)
+{
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+    GHashTableIter iter;
+    gpointer value;
+    for (guint i = 0; i < files->len; i++)
+        g_hash_table_add(names, ((ArchiveFile *)files->pdata[i])->name);
+    g_hash_table_iter_init(&iter, loader->known);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Known *known = value;
+        if (g_strcmp0(known->source, loader->source) != 0 ||
+            g_hash_table_contains(names, known->file.name))
+            continue;
+        if (!prune_file(loader, &known->file, error))
+            return false;
+        loader->load->n_pruned++;
+    }
+    return true;
 }
 
 // ---- All ------------------------------------------------------------------
@@ -300,8 +347,23 @@ load_all(Loader *loader, GError **error)
     loader->load->n_contents = ids ? ids->len : 0;
     for (guint i = 0; ok && i < ids->len; i++)
         ok = load_content(loader, g_array_index(ids, gint64, i), error);
+    g_autoptr(GPtrArray) files =
+        ok && loader->load->prune ? archive_list_files(loader->archive, error)
+                                  : NULL;
+    if (ok && loader->load->prune)
+        ok = files && prune(loader, files, error);
     g_clear_pointer(&loader->known, g_hash_table_unref);
     return ok;
+}
+
+// By which folder of which machine.
+static char *
+name_source(const Archive *archive)
+{
+    g_autofree char *path = realpath(archive->folder, NULL);
+    g_autofree char *valid =
+        g_utf8_make_valid(path ? path : archive->folder, -1);
+    return g_strdup_printf("%s:%s", g_get_host_name(), valid);
 }
 
 bool
@@ -311,7 +373,9 @@ postgres_load(Archive *archive, const char *uri, PostgresLoad *load,
     ArchiveModel model = archive_describe_model(archive);
     SchemaFacts facts = {0};
     g_autoptr(Sql) sql = sql_open(uri, error);
-    Loader loader = {.archive = archive, .sql = sql, .load = load};
+    g_autofree char *source = name_source(archive);
+    Loader loader = {
+        .archive = archive, .sql = sql, .source = source, .load = load};
     bool ok = sql &&
               sql_run(sql, error, "SELECT pg_advisory_lock(" LOCK ")", "") &&
               schema_make(sql, &model, &facts, error) &&

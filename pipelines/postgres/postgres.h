@@ -14,18 +14,22 @@ bool postgres_is_uri(const char *text);
 typedef struct PostgresLoad PostgresLoad;
 struct PostgresLoad {
     bool with_index; // make the index of vectors, if there is none
+    // Forget files that this folder was the last to load, and does not have
+    // any more.
+    bool prune;
     void (*func)(const PostgresLoad *load); // after each content, or NULL
     // Set by the load.
     guint n_contents; // of the archive
     guint n_loaded, n_known;
     gint64 n_frames; // of those that were loaded
+    guint n_pruned;  // files
     bool has_made_index;
 };
 
 // Copy an archive into a database, where other archives of the same model may
 // be. What is there is left, and what has changed is replaced. It may be killed
-// at any moment; the next one goes on. Files that are not in the archive are
-// left alone. false with the error.
+// at any moment; the next one goes on. Files that other archives, or writers,
+// have brought are left alone. false with the error.
 bool postgres_load(Archive *archive, const char *uri, PostgresLoad *load,
                    GError **error);
 

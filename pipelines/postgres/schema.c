@@ -30,7 +30,7 @@ static const char tables[] =
     " codec text, sum text, label_set text);"
     "CREATE TABLE perception.files (name bytea PRIMARY KEY, size bigint,"
     " mtime bigint, etag text, wall_start bigint, wall_source text,"
-    " content bigint NOT NULL REFERENCES perception.contents);"
+    " content bigint NOT NULL REFERENCES perception.contents, source text);"
     "CREATE INDEX files_by_content ON perception.files (content);"
     "CREATE TABLE perception.frames (\"row\" bigint PRIMARY KEY,"
     " start_ns bigint NOT NULL, end_ns bigint NOT NULL,"
@@ -219,6 +219,24 @@ make_tables(Sql *sql, const ArchiveModel *model, GError **error)
            put_fact(sql, "probes", model->n_probes, NULL, probes, error);
 }
 
+// The first tables did not tell from which folder a file is.
+static bool
+add_source(Sql *sql, GError **error)
+{
+    g_autoptr(PGresult) result =
+        sql_query(sql, error,
+                  "SELECT 1 FROM information_schema.columns WHERE "
+                  "table_schema = 'perception' AND table_name = 'files' AND "
+                  "column_name = 'source'",
+                  "");
+    return result &&
+           (PQntuples(result) > 0 ||
+            sql_execute(sql,
+                        "ALTER TABLE perception.files ADD COLUMN IF NOT "
+                        "EXISTS source text",
+                        error));
+}
+
 bool
 schema_make(Sql *sql, const ArchiveModel *model, SchemaFacts *facts,
             GError **error)
@@ -237,7 +255,7 @@ schema_make(Sql *sql, const ArchiveModel *model, SchemaFacts *facts,
         !(sql_execute(sql, "BEGIN", error) && make_tables(sql, model, error) &&
           sql_execute(sql, "COMMIT", error)))
         return false;
-    return schema_read(sql, facts, error);
+    return schema_read(sql, facts, error) && add_source(sql, error);
 }
 
 bool

@@ -101,7 +101,8 @@ begin_content(PostgresWriter *writer, const char *key, const ArchiveFile *file,
                          (gint64)c->width, (gint64)c->height),
                &there->id, &found) &&
            sql_run(writer->sql, error,
-                   "INSERT INTO perception.files VALUES ($1, $2, $3, NULL, $4, "
+                   "INSERT INTO perception.files (name, size, mtime, "
+                   "wall_start, wall_source, content) VALUES ($1, $2, $3, $4, "
                    "$5, $6)",
                    "niiiti", file->name, file->size, file->mtime,
                    file->wall_start, file->wall_source, there->id);

@@ -249,6 +249,8 @@ print_load(const PostgresLoad *load, bool json)
         printf("%u of %u contents loaded, %u known; %" PRId64 " frames%s\n",
                load->n_loaded, load->n_contents, load->n_known, load->n_frames,
                load->has_made_index ? "; made the index of vectors" : "");
+        if (load->n_pruned > 0)
+            printf("%u files were removed\n", load->n_pruned);
         return;
     }
     JsonLine j;
@@ -259,6 +261,7 @@ print_load(const PostgresLoad *load, bool json)
     json_line_int(&j, "loaded", load->n_loaded);
     json_line_int(&j, "known", load->n_known);
     json_line_int(&j, "frames", load->n_frames);
+    json_line_int(&j, "pruned", load->n_pruned);
     json_line_end(&j);
 }
 
@@ -267,6 +270,7 @@ load_archive(Archive *archive, const CommandOptions *options, GError **error)
 {
     bool is_terminal = !options->json && isatty(STDERR_FILENO);
     PostgresLoad load = {.with_index = options->with_hnsw,
+                         .prune = options->prune,
                          .func = is_terminal ? show_load : NULL};
     bool ok = postgres_load(archive, options->index, &load, error);
     if (is_terminal)

@@ -13,6 +13,7 @@ typedef struct {
     const char *to;     // folder that "vtt" writes into
     const char *index;  // URI of a database; NULL: none
     bool with_hnsw;     // "load" makes the index of vectors there
+    bool prune;         // and forgets what has gone from the archive
     bool json;
 } CommandOptions;
 

@@ -31,7 +31,7 @@ static char **opt_paths;
 static int opt_jobs, opt_patience = 30;
 static double opt_dedup = 0.98, opt_shot = 0.8;
 static gboolean opt_keyframes, opt_decode_all, opt_json, opt_again, opt_vtt,
-    opt_no_thumbnails, opt_no_hnsw;
+    opt_no_thumbnails, opt_no_hnsw, opt_prune;
 
 static const GOptionEntry entries[] = {
     {"out", 'o', 0, G_OPTION_ARG_FILENAME, &opt_out,
@@ -74,6 +74,8 @@ static const GOptionEntry entries[] = {
     {"index", 0, 0, G_OPTION_ARG_FILENAME, &opt_index,
      "Also load the archive into this database; of load and export: which one",
      "postgresql://..."},
+    {"prune", 0, 0, G_OPTION_ARG_NONE, &opt_prune,
+     "With --index: forget there what the archive has forgotten", NULL},
     {"no-hnsw", 0, 0, G_OPTION_ARG_NONE, &opt_no_hnsw,
      "Make no index of vectors there, as before the last of several loads",
      NULL},
@@ -419,6 +421,7 @@ run_command(const char *name)
                               .to = opt_to,
                               .index = opt_index,
                               .with_hnsw = !opt_no_hnsw,
+                              .prune = opt_prune,
                               .json = opt_json};
     static const char *const formats[] = {"jsonl", "vtt", "dump", NULL};
     if (opt_paths && opt_paths[1] && command_is(opt_paths[0]))
@@ -506,6 +509,8 @@ find_wrong_task(void)
         return "--out DIR is missing";
     if (opt_out && is_elsewhere)
         return "export: give either --out or --index";
+    if (opt_prune && (!opt_index || is_elsewhere))
+        return "--prune is said of a load into a database (--index)";
     if (opt_index && !postgres_is_uri(opt_index))
         return "--index must be a URI that begins with postgresql://";
     if (!opt_paths && !opt_list)

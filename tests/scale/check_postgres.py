@@ -67,6 +67,7 @@ def large_archive():
     out = STACK.enter_context(folder()) + "/index"
     shutil.copytree(archive(), out)
     grow(out, N_FILES, N_FRAMES)
+    tagging.run(TAG, "prune", "--out", out)  # which indexes their words
     return out
 
 
@@ -231,6 +232,59 @@ def replaces_what_has_changed():
             "FROM perception.contents WHERE \"row\" >= first_row AND "
             "\"row\" < first_row + n_rows)", "changed")
         assert orphans == "0", orphans
+
+
+def forgets_what_its_folder_has_forgotten():
+    """And nothing of another folder, nor what nobody has brought."""
+    uri = database("pruned")
+    videos, _ = tagging.example_videos()
+    names = sorted(p for p in videos.iterdir() if p.is_file())
+    files = ("SELECT string_agg(convert_from(name, 'UTF8'), ' ' ORDER BY name) "
+             "FROM perception.files")
+    with folder() as one, folder() as other:
+        for place, part in ((one, names[:3]), (other, names[3:4])):
+            for name in part:
+                shutil.copy(name, place)
+            tagging.tag(TAG, place + "/index", place)
+            load(place + "/index", uri, "--no-hnsw")
+        server().sql("INSERT INTO perception.files (name, content) SELECT "
+                     "'live', content FROM perception.files WHERE name = "
+                     f"convert_to('{one}/{names[0].name}', 'UTF8')", "pruned")
+        for name in names[:2]:
+            pathlib.Path(one, name.name).unlink()
+        tagging.run(TAG, "prune", "--out", one + "/index")
+        before = server().sql(files, "pruned")
+        assert load(one + "/index", uri, "--no-hnsw")["pruned"] == 0
+        assert server().sql(files, "pruned") == before
+        assert load(other + "/index", uri, "--no-hnsw",
+                    "--prune")["pruned"] == 0
+        assert server().sql(files, "pruned") == before
+        done = load(one + "/index", uri, "--no-hnsw", "--prune")
+        assert done["pruned"] == 2 and done["known"] == 1, done
+        left = {f"{one}/{names[2].name}", f"{other}/{names[3].name}", "live"}
+        assert set(server().sql(files, "pruned").split()) == left
+        # Its content stays with who has it.
+        counts = server().sql(
+            "SELECT (SELECT count(*) FROM perception.contents), "
+            "(SELECT sum(n_rows) FROM perception.contents) - (SELECT count(*) "
+            "FROM perception.frames)", "pruned")
+        assert counts == "3|0", counts
+        _, err = tagging.run(TAG, "stats", "--out", one + "/index", "--prune",
+                             status=2)
+        assert "--prune" in err, err
+
+
+def takes_tables_that_tell_no_folder():
+    """As the first load made them."""
+    uri = database("first")
+    load(archive(), uri, "--no-hnsw")
+    server().sql("ALTER TABLE perception.files DROP COLUMN source", "first")
+    assert dump(uri) == tagging.dump(TAG, archive())
+    done = load(archive(), uri, "--no-hnsw", "--prune")
+    assert done["pruned"] == 0, done
+    assert dump(uri) == tagging.dump(TAG, archive())
+    assert server().sql("SELECT count(*) FROM perception.files WHERE source IS "
+                        "NULL", "first") == "0"
 
 
 def finds_what_the_folder_finds():
@@ -419,7 +473,8 @@ def says_what_the_database_lacks():
 TESTS = (
     copies_all_of_an_archive_and_nothing_twice, keeps_hostile_names_and_labels,
     goes_on_where_it_was_killed, leaves_no_half_of_a_content,
-    replaces_what_has_changed, finds_what_the_folder_finds,
+    replaces_what_has_changed, forgets_what_its_folder_has_forgotten,
+    takes_tables_that_tell_no_folder, finds_what_the_folder_finds,
     finds_the_same_by_cameras_and_times,
     finds_words_as_the_folder_does, serves_a_page_of_a_database,
     serves_only_what_there_is,

@@ -63,9 +63,9 @@ bool archive_find_stored(Archive *archive, gint64 content, StoredRows *stored,
                          GError **error);
 // The ids (gint64) of all contents; NULL with the error.
 GArray *archive_list_contents(Archive *archive, GError **error);
-// How many frames are stored of a content.
-bool archive_count_frames(Archive *archive, gint64 content, gint64 *n,
-                          GError **error);
+// Has each content as many frames as vectors? PE_ERROR_FORMAT names one that
+// has not.
+bool archive_check_frames(Archive *archive, GError **error);
 // Add a content to a dump.
 //   sum  of its rows
 void archive_dump_content(const ArchiveContent *content, const char *sum,

@@ -27,16 +27,21 @@ archive_find_stored(Archive *archive, gint64 content, StoredRows *stored,
 }
 
 bool
-archive_count_frames(Archive *archive, gint64 content, gint64 *n,
-                     GError **error)
+archive_check_frames(Archive *archive, GError **error)
 {
     GError *e = NULL;
     sqlite3_stmt *row = database_query(
         archive->database, &e,
-        "SELECT length(records) FROM frames WHERE content = ?", "i", content);
-    *n = 0;
+        "SELECT id, n_rows, ifnull(length(records), 0) / ? AS n FROM contents "
+        "LEFT JOIN frames ON content = id WHERE n_rows <> n LIMIT 1",
+        "i", (gint64)RECORDS_FRAME);
     if (row && database_next(archive->database, row, &e)) {
-        *n = sqlite3_column_int64(row, 0) / RECORDS_FRAME;
+        g_set_error(&e, PE_ERROR, PE_ERROR_FORMAT,
+                    "%s: content %" PRId64 " has %" PRId64 " vectors, but "
+                    "%" PRId64 " frames; pe-tag verify says more",
+                    archive->folder, (gint64)sqlite3_column_int64(row, 0),
+                    (gint64)sqlite3_column_int64(row, 1),
+                    (gint64)sqlite3_column_int64(row, 2));
         database_end(row);
     }
     return database_is_fine(e, error);

@@ -112,6 +112,7 @@ check_all(const GPtrArray *archives, GError **error)
     for (guint i = 0; ok && i < archives->len; i++) {
         Archive *archive = archives->pdata[i];
         ok = check_models(archives->pdata[0], archive, error) &&
+             archive_check_frames(archive, error) &&
              check_settings(&settings, archive, error) &&
              check_label_sets(&set, archive, error);
     }
@@ -232,10 +233,10 @@ find_equal(Merge *merge, Part *part, gint64 content, const char *key,
     return ids != NULL;
 }
 
-// Frames, segments and thumbnails; *n_frames: how many of the first.
+// Frames, segments and thumbnails.
 static bool
 copy_tables(Archive *to, gint64 id, Archive *from, gint64 content,
-            gint64 *n_frames, GError **error)
+            GError **error)
 {
     Database *a = to->database, *b = from->database;
     gint64 n;
@@ -251,8 +252,7 @@ copy_tables(Archive *to, gint64 id, Archive *from, gint64 content,
                a, "INSERT INTO thumbnails SELECT ?, a, b FROM rows", id, b,
                "SELECT piece, bytes FROM thumbnails WHERE content = ? "
                "ORDER BY piece",
-               content, &n, error) &&
-           archive_count_frames(to, id, n_frames, error);
+               content, &n, error);
 }
 
 static bool
@@ -261,28 +261,20 @@ insert(Merge *merge, Part *part, ArchiveContent *content, gint64 *id,
 {
     Archive *to = merge->to;
     StoredRows stored;
-    gint64 n;
     if (!archive_find_stored(part->archive, content->id, &stored, error))
         return false;
     g_autofree char *sum = stored.sum;
     g_clear_pointer(&content->hash, g_free);
     if (!archive_insert_content(to, content, to->n_rows, stored.n, sum, id,
                                 error) ||
-        !copy_tables(to, *id, part->archive, content->id, &n, error))
+        !copy_tables(to, *id, part->archive, content->id, error))
         return false;
-    if (stored.n != n) {
-        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
-                    "%s: content %" G_GINT64_FORMAT " has %" G_GINT64_FORMAT
-                    " vectors, but %" G_GINT64_FORMAT
-                    " frames; pe-tag verify says more",
-                    part->archive->folder, content->id, stored.n, n);
-        return false;
-    }
-    if (n > 0) {
-        Range range = {&part->archive->packs, stored.first, n, to->n_rows};
+    if (stored.n > 0) {
+        Range range = {&part->archive->packs, stored.first, stored.n,
+                       to->n_rows};
         g_thread_pool_push(merge->copier, g_memdup2(&range, sizeof range),
                            NULL);
-        to->n_rows += n;
+        to->n_rows += stored.n;
     }
     return true;
 }

@@ -31,7 +31,7 @@ static char **opt_paths;
 static int opt_jobs, opt_patience = 30;
 static double opt_dedup = 0.98, opt_shot = 0.8;
 static gboolean opt_keyframes, opt_decode_all, opt_json, opt_again, opt_vtt,
-    opt_no_thumbnails, opt_no_hnsw, opt_prune;
+    opt_no_thumbnails, opt_no_hnsw, opt_prune, opt_verify;
 
 static const GOptionEntry entries[] = {
     {"out", 'o', 0, G_OPTION_ARG_FILENAME, &opt_out,
@@ -74,6 +74,8 @@ static const GOptionEntry entries[] = {
     {"index", 0, 0, G_OPTION_ARG_FILENAME, &opt_index,
      "Also load the archive into this database; of load and export: which one",
      "postgresql://..."},
+    {"verify", 0, 0, G_OPTION_ARG_NONE, &opt_verify,
+     "Of merge: also compare what was copied with its checksums", NULL},
     {"prune", 0, 0, G_OPTION_ARG_NONE, &opt_prune,
      "With --index: forget there what the archive has forgotten", NULL},
     {"no-hnsw", 0, 0, G_OPTION_ARG_NONE, &opt_no_hnsw,
@@ -494,8 +496,9 @@ run_merge(void)
     g_autoptr(GError) error = NULL;
     if (!opt_paths[1])
         return program_fail_usage("merge", "give the folders of archives");
-    return merging_run(opt_paths + 1, opt_out, &error) ? 0
-                                                       : command_fail(error);
+    return merging_run(opt_paths + 1, opt_out, opt_verify, &error)
+               ? 0
+               : command_fail(error);
 }
 
 // What is wrong with what is to be done, or NULL.
@@ -509,6 +512,8 @@ find_wrong_task(void)
         return "--out DIR is missing";
     if (opt_out && is_elsewhere)
         return "export: give either --out or --index";
+    if (opt_verify && (!opt_paths || !g_str_equal(opt_paths[0], "merge")))
+        return "--verify is said of merge; \"pe-tag verify\" is a command";
     if (opt_prune && (!opt_index || is_elsewhere))
         return "--prune is said of a load into a database (--index)";
     if (opt_index && !postgres_is_uri(opt_index))

@@ -195,6 +195,24 @@ def refuses_what_is_not_whole():
         assert "is there already" in err, err
 
 
+def verifies_what_it_merges_if_told_to():
+    with folder() as out:
+        path = write(out + "/a.mp4", "fog")
+        pathlib.Path(out, "plan.tsv").write_text(run("plan", path)[0])
+        shard, = tag_shards(out + "/plan.tsv", out, 1)
+        run("merge", shard, "--out", out + "/sound", "--verify")
+        pack, = pathlib.Path(shard, "vectors").glob("*.pack")
+        data = bytearray(pack.read_bytes())
+        data[5] ^= 1
+        pack.write_bytes(data)
+        _, err = run("merge", shard, "--out", out + "/m", "--verify", status=2)
+        assert "vectors" in err and "pe-tag verify" in err, err
+        assert not pathlib.Path(out, "m").exists()
+        run("merge", shard, "--out", out + "/m")
+        assert "--verify" in run("stats", "--out", shard, "--verify",
+                                 status=2)[1]
+
+
 def refuses_what_does_not_fit_and_names_both():
     with folder() as out:
         path = write(out + "/a.mp4", "fog", "colour bars")
@@ -359,6 +377,7 @@ TESTS = [
     says_when_a_url_has_expired,
     merges_into_the_same_bytes_whatever_n_was,
     refuses_what_is_not_whole,
+    verifies_what_it_merges_if_told_to,
     refuses_what_does_not_fit_and_names_both,
     merges_again_after_it_was_killed,
     ends_with_1_when_it_is_told_to,

@@ -148,16 +148,32 @@ rename_folder(const char *from, const char *to, GError **error)
     return true;
 }
 
+// What was damaged in one of the archives, or on the way.
+static bool
+check_sums(Archive *merged, GError **error)
+{
+    g_autoptr(GPtrArray) faults = g_ptr_array_new_with_free_func(g_free);
+    if (!archive_verify(merged, faults, error))
+        return false;
+    if (faults->len > 0)
+        g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                    "what was merged has %u fault(s), such as: %s; \"pe-tag "
+                    "verify\" tells in which of the archives they are",
+                    faults->len, (const char *)faults->pdata[0]);
+    return faults->len == 0;
+}
+
 // The archive has its name before anybody else may touch it.
 static bool
-make(const GPtrArray *archives, const char *part, const char *path,
+make(const GPtrArray *archives, const char *part, const char *path, bool verify,
      GError **error)
 {
     Done done = {.n_shards = 1};
     g_autofree char *marker = g_build_filename(path, MARKER, NULL);
     g_autoptr(Archive) merged = archive_merge(archives, part, error);
     ArchiveStats stats;
-    if (!merged || !report_write_errors(merged, error) ||
+    if (!merged || (verify && !check_sums(merged, error)) ||
+        !report_write_errors(merged, error) ||
         !archive_get_stats(merged, &stats, error) ||
         !done_write(part, &done, error) || !rename_folder(part, path, error))
         return false;
@@ -180,7 +196,7 @@ allow_many_files(void)
 }
 
 bool
-merging_run(char *const *folders, const char *out, GError **error)
+merging_run(char *const *folders, const char *out, bool verify, GError **error)
 {
     // By its real name, so that "out/" and "." get a neighbour, too.
     g_autofree char *path = g_canonicalize_filename(out, NULL);
@@ -192,7 +208,7 @@ merging_run(char *const *folders, const char *out, GError **error)
     int fd = archives ? claim_part(part, error) : -1;
     if (fd < 0)
         return false;
-    bool ok = make(archives, part, path, error);
+    bool ok = make(archives, part, path, verify, error);
     close(fd);
     return ok;
 }

@@ -9,4 +9,6 @@
 
 // Make the archive `out`, which must not be there, of those in `folders`. It is
 // there when it is whole. false with the error.
-bool merging_run(char *const *folders, const char *out, GError **error);
+//   verify  compare it with the checksums, such as of vectors, before that
+bool merging_run(char *const *folders, const char *out, bool verify,
+                 GError **error);

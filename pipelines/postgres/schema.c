@@ -15,7 +15,8 @@
 // The index: neighbours of a vector, and how many are looked at when one is
 // added. These are pgvector's own defaults.
 #define HNSW "m = 16, ef_construction = 64"
-#define INDEX_PATIENCE 86400 // s
+#define INDEX_PATIENCE 86400       // s
+#define LOCK "7305411628091732292" // any number that nobody else has
 
 // A file name may have any bytes. Vectors stay in their rows: elsewhere, each
 // would cost a look into another table.
@@ -249,13 +250,13 @@ schema_make(Sql *sql, const ArchiveModel *model, SchemaFacts *facts,
                     sql_get_name(sql), MAX_DIM, model->name, model->dim);
         return false;
     }
-    if (!make_pgvector(sql, error) || !has_tables(sql, &has, error))
-        return false;
-    if (!has &&
-        !(sql_execute(sql, "BEGIN", error) && make_tables(sql, model, error) &&
-          sql_execute(sql, "COMMIT", error)))
-        return false;
-    return schema_read(sql, facts, error) && add_source(sql, error);
+    // Others may find that there is nothing, too.
+    return sql_execute(sql, "BEGIN", error) &&
+           sql_run(sql, error, "SELECT pg_advisory_xact_lock(" LOCK ")", "") &&
+           make_pgvector(sql, error) && has_tables(sql, &has, error) &&
+           (has || make_tables(sql, model, error)) &&
+           schema_read(sql, facts, error) && add_source(sql, error) &&
+           sql_execute(sql, "COMMIT", error);
 }
 
 bool

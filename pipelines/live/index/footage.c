@@ -107,8 +107,10 @@ begin(Footage *footage, GstPeResult *result, gint64 start)
     footage->label_set =
         g_strdup(gst_pe_result_get_label_set_fingerprint(result));
     footage->key = g_uuid_string_random();
-    footage->name = g_strdup_printf("%s/%s.%03dZ", footage->place, time,
-                                    (int)(start % SECOND / (SECOND / 1000)));
+    // Two programs may watch streams of one name.
+    footage->name =
+        g_strdup_printf("%s/%s.%03dZ-%.4s", footage->place, time,
+                        (int)(start % SECOND / (SECOND / 1000)), footage->key);
     footage->start = start;
 }
 

@@ -159,7 +159,7 @@ tell_back(Outbox *outbox)
     outbox->pause = FIRST_PAUSE;
 }
 
-// With the lock. Until something is to be done, or the end.
+// With the lock.
 static void
 tell_lost(Outbox *outbox)
 {
@@ -171,7 +171,7 @@ tell_lost(Outbox *outbox)
     outbox->n_lost = 0;
 }
 
-// With the lock. A connection that was lost is made anew at once.
+// With the lock, until the pause is over or the end comes.
 static void
 pause_after_fault(Outbox *outbox)
 {

@@ -10,15 +10,21 @@
  *     camera was moved
  *
  * Looks at what no single picture tells. Needs no model. Of every
- * #GstPeHealth:interval it takes one picture, of which it only reads the luma;
- * buffers pass through untouched.
+ * #GstPeHealth:interval it takes one picture, of which it only reads the luma
+ * (of RGB, a mean); buffers pass through untouched. Of a frame with a
+ * `GstVideoCropMeta`, only its rectangle is watched.
  *
  * A picture is frozen when next to nothing of it has changed for
  * #GstPeHealth:frozen-after. The noise of a sensor is change enough; a clock in
  * a corner is not (#GstPeHealth:still-share). A stream without noise in which
  * nothing moves, as of a drawn scene, is called frozen too. Between two key
  * frames, an encoder may repeat a quiet picture:
- * #GstPeHealth:frozen-after must be longer than from one to the next.
+ * #GstPeHealth:frozen-after must be longer than from one to the next. At a key
+ * frame it draws a frozen picture anew, a little other than before, but much as
+ * at the key frame before. So the picture is also frozen when, for three
+ * quarters of #GstPeHealth:frozen-after, half of each one is as in one of the
+ * ten before, after half a minute and more in which that was never so for as
+ * long. With a #GstPeHealth:still-share of 0 it is not.
  *
  * A camera was moved when the structure of its picture, which light and
  * exposure change little, has not been that of the usual view for
@@ -43,6 +49,10 @@
  * as can be said, and `end`, up to when it has lasted. The end of the stream, a
  * flush, a jump of time and READY end what has begun.
  *
+ * Each event also travels downstream as a result without frames, see
+ * `gst_event_get_pe_result()`, as those of labels do: `pemetaconvert` writes it
+ * as a line, which the sinks to brokers send.
+ *
  * ## Example launch line
  * |[
  * gst-launch-1.0 -m rtspsrc location=rtsp://camera/stream ! decodebin !
@@ -54,19 +64,17 @@
 
 #include "gst/health/gstpehealth.h"
 
+#include "gst/health/gstpeplane.h"
+#include "gst/health/gstpetelling.h"
 #include "gst/health/gstpewatch.h"
 #include "gst/meta/gstpemeta.h"
+#include "gst/video/gstpecuda.h"
+#include "gst/video/gstpeframe.h"
 
-#include <gst/video/video.h>
 #include <math.h>
 
 GST_DEBUG_CATEGORY_STATIC(pe_health_debug);
 #define GST_CAT_DEFAULT pe_health_debug
-
-// Those whose first plane is 8-bit luma.
-#define CAPS \
-    GST_VIDEO_CAPS_MAKE("{ I420, YV12, NV12, NV21, Y42B, Y444, Y41B, NV16, " \
-                        "NV61, NV24, GRAY8 }")
 
 // Results that are older say nothing about a picture.
 #define OLDEST_RESULT (10 * GST_SECOND)
@@ -80,6 +88,7 @@ enum {
     PROP_MOVED_BELOW,
     PROP_LEARN,
     PROP_POST_MESSAGES,
+    PROP_SOURCE_ID,
     N_PROPERTIES
 };
 
@@ -91,10 +100,13 @@ struct _GstPeHealth {
     // Object lock.
     GstPeWatchParams params;
     bool post_messages;
+    char *source_id; // NULL: none
 
     // Streaming thread.
     GstVideoInfo info;
-    GstPeWatch *watch;   // NULL: stopped
+    GstPeWatch *watch; // NULL: stopped
+    GstPePlane plane;
+    GstPeTelling telling;
     GstClockTime next;   // running time of the next picture to look at
     GstClockTime last;   // of the last picture
     GstPeResult *result; // the newest of a whole frame; NULL: there is none
@@ -102,11 +114,13 @@ struct _GstPeHealth {
     bool warned;              // of pictures that cannot be watched
 };
 
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
-    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(CAPS));
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_PE_CAPS));
 
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
-    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(CAPS));
+static GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(GST_PE_CUDA_CAPS GST_PE_CAPS));
 
 G_DEFINE_TYPE(GstPeHealth, gst_pe_health, GST_TYPE_BASE_TRANSFORM)
 GST_ELEMENT_REGISTER_DEFINE(pehealth, "pehealth", GST_RANK_NONE,
@@ -122,19 +136,17 @@ post(GstPeHealth *self, GstStructure *s)
 }
 
 static void
-post_events(GstPeHealth *self, const PeEvent *told, int n)
+tell(GstPeHealth *self, const PeEvent *told, int n, GstPeReason reason)
 {
+    guint64 since[GST_PE_WATCH_N];
+
     for (int i = 0; i < n; i++)
-        post(self,
-             gst_structure_new(
-                 "pehealth-event", "event", G_TYPE_STRING,
-                 gst_pe_event_phase_to_string((GstPeEventPhase)told[i].phase),
-                 "id", G_TYPE_UINT64, told[i].id, "label", G_TYPE_STRING,
-                 told[i].name, "start", G_TYPE_UINT64, told[i].start, "end",
-                 G_TYPE_UINT64, told[i].end, "since", G_TYPE_UINT64,
-                 gst_pe_watch_get_since(self->watch,
-                                        (GstPeWatchState)told[i].label),
-                 NULL));
+        since[i] =
+            gst_pe_watch_get_since(self->watch, (GstPeWatchState)told[i].label);
+    GST_OBJECT_LOCK(self);
+    g_autofree char *source_id = g_strdup(self->source_id);
+    GST_OBJECT_UNLOCK(self);
+    gst_pe_telling_tell(&self->telling, source_id, told, since, n, reason);
 }
 
 static void
@@ -178,11 +190,13 @@ is_large_enough(int width, int height)
            height >= GST_PE_WATCH_LEAST_HEIGHT;
 }
 
-// Keep the newest result of a whole frame. Takes none.
+// Keep the newest result of a whole frame. Takes none. One without frames tells
+// events and has no embedding.
 static void
 keep_result(GstPeHealth *self, GstPeResult *result, GstClockTime time)
 {
-    if (!result || gst_pe_result_get_region(result))
+    if (!result || gst_pe_result_get_region(result) ||
+        gst_pe_result_get_n_frames(result) == 0)
         return;
     gst_pe_result_ref(result);
     g_clear_pointer(&self->result, gst_pe_result_unref);
@@ -214,10 +228,34 @@ get_embedding(GstPeHealth *self, GstClockTime time, GstClockTime interval,
     return vectors ? gst_pe_vectors_to_floats(vectors, dim) : NULL;
 }
 
-static void
-look(GstPeHealth *self, GstBuffer *buffer, GstClockTime time)
+// Returns how many events the picture makes known; -1: it cannot be read.
+static int
+push(GstPeHealth *self, GstBuffer *buffer, const GstPeLook *look,
+     GstClockTime time, const PeEvent **told)
 {
-    GstVideoFrame frame;
+    g_autoptr(GError) error = NULL;
+    GstPeLuma luma;
+    int n = -1;
+
+    if (!gst_pe_plane_open(&self->plane, &self->info, buffer, &luma, &error)) {
+        warn(self, error->message);
+        return -1;
+    }
+    if (is_large_enough(luma.width, luma.height))
+        n = gst_pe_watch_push(self->watch, time, luma.pixels, luma.width,
+                              luma.height, luma.stride, look->embedding,
+                              look->dim, told);
+    else
+        warn(self, "The crop of a picture is too small to be watched");
+    gst_pe_plane_close(&self->plane);
+    return n;
+}
+
+static void
+look_at(GstPeHealth *self, GstBuffer *buffer, GstClockTime time)
+{
+    GstBaseTransform *base = GST_BASE_TRANSFORM(self);
+    const GstPeTimes times = gst_pe_times_get(&base->segment, buffer);
     const PeEvent *told;
     gsize dim = 0;
 
@@ -226,35 +264,24 @@ look(GstPeHealth *self, GstBuffer *buffer, GstClockTime time)
     bool wanted = self->post_messages;
     GST_OBJECT_UNLOCK(self);
     g_autofree float *embedding = get_embedding(self, time, params.step, &dim);
-    if (!gst_video_frame_map(&frame, &self->info, buffer, GST_MAP_READ)) {
-        warn(self, "A picture cannot be read: it is smaller than its caps say");
-        return;
-    }
-    // The buffer may have a size of its own, which nobody has agreed on.
-    int width =
-        MIN(GST_VIDEO_FRAME_WIDTH(&frame), GST_VIDEO_INFO_WIDTH(&self->info));
-    int height =
-        MIN(GST_VIDEO_FRAME_HEIGHT(&frame), GST_VIDEO_INFO_HEIGHT(&self->info));
-    int n = 0;
+    const GstPeLook look = {.embedding = embedding, .dim = (int)dim};
     gst_pe_watch_set_params(self->watch, &params);
-    if (is_large_enough(width, height))
-        n = gst_pe_watch_push(
-            self->watch, time, GST_VIDEO_FRAME_PLANE_DATA(&frame, 0), width,
-            height, (size_t)GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0), embedding,
-            (int)dim, &told);
-    gst_video_frame_unmap(&frame);
+    gst_pe_telling_add_times(&self->telling, &times);
+    int n = push(self, buffer, &look, time, &told);
+    if (n < 0)
+        return;
     if (wanted)
         post_measures(self, time);
-    post_events(self, told, n);
+    tell(self, told, n, GST_PE_REASON_NONE);
 }
 
 static void
-end(GstPeHealth *self)
+end(GstPeHealth *self, GstPeReason reason)
 {
     const PeEvent *told;
 
     int n = gst_pe_watch_end(self->watch, &told);
-    post_events(self, told, n);
+    tell(self, told, n, reason);
     self->next = self->last = GST_CLOCK_TIME_NONE;
 }
 
@@ -297,12 +324,12 @@ transform_ip(GstBaseTransform *base, GstBuffer *buffer)
     // much.
     if (self->last != GST_CLOCK_TIME_NONE && time < self->last &&
         self->last - time > MAX(interval, GST_SECOND))
-        end(self);
+        end(self, GST_PE_REASON_JUMP);
     self->last = time;
     if (is_due(self, time, interval) &&
         is_large_enough(GST_VIDEO_INFO_WIDTH(&self->info),
                         GST_VIDEO_INFO_HEIGHT(&self->info)))
-        look(self, buffer, time);
+        look_at(self, buffer, time);
     return GST_FLOW_OK;
 }
 
@@ -311,14 +338,22 @@ sink_event(GstBaseTransform *base, GstEvent *event)
 {
     GstPeHealth *self = GST_PE_HEALTH(base);
 
-    if (GST_EVENT_TYPE(event) == GST_EVENT_EOS ||
-        GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP)
-        end(self);
+    if (GST_EVENT_TYPE(event) == GST_EVENT_EOS)
+        end(self, GST_PE_REASON_EOS);
+    if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
+        // What ends now is told behind the next segment.
+        gst_pe_telling_passed(&self->telling, event);
+        end(self, GST_PE_REASON_JUMP);
+    }
     GstPeResult *result = gst_event_get_pe_result(event);
     if (result && self->last != GST_CLOCK_TIME_NONE)
         keep_result(self, result, self->last);
-    return GST_BASE_TRANSFORM_CLASS(gst_pe_health_parent_class)
-        ->sink_event(base, event);
+    g_autoptr(GstEvent) passed = gst_event_ref(event);
+    gboolean ok = GST_BASE_TRANSFORM_CLASS(gst_pe_health_parent_class)
+                      ->sink_event(base, event);
+    if (GST_EVENT_TYPE(passed) != GST_EVENT_FLUSH_STOP)
+        gst_pe_telling_passed(&self->telling, passed);
+    return ok;
 }
 
 // The parent would leave out frames that are late.
@@ -342,7 +377,7 @@ set_caps(GstBaseTransform *base, GstCaps *in, GstCaps *out)
     if (is_large_enough(GST_VIDEO_INFO_WIDTH(&self->info),
                         GST_VIDEO_INFO_HEIGHT(&self->info)))
         return TRUE;
-    end(self);
+    end(self, GST_PE_REASON_JUMP);
     GST_ELEMENT_WARNING(
         self, STREAM, FORMAT,
         ("Pictures of %dx%d are too small to be watched: %dx%d at least",
@@ -371,7 +406,9 @@ stop(GstBaseTransform *base)
 {
     GstPeHealth *self = GST_PE_HEALTH(base);
 
-    end(self);
+    end(self, GST_PE_REASON_EOS);
+    gst_pe_telling_clear(&self->telling);
+    gst_pe_plane_clear(&self->plane);
     g_clear_pointer(&self->watch, gst_pe_watch_free);
     g_clear_pointer(&self->result, gst_pe_result_unref);
     return TRUE;
@@ -386,7 +423,7 @@ get_time(GstPeHealth *self, guint id)
     case PROP_INTERVAL:
         return &self->params.step;
     case PROP_FROZEN_AFTER:
-        return &self->params.frozen_after;
+        return &self->params.still.frozen_after;
     case PROP_MOVED_AFTER:
         return &self->params.view.moved_after;
     case PROP_LEARN:
@@ -406,12 +443,15 @@ set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
     if (time)
         *time = g_value_get_uint(value) * GST_MSECOND;
     else if (id == PROP_STILL_SHARE)
-        self->params.still_share = g_value_get_double(value);
+        self->params.still.still_share = g_value_get_double(value);
     else if (id == PROP_MOVED_BELOW)
         self->params.view.moved_below = g_value_get_double(value);
     else if (id == PROP_POST_MESSAGES)
         self->post_messages = g_value_get_boolean(value);
-    else
+    else if (id == PROP_SOURCE_ID) {
+        g_free(self->source_id);
+        self->source_id = g_value_dup_string(value);
+    } else
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     GST_OBJECT_UNLOCK(self);
 }
@@ -426,11 +466,13 @@ get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
     if (time)
         g_value_set_uint(value, (guint)(*time / GST_MSECOND));
     else if (id == PROP_STILL_SHARE)
-        g_value_set_double(value, self->params.still_share);
+        g_value_set_double(value, self->params.still.still_share);
     else if (id == PROP_MOVED_BELOW)
         g_value_set_double(value, self->params.view.moved_below);
     else if (id == PROP_POST_MESSAGES)
         g_value_set_boolean(value, self->post_messages);
+    else if (id == PROP_SOURCE_ID)
+        g_value_set_string(value, self->source_id);
     else
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     GST_OBJECT_UNLOCK(self);
@@ -469,12 +511,12 @@ install_properties(GObjectClass *object_class)
         "frozen-after", "Frozen after",
         "How long a picture must stay the same, in milliseconds; longer than "
         "the time between key frames of the stream",
-        1, standard.frozen_after);
+        1, standard.still.frozen_after);
     properties[PROP_STILL_SHARE] = share_property(
         "still-share", "Still share",
         "Share of the picture that may change while it is frozen, as a clock "
         "does",
-        0.99, standard.still_share);
+        0.99, standard.still.still_share);
     properties[PROP_MOVED_AFTER] =
         time_property("moved-after", "Moved after",
                       "How long another view must last, in milliseconds", 0,
@@ -494,7 +536,21 @@ install_properties(GObjectClass *object_class)
         "Post a message with the measures of each picture that is looked at",
         FALSE,
         G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
+    properties[PROP_SOURCE_ID] = g_param_spec_string(
+        "source-id", "Source id",
+        "Name of this camera or file in results, by which it can be found "
+        "again. Example: entrance-north. Empty: upstream's URI, else the "
+        "stream-id",
+        NULL,
+        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
     g_object_class_install_properties(object_class, N_PROPERTIES, properties);
+}
+
+static void
+finalize(GObject *object)
+{
+    g_free(GST_PE_HEALTH(object)->source_id);
+    G_OBJECT_CLASS(gst_pe_health_parent_class)->finalize(object);
 }
 
 static void
@@ -506,6 +562,7 @@ gst_pe_health_class_init(GstPeHealthClass *klass)
 
     GST_DEBUG_CATEGORY_INIT(pe_health_debug, "pehealth", 0,
                             "health of a camera's picture");
+    object_class->finalize = finalize;
     object_class->set_property = set_property;
     object_class->get_property = get_property;
     install_properties(object_class);
@@ -528,5 +585,6 @@ static void
 gst_pe_health_init(GstPeHealth *self)
 {
     gst_pe_watch_params_init(&self->params);
+    gst_pe_telling_init(&self->telling, GST_ELEMENT(self));
     gst_base_transform_set_passthrough(GST_BASE_TRANSFORM(self), TRUE);
 }

@@ -20,11 +20,12 @@ gst_pe_luma_sample(const GstPeLuma *luma, uint8_t *samples)
     }
 }
 
-double
-gst_pe_samples_change(const uint8_t *a, const uint8_t *b)
+// sums  [GST_PE_SAMPLES_CELLS] of the absolute differences of each cell's
+// pixels
+static void
+sum_differences(const uint8_t *a, const uint8_t *b, int *sums)
 {
     const int side = GST_PE_SAMPLES_CELL;
-    int changed = 0;
 
     for (int top = 0; top < GST_PE_SAMPLES_DOWN; top += side)
         for (int left = 0; left < GST_PE_SAMPLES_ACROSS; left += side) {
@@ -36,9 +37,34 @@ gst_pe_samples_change(const uint8_t *a, const uint8_t *b)
 
                     sum += abs(a[at] - b[at]);
                 }
-            changed += 2 * sum > side * side;
+            *sums++ = sum;
         }
+}
+
+double
+gst_pe_samples_change(const uint8_t *a, const uint8_t *b)
+{
+    int sums[GST_PE_SAMPLES_CELLS], changed = 0;
+
+    sum_differences(a, b, sums);
+    for (int i = 0; i < GST_PE_SAMPLES_CELLS; i++)
+        changed += 2 * sums[i] > GST_PE_SAMPLES_CELL * GST_PE_SAMPLES_CELL;
     return (double)changed / GST_PE_SAMPLES_CELLS;
+}
+
+double
+gst_pe_samples_distance(const uint8_t *a, const uint8_t *b)
+{
+    // Of a twentieth of a level each; the last has all that is above.
+    enum { BINS = 256, BIN = GST_PE_SAMPLES_CELL * GST_PE_SAMPLES_CELL / 20 };
+    int sums[GST_PE_SAMPLES_CELLS], bins[BINS] = {0}, bin = 0;
+
+    sum_differences(a, b, sums);
+    for (int i = 0; i < GST_PE_SAMPLES_CELLS; i++)
+        bins[sums[i] < BINS * BIN ? sums[i] / BIN : BINS - 1]++;
+    for (int n = bins[0]; 2 * n < GST_PE_SAMPLES_CELLS; n += bins[bin])
+        bin++;
+    return bin / 20.0;
 }
 
 void

@@ -40,6 +40,10 @@ void gst_pe_luma_sample(const GstPeLuma *luma, uint8_t *samples);
 // The share of the cells whose mean absolute difference is above half a level.
 double gst_pe_samples_change(const uint8_t *a, const uint8_t *b);
 
+// What the mean absolute difference of half of the cells is above, in levels,
+// up to 12.75.
+double gst_pe_samples_distance(const uint8_t *a, const uint8_t *b);
+
 // mean, deviation and mean square difference of neighbours, of the samples
 void gst_pe_samples_measure(const uint8_t *samples, double *mean,
                             double *deviation, double *sharpness);

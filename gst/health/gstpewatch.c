@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// gstpewatch.c - see gstpewatch.h. Each picture is compared with two others:
-// with the one that time without a change counts from, and with the usual view.
-// What comes of it goes through PeEvents, as labels do.
+// gstpewatch.c - see gstpewatch.h. Each picture is compared with those shortly
+// before, and with the usual view. What comes of it goes through PeEvents, as
+// labels do.
 
 #include "gst/health/gstpewatch.h"
 
 #include "gst/health/gstpeluma.h"
+#include "gst/health/gstpestill.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,8 +25,9 @@ struct GstPeWatch {
     uint64_t time;                  // of the last picture
     uint64_t elapsed;               // that the last one spoke for
     uint64_t since[GST_PE_WATCH_N]; // when it may have begun
-    uint8_t last[GST_PE_SAMPLES], still[GST_PE_SAMPLES];
+    uint8_t last[GST_PE_SAMPLES];
     float gradients[GST_PE_THUMBNAIL_GRADIENTS];
+    GstPeStill *still;
     GstPeView *view;
 };
 
@@ -34,8 +36,7 @@ gst_pe_watch_params_init(GstPeWatchParams *params)
 {
     *params = (GstPeWatchParams){
         .step = SECOND,
-        .frozen_after = 8 * SECOND,
-        .still_share = 0.04,
+        .still = {.frozen_after = 8 * SECOND, .still_share = 0.04},
         .view = {.moved_after = 5 * SECOND,
                  .moved_below = 0.35,
                  .learn = 30 * SECOND},
@@ -70,6 +71,7 @@ gst_pe_watch_new(const GstPeWatchParams *params)
     watch->params = *params;
     watch->events = pe_events_new(&rules, names, GST_PE_WATCH_N, 0, &error);
     g_assert_no_error(error); // the rules are right whatever the parameters
+    watch->still = gst_pe_still_new();
     watch->view = gst_pe_view_new();
     return watch;
 }
@@ -80,25 +82,20 @@ gst_pe_watch_free(GstPeWatch *watch)
     if (!watch)
         return;
     pe_events_free(watch->events);
+    gst_pe_still_free(watch->still);
     gst_pe_view_free(watch->view);
     g_free(watch);
 }
 
-// ---- Frozen ---------------------------------------------------------------
+// ---- States ---------------------------------------------------------------
 
 static bool
-is_frozen(GstPeWatch *watch, uint64_t time, bool first)
+is_frozen(GstPeWatch *watch, uint64_t time)
 {
-    if (first || gst_pe_samples_change(watch->still, watch->last) >
-                     watch->params.still_share) {
-        memcpy(watch->still, watch->last, sizeof watch->still);
-        watch->since[GST_PE_WATCH_FROZEN] = time;
-    }
-    return time - watch->since[GST_PE_WATCH_FROZEN] >=
-           watch->params.frozen_after;
+    return gst_pe_still_push(watch->still, &watch->params.still, watch->last,
+                             time, watch->measures.mean,
+                             &watch->since[GST_PE_WATCH_FROZEN]);
 }
-
-// ---- Moved ----------------------------------------------------------------
 
 static bool
 has_moved(GstPeWatch *watch, uint64_t time, const float *embedding, int dim)
@@ -158,12 +155,13 @@ gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
         watch->width != width || watch->height != height || time < watch->time;
     float evidence[GST_PE_WATCH_N];
 
-    if (first)
+    if (first) {
+        gst_pe_still_restart(watch->still);
         gst_pe_view_restart(watch->view);
+    }
     watch->elapsed = get_elapsed(watch, time, first);
     measure(watch, &picture, first);
-    evidence[GST_PE_WATCH_FROZEN] =
-        is_frozen(watch, time, first) ? SURE : -SURE;
+    evidence[GST_PE_WATCH_FROZEN] = is_frozen(watch, time) ? SURE : -SURE;
     evidence[GST_PE_WATCH_MOVED] =
         has_moved(watch, time, embedding, dim) ? SURE : -SURE;
     // Each speaks for the time since the last one, however long that was.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/pe.h"
+#include "gst/health/gstpestill.h"
 #include "gst/health/gstpeview.h"
 
 #include <stdbool.h>
@@ -18,7 +19,9 @@
 //         when its pixels differ by more than half a level in the mean, which
 //         the noise of a sensor does. A stream without noise and without
 //         anything that moves is taken for a frozen one; so is a quiet picture
-//         that an encoder repeats from one key frame to the next.
+//         that an encoder repeats from one key frame to the next. Or each
+//         picture is much as one of the ten before, which in this stream has
+//         never been so for as long: see gstpestill.c.
 // moved   The structure, which is the gradients of a picture of 48 x 27 cells,
 //         no longer correlates with that of the usual view: the mean over
 //         `learn`, which then follows slowly. It correlates with that of the
@@ -41,9 +44,8 @@ typedef enum {
 } GstPeWatchState;
 
 typedef struct {
-    uint64_t step;         // ns between two pictures; 0: not known
-    uint64_t frozen_after; // ns without a change; more than between key frames
-    double still_share;    // of the cells, 0 to 1
+    uint64_t step; // ns between two pictures; 0: not known
+    GstPeStillParams still;
     GstPeViewParams view;
 } GstPeWatchParams;
 

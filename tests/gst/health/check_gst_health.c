@@ -3,95 +3,33 @@
 // check_gst_health.c - pehealth on drawn cameras: what is frozen, what was
 // moved, and all that looks like it and is neither.
 
-#include "tests/support/gst_helpers.h"
+#include "tests/gst/health/drawn_camera.h"
 
 #include <math.h>
 #include <string.h>
 
-#define WIDTH 192
-#define HEIGHT 108
 #define CAPS "video/x-raw,format=GRAY8,width=192,height=108,framerate=1/1"
 #define FROZEN "frozen picture"
 #define MOVED "camera moved"
 
-// ---- A drawn camera ---------------------------------------------------------
-
-// What it shows at a second.
-typedef struct {
-    int scene;
-    double gain;  // of the light, 1: as usual
-    double noise; // levels of the sensor's, uniform on both sides
-    int clock;    // of a corner; 0: none
-    int walker;   // columns that somebody has walked; 0: nobody
-    double angle; // of the embedding, degrees, with `embedded`
-    bool embedded;
-    int ahead; // seconds that its timestamp is
-} View;
-
-static double
-light_of(int scene, int x, int y)
-{
-    double a = 0.11 + 0.013 * scene, b = 0.17 - 0.021 * scene;
-
-    return 110 + 40 * sin(a * x + scene) * cos(b * y + 2 * scene) +
-           30 * sin(0.31 * x - 0.23 * y * (1 + scene));
-}
-
-// As from a peinference upstream.
-static void
-embed(GstBuffer *buffer, double angle)
-{
-    const float values[] = {(float)cos(angle * G_PI / 180),
-                            (float)sin(angle * G_PI / 180)};
-    GstPeResultFields fields = example_fields;
-
-    fields.embedding = gst_pe_vectors_new_from_floats(values, 2);
-    GstPeResult *result = gst_pe_result_new(&fields);
-    gst_buffer_add_pe_meta(buffer, result, 0);
-    gst_pe_result_unref(result);
-    gst_pe_vectors_unref(fields.embedding);
-}
-
-// Returns a picture of the view at `second`; `rand` makes its noise.
-static GstBuffer *
-shoot(const View *view, int second, GRand *rand)
-{
-    GstBuffer *buffer =
-        gst_buffer_new_allocate(NULL, (gsize)WIDTH * HEIGHT, NULL);
-    GstMapInfo map;
-
-    g_assert_true(gst_buffer_map(buffer, &map, GST_MAP_WRITE));
-    for (int y = 0; y < HEIGHT; y++)
-        for (int x = 0; x < WIDTH; x++) {
-            double level = view->gain * light_of(view->scene, x, y);
-
-            if (view->clock && x < 24 && y < 6)
-                level = 255 * ((x / 3 + view->clock) % 2);
-            if (view->walker && abs(x - view->walker) < 8 && y > 40)
-                level = 30;
-            if (view->noise > 0)
-                level += g_rand_double_range(rand, -view->noise, view->noise);
-            map.data[y * WIDTH + x] = (guint8)CLAMP(level + 0.5, 0, 255);
-        }
-    gst_buffer_unmap(buffer, &map);
-    if (view->embedded)
-        embed(buffer, view->angle);
-    GST_BUFFER_PTS(buffer) = (GstClockTime)(second + view->ahead) * GST_SECOND;
-    GST_BUFFER_DURATION(buffer) = GST_SECOND;
-    return buffer;
-}
-
 typedef View (*Script)(int second);
 
-// What pehealth says of a script: "label start@second", and so on, in order.
-static char *
-watch(const char *properties, Script script, int seconds)
+static GstHarness *
+play_line(const char *line, const char *caps)
 {
-    g_autofree char *line = g_strdup_printf("pehealth %s", properties);
     g_autoptr(GError) error = NULL;
-    GstElement *element = gst_parse_launch(line, &error);
+    GstElement *bin = gst_parse_bin_from_description(line, TRUE, &error);
+
     g_assert_no_error(error);
-    GstHarness *h = play_element(element, CAPS);
+    return play_element(bin, caps);
+}
+
+// What a pehealth in the line says of a script: "label start@second", and so
+// on, in order.
+static char *
+watch(const char *line, const char *caps, Script script, int seconds)
+{
+    GstHarness *h = play_line(line, caps);
     GstBus *bus = gst_element_get_bus(h->element);
     GString *text = g_string_new(NULL);
     GRand *rand = g_rand_new_with_seed(3);
@@ -124,7 +62,8 @@ static void
 assert_watched(const char *properties, Script script, int seconds,
                const char *expected)
 {
-    g_autofree char *found = watch(properties, script, seconds);
+    g_autofree char *line = g_strdup_printf("pehealth %s", properties);
+    g_autofree char *found = watch(line, CAPS, script, seconds);
 
     g_assert_cmpstr(found, ==, expected);
 }
@@ -184,6 +123,59 @@ static void
 takes_a_walker_for_life(void)
 {
     assert_watched("", walk, 60, "");
+}
+
+// What an encoder makes of a camera with a key frame every four seconds: copies
+// of each between them. From 60 to 100 the picture is frozen, and each key
+// frame draws a third of it anew.
+static View
+freeze_behind_key_frames(int second)
+{
+    if (second < 60 || second >= 100)
+        return (View){.gain = 1, .noise = 3, .seed = 100 + second / 4};
+    return (View){.gain = 1,
+                  .noise = 3,
+                  .seed = 1000,
+                  .redrawn = second % 4 == 0 ? second : 0};
+}
+
+static void
+finds_a_frozen_picture_behind_key_frames(void)
+{
+    assert_watched("", freeze_behind_key_frames, 140,
+                   FROZEN " start@66, " FROZEN " end@100");
+    assert_watched("still-share=0", freeze_behind_key_frames, 140, "");
+}
+
+// Much moves, and then nothing but the noise.
+static View
+calm_down(int second)
+{
+    if (second < 60)
+        return (View){.gain = 1, .noise = 20};
+    return (View){.gain = 1, .noise = 3, .seed = 100 + second / 4};
+}
+
+// Like a frozen picture behind key frames, but darker than before: the noise of
+// most of it went with the light.
+static View
+switch_off_the_light(int second)
+{
+    View view = {.gain = 1, .noise = 3, .seed = 100 + second / 4};
+
+    if (second >= 60) {
+        view.gain = 0.4;
+        view.redrawn = view.seed;
+        view.seed = 1000;
+    }
+    return view;
+}
+
+static void
+takes_new_key_frames_for_life(void)
+{
+    assert_watched("", calm_down, 180, "");
+    assert_watched("", switch_off_the_light, 180, "");
 }
 
 static View
@@ -380,6 +372,118 @@ leaves_out_no_late_frame(void)
     stop(h);
 }
 
+// ---- Frames -----------------------------------------------------------------
+
+static void
+reads_every_format(void)
+{
+    static const char *const formats[] = {
+        "I420", "NV12",      "YUY2",      "RGB",       "I420_10LE",
+        "v210", "P010_10LE", "Y444_12LE", "GRAY16_LE", "RGB10A2_LE",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
+        g_autofree char *line = g_strdup_printf(
+            "videoconvert ! video/x-raw,format=%s ! pehealth", formats[i]);
+        g_autofree char *found = watch(line, CAPS, freeze, 45);
+        g_test_message("%s: %s", formats[i], found);
+        g_assert_cmpstr(found, ==, FROZEN " start@28, " FROZEN " end@40");
+    }
+}
+
+static View
+freeze_inside_a_margin(int second)
+{
+    View view = freeze(second);
+
+    view.margin = 20;
+    return view;
+}
+
+// Around it, everything changes.
+static void
+looks_inside_the_crop(void)
+{
+    g_autofree char *found =
+        watch("pehealth",
+              "video/x-raw,format=GRAY8,width=232,height=148,framerate=1/1",
+              freeze_inside_a_margin, 45);
+
+    g_assert_cmpstr(found, ==, FROZEN " start@28, " FROZEN " end@40");
+}
+
+// ---- Downstream -------------------------------------------------------------
+
+// The lines that came out, to be freed.
+static char **
+pull_lines(GstHarness *h)
+{
+    g_autoptr(GString) lines = g_string_new(NULL);
+    GstBuffer *buffer;
+
+    while ((buffer = gst_harness_try_pull(h))) {
+        GstMapInfo map;
+        g_assert_true(gst_buffer_map(buffer, &map, GST_MAP_READ));
+        g_string_append_len(lines, (const char *)map.data, (gssize)map.size);
+        gst_buffer_unmap(buffer, &map);
+        gst_buffer_unref(buffer);
+    }
+    return g_strsplit(lines->str, "\n", -1);
+}
+
+static void
+push_frozen(GstHarness *h)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(3);
+
+    for (int second = 0; second < 35; second++) {
+        const View view = freeze(second);
+        g_assert_cmpint(gst_harness_push(h, shoot(&view, second, rand)), ==,
+                        GST_FLOW_OK);
+    }
+}
+
+static void
+assert_told(GstHarness *h)
+{
+    g_auto(GStrv) line = pull_lines(h);
+
+    g_assert_cmpuint(g_strv_length(line), ==, 3); // and an empty one
+    for (int i = 0; i < 2; i++) {
+        g_assert_nonnull(strstr(line[i], i == 0 ? "\"event\":\"start\""
+                                                : "\"event\":\"end\""));
+        g_assert_nonnull(strstr(line[i], "\"label\":\"" FROZEN "\""));
+        g_assert_nonnull(strstr(line[i], "\"source\":\"gate\""));
+    }
+}
+
+static void
+sends_events_downstream(void)
+{
+    GstHarness *h = play_line("pehealth source-id=gate ! pemetaconvert", CAPS);
+
+    push_frozen(h);
+    g_assert_true(gst_harness_push_event(h, gst_event_new_eos()));
+    assert_told(h);
+    stop(h);
+}
+
+// What a flush ends cannot pass before the next segment.
+static void
+sends_ends_behind_a_flush(void)
+{
+    GstHarness *h = play_line("pehealth source-id=gate ! pemetaconvert", CAPS);
+    GstSegment segment;
+
+    push_frozen(h);
+    g_assert_true(gst_harness_push_event(h, gst_event_new_flush_start()));
+    g_assert_true(gst_harness_push_event(h, gst_event_new_flush_stop(TRUE)));
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    g_assert_true(gst_harness_push_event(h, gst_event_new_segment(&segment)));
+    assert_told(h);
+    stop(h);
+}
+
 // ---- Messages ---------------------------------------------------------------
 
 static void
@@ -454,6 +558,8 @@ add_tests(void)
     ADD(finds_it_below_a_clock);
     ADD(takes_the_noise_of_a_sensor_for_life);
     ADD(takes_a_walker_for_life);
+    ADD(finds_a_frozen_picture_behind_key_frames);
+    ADD(takes_new_key_frames_for_life);
     ADD(ends_events_with_the_stream);
     ADD(finds_a_moved_camera);
     ADD(forgives_a_short_look_elsewhere);
@@ -464,6 +570,10 @@ add_tests(void)
     ADD(tells_a_move_between_pictures_that_are_far_apart);
     ADD(goes_back_with_the_timestamps);
     ADD(leaves_out_no_late_frame);
+    ADD(reads_every_format);
+    ADD(looks_inside_the_crop);
+    ADD(sends_events_downstream);
+    ADD(sends_ends_behind_a_flush);
     ADD(posts_measures);
     ADD(passes_small_pictures);
 #undef ADD

@@ -52,6 +52,7 @@ attempt_unref(Attempt *attempt)
     g_clear_pointer(&attempt->packets, packets_unref);
     gst_object_unref(attempt->inference);
     gst_clear_object(&attempt->plan.overlay);
+    gst_clear_object(&attempt->plan.health);
     gst_object_unref(attempt->bus);
     address_free(attempt->address);
     g_free(attempt->plan.transport);
@@ -247,8 +248,9 @@ send_end(Attempt *attempt)
         return gst_element_send_event(attempt->pipeline, gst_event_new_eos());
     if (!address_is_live(attempt->address))
         return false;
-    g_autoptr(GstPad) pad =
-        gst_element_get_static_pad(attempt->inference, "sink");
+    GstElement *first =
+        attempt->plan.health ? attempt->plan.health : attempt->inference;
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(first, "sink");
     g_autoptr(GstPad) before = gst_pad_get_peer(pad);
     g_autoptr(GstElement) queue =
         before ? gst_pad_get_parent_element(before) : NULL;
@@ -351,6 +353,17 @@ make_overlay(const LiveConfig *common)
                            : NULL;
 }
 
+// The same. Its name in results tells them from those of peinference.
+static GstElement *
+make_health(const LiveConfig *common, const StreamConfig *config)
+{
+    if (!common->health)
+        return NULL;
+    GstElement *health = gst_element_factory_make("pehealth", NULL);
+    g_object_set(health, "source-id", config->name, NULL);
+    return gst_object_ref_sink(health);
+}
+
 Attempt *
 attempt_new(const LiveConfig *common, const StreamConfig *config,
             AttemptFunc func, void *user_data)
@@ -369,7 +382,10 @@ attempt_new(const LiveConfig *common, const StreamConfig *config,
         .address = attempt->address,
         .transport = g_strdup(config->transport),
         .overlay = make_overlay(common),
+        .health = make_health(common, config),
     };
+    if (attempt->plan.health)
+        attempt->findings.health = GST_OBJECT_NAME(attempt->plan.health);
     if (common->kept > 0) {
         attempt->packets = packets_new(common->kept, KEPT_BYTES);
         packets_watch(attempt->packets, attempt->pipeline);

@@ -29,6 +29,7 @@ typedef struct {
     int batch, threads;                       // 0: the default
     double kept;         // seconds of encoded pictures; 0: none
     bool overlay;        // pictures with what was found are wanted
+    bool health;         // pictures are watched by a pehealth
     StreamConfig *usual; // without name and address: what streams begin with
 } LiveConfig;
 

@@ -70,6 +70,11 @@ options_parse(Options *o, LiveConfig *config, int *argc, char ***argv,
                    .index_memory = DEFAULT_INDEX_MEMORY};
     // Texts are "file names" so that they stay the bytes that they are.
     const GOptionEntry entries[] = {
+        {"health", 0, 0, G_OPTION_ARG_NONE, &o->health,
+         "Watch whether cameras still see: events of frozen pictures, moved "
+         "cameras and, where no labels are given, of black, noisy, foggy and "
+         "other bad pictures",
+         NULL},
         {"config", 'c', 0, G_OPTION_ARG_FILENAME, &o->config,
          "JSON file with streams, see docs/pe-live.md", "FILE"},
         {"labels", 'l', 0, G_OPTION_ARG_FILENAME, &o->labels,
@@ -155,13 +160,14 @@ options_parse(Options *o, LiveConfig *config, int *argc, char ***argv,
            check(o, config, error);
 }
 
-// Whoever wants events written wants some to begin.
+// Whoever wants events wants some to begin.
 static bool
 set_event_threshold(const Options *options, StreamConfig *usual, GError **error)
 {
     bool known = g_hash_table_contains(usual->settings, "event-threshold") ||
                  g_hash_table_contains(usual->settings, "alarms-per-day");
-    return (!options->events && !options->record) || known ||
+    return (!options->events && !options->record && !options->health) ||
+           known ||
            stream_config_set(usual, "event-threshold", DEFAULT_THRESHOLD,
                              error);
 }
@@ -171,6 +177,24 @@ set_usual(StreamConfig *usual, const char *key, const char *value,
           GError **error)
 {
     return !value || stream_config_set(usual, key, value, error);
+}
+
+// models/demo/labels/camera.json is part of the program.
+static bool
+set_health_labels(StreamConfig *usual, GError **error)
+{
+    if (g_hash_table_contains(usual->settings, "labels") ||
+        g_hash_table_contains(usual->settings, "labels-file"))
+        return true;
+    g_autoptr(GBytes) labels =
+        g_resources_lookup_data("/gst-perception-encoder/labels/camera.json",
+                                G_RESOURCE_LOOKUP_FLAGS_NONE, error);
+    if (!labels)
+        return false;
+    gsize size;
+    const char *data = g_bytes_get_data(labels, &size);
+    g_autofree char *text = g_strndup(data, size);
+    return stream_config_set(usual, "labels", text, error);
 }
 
 bool
@@ -194,7 +218,8 @@ options_apply(const Options *options, StreamConfig *usual, GError **error)
         if (!set_usual(usual, parts[0], parts[1], error))
             return false;
     }
-    return set_event_threshold(options, usual, error);
+    return (!options->health || set_health_labels(usual, error)) &&
+           set_event_threshold(options, usual, error);
 }
 
 guint64

@@ -9,7 +9,7 @@
 typedef struct {
     char *config, *labels, *labels_file, *control; // NULL: not given
     char **set;
-    gboolean json, loop, no_control;
+    gboolean json, loop, no_control, health;
     double watchdog; // s, 0: not given
     char *http, *token_file;
     gboolean remote;

@@ -193,14 +193,18 @@ add_overlay(GstElement *pipeline, GstElement *overlay, PipelineCounts *seen,
 
 // ---- What was found --------------------------------------------------------
 
-// Results are numbered in the order in which they leave, and some are repeated.
+// Each element numbers its results in the order in which they leave, and some
+// are repeated.
 static void
 take_result(PipelineFindings *findings, GstPeResult *result)
 {
     guint64 sequence = gst_pe_result_get_sequence(result);
-    if (sequence < findings->next)
+    bool of_health =
+        findings->health &&
+        g_strcmp0(gst_pe_result_get_element(result), findings->health) == 0;
+    if (sequence < findings->next[of_health])
         return;
-    findings->next = sequence + 1;
+    findings->next[of_health] = sequence + 1;
     findings->result(result, findings->user_data);
 }
 
@@ -247,6 +251,16 @@ watch(GstElement *queue, GstElement *convert, GstElement *sink,
     g_signal_connect(sink, "handoff", G_CALLBACK(on_line), findings);
 }
 
+// Every picture passes pehealth, which looks at one a second and keeps none.
+static GstElement *
+add_health(GstElement *pipeline, GstElement *queue, GstElement *health)
+{
+    if (!health)
+        return queue;
+    gst_bin_add(GST_BIN(pipeline), health);
+    return gst_element_link(queue, health) ? health : NULL;
+}
+
 bool
 pipeline_build(GstElement *pipeline, GstElement *inference,
                const StreamPlan *plan, PipelineCounts *seen,
@@ -269,7 +283,8 @@ pipeline_build(GstElement *pipeline, GstElement *inference,
     GstElement *next = plan->overlay
                            ? add_overlay(pipeline, plan->overlay, seen, error)
                            : convert;
-    if (next && gst_element_link_many(queue, inference, next, NULL) &&
+    GstElement *last = add_health(pipeline, queue, plan->health);
+    if (next && last && gst_element_link_many(last, inference, next, NULL) &&
         (next == convert || gst_element_link(next, convert)) &&
         gst_element_link(convert, sink) &&
         add_source(pipeline, plan, queue, error))

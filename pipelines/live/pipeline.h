@@ -17,6 +17,7 @@ typedef struct {
     const Address *address; // borrowed while the pipeline lives
     char *transport;        // "tcp", "udp" or "auto"
     GstElement *overlay;    // borrowed: a peoverlay for pictures; NULL: none
+    GstElement *health;     // borrowed: a pehealth; NULL: none
 } StreamPlan;
 
 // Who wants pictures, each for itself: the decoder's, or with what was found
@@ -45,11 +46,13 @@ typedef struct {
     void (*result)(GstPeResult *result, void *user_data); // borrowed, each once
     void (*line)(const char *text, gsize size, void *user_data); // of JSON
     void *user_data;
-    guint64 next; // sequence that the next result has at least
+    const char *health; // name of the pehealth; NULL: none
+    // Sequence that the next result has at least: of peinference, of pehealth.
+    guint64 next[2];
 } PipelineFindings;
 
 // Put all elements into an empty pipeline.
-//   inference   borrowed; gets a place in the pipeline, as plan->overlay does
+//   inference   borrowed; gets a place in the pipeline, as those of the plan do
 //   seen, findings  borrowed while the pipeline lives
 bool pipeline_build(GstElement *pipeline, GstElement *inference,
                     const StreamPlan *plan, PipelineCounts *seen,

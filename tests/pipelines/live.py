@@ -38,7 +38,7 @@ def run(program, *args, **kwargs):
 class Live:
     """A running pe-live: its lines as they come, and its control socket."""
 
-    def __init__(self, program, *args, env=None):
+    def __init__(self, program, *args, env=None, labels=LABELS):
         self.program = program
         self.folder = tempfile.TemporaryDirectory()
         self.socket = pathlib.Path(self.folder.name, "control")
@@ -47,7 +47,8 @@ class Live:
         self.lines, self.changed = [], threading.Condition()
         self.text = []
         self.process = subprocess.Popen(
-            [program, "--json", "--control", self.socket, "--labels", LABELS,
+            [program, "--json", "--control", self.socket,
+             *(["--labels", labels] if labels else []),
              "--set", "clip-length=2", *map(str, args)],
             stdout=subprocess.PIPE, stderr=self.errors, text=True,
             env={**os.environ, **(env or {})})

@@ -100,8 +100,6 @@ __global__ void __launch_bounds__(32 * WARPS)
     for (int i = lane + 32 * KEPT; i < n; i += 32)
         sum += squares_around(load_shifted(in, shift, i), mean);
     float scale = gain / sqrtf(pe_warp_sum(sum) / d + eps);
-    if (norms && lane == 0)
-        pe_store2(norms + 2 * (size_t)row, mean, scale);
 
     T *out = y + (size_t)row * d;
 #pragma unroll
@@ -112,6 +110,9 @@ __global__ void __launch_bounds__(32 * WARPS)
     }
     for (int i = lane + 32 * KEPT; i < n; i += 32)
         store_normal(out, i, load_shifted(in, shift, i), mean, scale, w, b);
+    // At the end, where the registers of the row are free.
+    if (norms && lane == 0)
+        pe_store2(norms + 2 * (size_t)row, mean, scale);
 }
 
 extern "C" void
@@ -122,8 +123,7 @@ pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
     dim3 grid((rows + WARPS - 1) / WARPS), block(32 * WARPS);
     if (type == PE_DTYPE_E4M3) {
         PE_LAUNCH(layernorm_kernel<PeE4m3>, grid, block, 0, stream, (PeE4m3 *)y,
-                  x, shift, w, b, rows, d, eps, pe_narrow_norm_gain(d),
-                  (float *)nullptr);
+                  x, shift, w, b, rows, d, eps, pe_narrow_norm_gain(d), norms);
         return;
     }
     PE_FOR_TYPE(type, T,

@@ -95,7 +95,6 @@ tells_the_norms_of_rows()
     Array x = random_array(PE_DTYPE_F32, (size_t)rows * d, 30, 2);
     Array s = random_array(PE_DTYPE_F32, d);
     Array norms(PE_DTYPE_F32, 2 * rows), z(PE_DTYPE_F32, 2 * rows);
-    Array y(PE_DTYPE_BF16, x.n);
     for (int i = 0; i < rows; i++) {
         double sum = 0, squares = 0;
         for (int j = 0; j < d; j++)
@@ -107,11 +106,14 @@ tells_the_norms_of_rows()
         z.set(2 * i, (float)(sum / d));
         z.set(2 * i + 1, (float)(1 / sqrt(squares / d + 1e-5)));
     }
-    compare("norms of rows", PE_DTYPE_F32, norms, z, [&](void *out) {
-        pe_cuda_layernorm(nullptr, PE_DTYPE_BF16, y.raw(), (float *)x.raw(),
-                          (float *)s.raw(), nullptr, nullptr, rows, d, 1e-5f,
-                          (float *)out);
-    });
+    for (PeDtype type : activation_types) {
+        Array y(type, x.n);
+        compare("norms of rows", PE_DTYPE_F32, norms, z, [&](void *out) {
+            pe_cuda_layernorm(nullptr, type, y.raw(), (float *)x.raw(),
+                              (float *)s.raw(), nullptr, nullptr, rows, d,
+                              1e-5f, (float *)out);
+        });
+    }
 }
 
 // To 8 bits, as large as they can be: one channel of a row has all its power.

@@ -157,6 +157,11 @@ PeModel *pe_model_open(const char *path,
 // a few drawn scenes. Returns a reference.
 PeModel *pe_model_open_default(GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+// Path of a model that comes with the library, by its file's name:
+// "pe-demo.safetensors", or "pe-camera.safetensors" for pictures of cameras.
+// NULL: it is not there. Free with g_free().
+char *pe_model_find_installed(const char *file) G_GNUC_WARN_UNUSED_RESULT;
+
 // A model of a published shape ("PE-Core-L14-336") with random weights, for
 // benchmarks and tests: meaningless answers at the real cost. The weights are
 // views of one small random pool, so even G costs little memory.

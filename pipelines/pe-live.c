@@ -502,8 +502,7 @@ main(int argc, char **argv)
     gst_init(NULL, NULL);
     if (!check_elements(&error))
         return program_fail(error->message);
-    live_config.health = options.health;
-    if (!options_apply(&options, live_config.usual, &error))
+    if (!options_apply(&options, &live_config, &error))
         return program_fail_usage(NULL, error->message);
     return run(argc - 1, argv + 1);
 }

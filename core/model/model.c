@@ -341,26 +341,34 @@ pe_model_load(const PeModel *model, const PeTensor *tensor, PeLoaded *loaded,
     return pe_checkpoint_load(model->ckpt, tensor, loaded, error);
 }
 
-PeModel *
-pe_model_open_default(GError **error)
+#define FOLDER "gst-perception-encoder"
+
+char *
+pe_model_find_installed(const char *file)
 {
-    static const char file[] = "gst-perception-encoder/pe-demo.safetensors";
-    static const char *const beside[] = {
-        PE_DATADIR_FROM_LIBDIR "/gst-perception-encoder/pe-demo.safetensors",
-        "../models/pe-demo.safetensors", NULL};
-    static const char *const nowhere[] = {NULL};
     // When GST_PE_DATA_PATH is set, no other folder is searched.
     const char *data = g_getenv("GST_PE_DATA_PATH");
     g_autofree char *installed =
-        g_build_filename(data ? data : PE_DATADIR, file, NULL);
-    g_autofree char *path =
-        pe_installed_file_find(data ? nowhere : beside, installed);
+        g_build_filename(data ? data : PE_DATADIR, FOLDER, file, NULL);
+    g_autofree char *moved =
+        g_build_filename(PE_DATADIR_FROM_LIBDIR, FOLDER, file, NULL);
+    g_autofree char *built = g_build_filename("../models", file, NULL);
+    const char *const beside[] = {data ? NULL : moved, built, NULL};
+    return pe_installed_file_find(beside, installed);
+}
+
+PeModel *
+pe_model_open_default(GError **error)
+{
+    static const char file[] = "pe-demo.safetensors";
+    g_autofree char *path = pe_model_find_installed(file);
     if (path)
         return pe_model_open(path, error);
+    const char *data = g_getenv("GST_PE_DATA_PATH");
     g_set_error(error, PE_ERROR, PE_ERROR_FILE,
-                "no model is named, and the demo model is not at %s: name a "
-                "Perception Encoder checkpoint, such as PE-Core-B16-224.pt or "
-                "a folder with one",
-                installed);
+                "no model is named, and the demo model is not at %s/" FOLDER
+                "/%s: name a Perception Encoder checkpoint, such as "
+                "PE-Core-B16-224.pt or a folder with one",
+                data ? data : PE_DATADIR, file);
     return NULL;
 }

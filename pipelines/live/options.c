@@ -179,18 +179,35 @@ set_usual(StreamConfig *usual, const char *key, const char *value,
     return !value || stream_config_set(usual, key, value, error);
 }
 
-// models/demo/labels/camera.json is part of the program.
 static bool
-set_health_labels(StreamConfig *usual, GError **error)
+names_labels(const StreamConfig *usual)
 {
-    if (g_hash_table_contains(usual->settings, "labels") ||
-        g_hash_table_contains(usual->settings, "labels-file"))
+    return g_hash_table_contains(usual->settings, "labels") ||
+           g_hash_table_contains(usual->settings, "labels-file");
+}
+
+// models/demo/labels/pe-camera-alarms.json is part of the program, and without
+// another model it is that of its name.
+static bool
+set_health_labels(StreamConfig *usual, LiveConfig *config, GError **error)
+{
+    static const char model[] = "pe-camera.safetensors";
+    if (names_labels(usual))
         return true;
-    g_autoptr(GBytes) labels =
-        g_resources_lookup_data("/gst-perception-encoder/labels/camera.json",
-                                G_RESOURCE_LOOKUP_FLAGS_NONE, error);
+    g_autoptr(GBytes) labels = g_resources_lookup_data(
+        "/gst-perception-encoder/labels/pe-camera-alarms.json",
+        G_RESOURCE_LOOKUP_FLAGS_NONE, error);
     if (!labels)
         return false;
+    if (!config->model)
+        config->model = pe_model_find_installed(model);
+    if (!config->model) {
+        g_set_error(error, PE_ERROR, PE_ERROR_FILE,
+                    "the model for --health, %s, is not installed: name a "
+                    "model with --model, or labels",
+                    model);
+        return false;
+    }
     gsize size;
     const char *data = g_bytes_get_data(labels, &size);
     g_autofree char *text = g_strndup(data, size);
@@ -198,8 +215,9 @@ set_health_labels(StreamConfig *usual, GError **error)
 }
 
 bool
-options_apply(const Options *options, StreamConfig *usual, GError **error)
+options_apply(const Options *options, LiveConfig *config, GError **error)
 {
+    StreamConfig *usual = config->usual;
     g_autofree char *watchdog = options->watchdog != 0
                                     ? g_strdup_printf("%.3f", options->watchdog)
                                     : NULL;
@@ -218,7 +236,8 @@ options_apply(const Options *options, StreamConfig *usual, GError **error)
         if (!set_usual(usual, parts[0], parts[1], error))
             return false;
     }
-    return (!options->health || set_health_labels(usual, error)) &&
+    config->health = options->health;
+    return (!options->health || set_health_labels(usual, config, error)) &&
            set_event_threshold(options, usual, error);
 }
 

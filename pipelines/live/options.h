@@ -29,8 +29,8 @@ typedef struct {
 bool options_parse(Options *options, LiveConfig *config, int *argc,
                    char ***argv, GError **error);
 
-// What they say of every stream.
-bool options_apply(const Options *options, StreamConfig *usual, GError **error);
+// What they say of every stream, and of the model for --health.
+bool options_apply(const Options *options, LiveConfig *config, GError **error);
 
 // Of a number of megabytes.
 guint64 options_get_bytes(double megabytes);

@@ -8,6 +8,7 @@ the noise of a sensor.
 """
 
 import math
+import os
 import pathlib
 import random
 import sys
@@ -68,8 +69,10 @@ def tells_what_is_wrong_with_cameras():
                   f"turned={folder}/turned.y4m", f"good={folder}/good.y4m",
                   f"stuck={folder}/stuck.y4m", "noise=test:snow",
                   labels=None) as program:
-            # That of a label, by the model.
-            program.wait("noise", is_event("noise", "start", "static noise"))
+            # That of a label, by the model of cameras' pictures.
+            start = program.wait("noise",
+                                 is_event("noise", "start", "static noise"))
+            assert start["model"] == "pe-camera", start
             start = program.wait("frozen", is_event("stuck", "start", FROZEN))
             end = program.wait("thawed", is_event("stuck", "end", FROZEN))
             assert end["id"] == start["id"], (start, end)
@@ -96,5 +99,14 @@ def says_so_in_its_help():
     assert status == 0 and "--health" in out, out
 
 
+def names_the_model_that_is_missing():
+    with tempfile.TemporaryDirectory() as empty:
+        status, out, err = run(PROGRAM, "--no-control", "--health", "x=test:snow",
+                               env={**os.environ, "GST_PE_DATA_PATH": empty})
+    assert status == 2 and not out, (status, out)
+    assert "pe-camera.safetensors, is not installed" in err, err
+
+
 if __name__ == "__main__":
-    sys.exit(run_tests([tells_what_is_wrong_with_cameras, says_so_in_its_help]))
+    sys.exit(run_tests([tells_what_is_wrong_with_cameras, says_so_in_its_help,
+                        names_the_model_that_is_missing]))

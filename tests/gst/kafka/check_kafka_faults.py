@@ -88,7 +88,8 @@ def never_suspects_a_record(folder):
         with feed(cluster, "--count", "3", "--sources", "1",
                   drain_timeout=100000) as sink:
             assert sink.end() == 0, sink.lines
-            assert sink.stat("connections") == 6, sink.lines
+            # Several errors may answer requests of one connection.
+            assert 3 <= sink.stat("connections") <= 6, sink.lines
             assert sink.stat("parked") == 0, sink.lines
             assert sink.stat("acknowledged") == 3, sink.lines
 

@@ -91,3 +91,42 @@ gst_pe_timeline_convert(const GstPeTimeline *timeline, GstClockTime time)
     }
     return best ? follow(best, time) : GST_CLOCK_TIME_NONE;
 }
+
+// Played backwards, what began earlier is later in the stream.
+static void
+put_in_order(GstClockTime *start, GstClockTime *end)
+{
+    if (*start > *end) {
+        GstClockTime swapped = *start;
+        *start = *end;
+        *end = swapped;
+    }
+}
+
+GstPeLabelEvent
+gst_pe_timeline_convert_event(const PeEvent *event, const GstPeTimeline *stream,
+                              const GstPeTimeline *wall)
+{
+    GstPeLabelEvent converted = {
+        .phase = (GstPeEventPhase)event->phase,
+        .id = event->id,
+        .label = event->name,
+        .start = event->start,
+        .end = event->end,
+        .peak = event->peak,
+        .stream_start = gst_pe_timeline_convert(stream, event->start),
+        .stream_end = gst_pe_timeline_convert(stream, event->end),
+        .stream_peak = gst_pe_timeline_convert(stream, event->peak),
+        .wall_start = gst_pe_timeline_convert(wall, event->start),
+        .wall_end = gst_pe_timeline_convert(wall, event->end),
+        .wall_peak = gst_pe_timeline_convert(wall, event->peak),
+        .peak_score = event->peak_score,
+        .threshold = event->threshold,
+        .p_value = event->p_value,
+        .n_clips = event->n_clips,
+    };
+
+    put_in_order(&converted.stream_start, &converted.stream_end);
+    put_in_order(&converted.wall_start, &converted.wall_end);
+    return converted;
+}

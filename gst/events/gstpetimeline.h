@@ -5,6 +5,9 @@
 
 #pragma once
 
+#include "core/pe.h"
+#include "gst/meta/gstpemeta.h"
+
 #include <gst/gst.h>
 
 // One owner. Zeros know nothing.
@@ -21,3 +24,9 @@ void gst_pe_timeline_add(GstPeTimeline *timeline, GstClockTime start,
 // GST_CLOCK_TIME_NONE when nothing is known of the time.
 GstClockTime gst_pe_timeline_convert(const GstPeTimeline *timeline,
                                      GstClockTime time);
+
+// The event with its times by the stream and by the wall's clock, too. Its
+// label is that of `event`, and it has no embedding.
+GstPeLabelEvent gst_pe_timeline_convert_event(const PeEvent *event,
+                                              const GstPeTimeline *stream,
+                                              const GstPeTimeline *wall);

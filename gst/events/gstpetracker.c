@@ -71,43 +71,14 @@ forget_taken(GstPeTracker *tracker)
     tracker->taken = false;
 }
 
-// Played backwards, what began earlier is later in the stream.
-static void
-put_in_order(GstClockTime *start, GstClockTime *end)
-{
-    if (*start > *end) {
-        GstClockTime swapped = *start;
-        *start = *end;
-        *end = swapped;
-    }
-}
-
 static void
 add_known(GstPeTracker *tracker, const PeEvent *e)
 {
-    const GstPeTimeline *stream = &tracker->stream_times;
-    const GstPeTimeline *wall = &tracker->wall_times;
-    GstPeLabelEvent event = {
-        .phase = (GstPeEventPhase)e->phase,
-        .id = get_id(tracker, e),
-        .label = g_strdup(e->name),
-        .start = e->start,
-        .end = e->end,
-        .peak = e->peak,
-        .stream_start = gst_pe_timeline_convert(stream, e->start),
-        .stream_end = gst_pe_timeline_convert(stream, e->end),
-        .stream_peak = gst_pe_timeline_convert(stream, e->peak),
-        .wall_start = gst_pe_timeline_convert(wall, e->start),
-        .wall_end = gst_pe_timeline_convert(wall, e->end),
-        .wall_peak = gst_pe_timeline_convert(wall, e->peak),
-        .peak_score = e->peak_score,
-        .threshold = e->threshold,
-        .p_value = e->p_value,
-        .n_clips = e->n_clips,
-    };
+    GstPeLabelEvent event = gst_pe_timeline_convert_event(
+        e, &tracker->stream_times, &tracker->wall_times);
 
-    put_in_order(&event.stream_start, &event.stream_end);
-    put_in_order(&event.wall_start, &event.wall_end);
+    event.id = get_id(tracker, e);
+    event.label = g_strdup(e->name);
     if (e->embedding)
         event.embedding =
             gst_pe_vectors_new_from_floats(e->embedding, (gsize)tracker->dim);

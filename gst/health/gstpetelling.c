@@ -72,32 +72,6 @@ gst_pe_telling_passed(GstPeTelling *telling, GstEvent *event)
     }
 }
 
-static GstPeLabelEvent
-make_event(const GstPeTelling *telling, const PeEvent *told)
-{
-    const GstPeTimeline *stream = &telling->stream_times;
-    const GstPeTimeline *wall = &telling->wall_times;
-
-    return (GstPeLabelEvent){
-        .phase = (GstPeEventPhase)told->phase,
-        .id = told->id,
-        .label = told->name,
-        .start = told->start,
-        .end = told->end,
-        .peak = told->peak,
-        .stream_start = gst_pe_timeline_convert(stream, told->start),
-        .stream_end = gst_pe_timeline_convert(stream, told->end),
-        .stream_peak = gst_pe_timeline_convert(stream, told->peak),
-        .wall_start = gst_pe_timeline_convert(wall, told->start),
-        .wall_end = gst_pe_timeline_convert(wall, told->end),
-        .wall_peak = gst_pe_timeline_convert(wall, told->peak),
-        .peak_score = told->peak_score,
-        .threshold = told->threshold,
-        .p_value = told->p_value,
-        .n_clips = told->n_clips,
-    };
-}
-
 static GstPeResult *
 make_result(GstPeTelling *telling, const char *source_id,
             const GstPeLabelEvent *event, GstPeReason reason)
@@ -147,7 +121,8 @@ gst_pe_telling_tell(GstPeTelling *telling, const char *source_id,
                     GstPeReason reason)
 {
     for (int i = 0; i < n; i++) {
-        const GstPeLabelEvent event = make_event(telling, &told[i]);
+        const GstPeLabelEvent event = gst_pe_timeline_convert_event(
+            &told[i], &telling->stream_times, &telling->wall_times);
 
         post(telling, &told[i], since[i]);
         g_queue_push_tail(&telling->waiting,

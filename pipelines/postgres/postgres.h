@@ -10,6 +10,9 @@
 
 // Is it a URI of such a database, and not a folder?
 bool postgres_is_uri(const char *text);
+// What is wrong with the options --index and --exact of a search; NULL:
+// nothing.
+const char *postgres_find_wrong_options(const char *index, bool exact);
 
 typedef struct PostgresLoad PostgresLoad;
 struct PostgresLoad {

@@ -11,6 +11,17 @@ postgres_is_uri(const char *text)
            g_str_has_prefix(text, "postgres://");
 }
 
+const char *
+postgres_find_wrong_options(const char *index, bool exact)
+{
+    if (index && !postgres_is_uri(index))
+        return "--index must be a URI that begins with postgresql://";
+    if (exact && !index)
+        return "--exact is said of a database (--index); the search of a "
+               "folder is exact";
+    return NULL;
+}
+
 #ifndef HAVE_POSTGRES
 static bool
 fail(GError **error)

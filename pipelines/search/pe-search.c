@@ -319,12 +319,7 @@ find_wrong_place(void)
     if (!opt_archive == !opt_index)
         return opt_index ? "give either --archive or --index"
                          : "--archive DIR is missing";
-    if (opt_index && !postgres_is_uri(opt_index))
-        return "--index must be a URI that begins with postgresql://";
-    if (opt_exact && !opt_index)
-        return "--exact is said of a database (--index); the search of a "
-               "folder is exact";
-    return NULL;
+    return postgres_find_wrong_options(opt_index, opt_exact);
 }
 
 static int

@@ -256,12 +256,7 @@ find_wrong_place(void)
     int n = !!opt_archive + !!opt_index + (opt_paths ? 1 : 0);
     if (n != 1 || (opt_paths && opt_paths[1]))
         return "takes the folder of one archive, or --index";
-    if (opt_index && !postgres_is_uri(opt_index))
-        return "--index must be a URI that begins with postgresql://";
-    if (opt_exact && !opt_index)
-        return "--exact is said of a database (--index); the search of a "
-               "folder is exact";
-    return NULL;
+    return postgres_find_wrong_options(opt_index, opt_exact);
 }
 
 int

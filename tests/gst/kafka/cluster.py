@@ -48,6 +48,18 @@ class Cluster:
         time.sleep(0.1)
         return self.read()
 
+    def give(self, sink, count, n_sources=3):
+        """The records of feed.c to a sink that was begun with --stdin: the others
+        when the first has arrived. Of several requests on their way, this cluster
+        may refuse the first and take the next, which no broker does, and librdkafka
+        then takes both for stored."""
+        before = len(self.read())
+        records = [{"source": f"cam-{i % n_sources}", "sequence": i // n_sources}
+                   for i in range(count)]
+        sink.give(records[0])
+        self.wait_for(before + 1)
+        sink.give(*records[1:])
+
     def __enter__(self):
         return self
 

@@ -71,8 +71,7 @@ sum_row(PeDtype type, const uint16_t *row, int k)
 {
     double sum = 0;
     for (int j = 0; j < k; j++)
-        sum += type == PE_DTYPE_BF16 ? pe_bf16_to_f32(row[j])
-                                     : pe_f16_to_f32(row[j]);
+        sum += pe_half_to_f32(type, row[j]);
     return (float)sum;
 }
 

@@ -46,7 +46,8 @@ double pe_cuda_time(PeCuda *cuda, PeTimedFunc func, const void *data,
 bool pe_cuda_same_time(double a, double b);
 // Ways to do something, numbers from 1 on, of which the fastest is to be taken.
 typedef struct {
-    const char *what; // for the log
+    // Returns what it is about, for the log; free with g_free().
+    char *(*describe)(const void *data);
     const char *const *names;
     int n;         // names
     PeAlgoKey key; // with a bit for each way that there is

@@ -391,9 +391,11 @@ time_ways(PeCuda *cuda, const PeWays *ways, double *seconds)
             *seconds = s;
         }
     }
-    if (best)
-        pe_log(PE_LOG_DEBUG, "choice %s: %stook %s", ways->what, times->str,
+    if (best) {
+        g_autofree char *what = ways->describe(ways->data);
+        pe_log(PE_LOG_DEBUG, "choice %s: %stook %s", what, times->str,
                ways->names[best]);
+    }
     return best;
 }
 

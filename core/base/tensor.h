@@ -129,6 +129,19 @@ pe_e4m3_to_f32(uint8_t b)
 uint16_t pe_f16_from_f32(float f);
 float pe_f16_to_f32(uint16_t h);
 
+// For either type of 16 bits.
+static inline uint16_t
+pe_half_from_f32(PeDtype type, float f)
+{
+    return type == PE_DTYPE_BF16 ? pe_bf16_from_f32(f) : pe_f16_from_f32(f);
+}
+
+static inline float
+pe_half_to_f32(PeDtype type, uint16_t h)
+{
+    return type == PE_DTYPE_BF16 ? pe_bf16_to_f32(h) : pe_f16_to_f32(h);
+}
+
 #ifdef __cplusplus
 }
 #endif

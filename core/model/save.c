@@ -159,12 +159,9 @@ write_values(Writer *w, const char *name, size_t n, GError **error)
 {
     if (w->dtype == PE_DTYPE_F32)
         return write_bytes(w, w->values, n * sizeof(float), error);
-    bool bf16 = w->dtype == PE_DTYPE_BF16;
     for (size_t i = 0; i < n; i++) {
-        w->halves[i] = bf16 ? pe_bf16_from_f32(w->values[i])
-                            : pe_f16_from_f32(w->values[i]);
-        float back =
-            bf16 ? pe_bf16_to_f32(w->halves[i]) : pe_f16_to_f32(w->halves[i]);
+        w->halves[i] = pe_half_from_f32(w->dtype, w->values[i]);
+        float back = pe_half_to_f32(w->dtype, w->halves[i]);
         if (isinf(back) && !isinf(w->values[i])) {
             return pe_fail(error, PE_ERROR_FORMAT, w->model->path,
                            "'%s' has the value %g, too large for %s; take "

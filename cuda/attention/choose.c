@@ -81,18 +81,24 @@ time_way(PeCuda *cuda, int way, const void *data)
     return pe_cuda_time(cuda, queue_trial, &trial, attempt->qkv, size);
 }
 
+static char *
+describe(const void *data)
+{
+    const PeAttention *a = &((const Attempt *)data)->call->a;
+    return g_strdup_printf("%sattention [%d x %d, %d x %d]",
+                           a->cos_sin ? "rotation and " : "", a->b, a->n,
+                           a->heads, a->head_dim);
+}
+
 // The fastest of some ways, a bit each.
 static PeAttentionWay
 find_way(PeCuda *cuda, const Call *call, int bits, PeAttentionWay untimed,
          const void *qkv)
 {
     const PeAttention *a = &call->a;
-    g_autofree char *what = g_strdup_printf("%sattention [%d x %d, %d x %d]",
-                                            a->cos_sin ? "rotation and " : "",
-                                            a->b, a->n, a->heads, a->head_dim);
     const Attempt attempt = {call, qkv};
     const PeWays ways = {
-        .what = what,
+        .describe = describe,
         .names = names,
         .n = PE_N_ATTENTIONS,
         .key = {.in = (int)cuda->be.act,

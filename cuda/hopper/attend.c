@@ -111,8 +111,8 @@ knows_answer(PeCuda *cuda, int head_dim)
     pe_cuda_free(&cuda->be, on_device);
     double error = 0, power = 0;
     for (size_t i = 0; i < n; i++) {
-        double expected = pe_hopper_to_f32(act, portable[i]);
-        double d = pe_hopper_to_f32(act, hopper[i]) - expected;
+        double expected = pe_half_to_f32(act, portable[i]);
+        double d = pe_half_to_f32(act, hopper[i]) - expected;
         error += d * d;
         power += expected * expected;
     }
@@ -125,7 +125,7 @@ bool
 pe_hopper_is_trusted(PeCuda *cuda, int head_dim, bool now)
 {
     int which = head_dim == 64 ? 0 : 1;
-    if (cuda->rates.sm != 90 || cuda->be.act == PE_DTYPE_F32 ||
+    if (cuda->rates.sm != SM_HOPPER || cuda->be.act == PE_DTYPE_F32 ||
         (head_dim != 64 && head_dim != 96))
         return false;
     if (cuda->hopper_answers[which] == PE_ANSWER_UNKNOWN && now) {

@@ -209,6 +209,14 @@ time_way(PeCuda *cuda, int way, const void *data)
                             sizeof(float));
 }
 
+static char *
+describe_run(const void *data)
+{
+    const PeBlockRun *run = ((const Attempt *)data)->run;
+    return g_strdup_printf("block [%d x %d, %d]", run->seq->b, run->seq->n,
+                           run->width);
+}
+
 // Are there products of ours for this, to be trusted? They are asked for a
 // known answer where there is time for that.
 static bool
@@ -231,11 +239,9 @@ choose_way(PeCuda *cuda, const PeBlockRun *run, PeBlockFunc one_by_one)
         return PE_BLOCK_PASSES;
     if (cuda->block != PE_BLOCK_FASTEST)
         return cuda->block;
-    g_autofree char *what =
-        g_strdup_printf("block [%d x %d, %d]", seq->b, seq->n, run->width);
     const Attempt attempt = {run, one_by_one, PE_BLOCK_FASTEST};
     const PeWays ways = {
-        .what = what,
+        .describe = describe_run,
         .names = names,
         .n = PE_N_BLOCKS,
         .key = {.in = (int)cuda->be.act,

@@ -48,7 +48,7 @@ to_f32(PeDtype act, const uint16_t *values, size_t n)
 {
     float *f32 = g_new(float, n);
     for (size_t i = 0; i < n; i++)
-        f32[i] = pe_hopper_to_f32(act, values[i]);
+        f32[i] = pe_half_to_f32(act, values[i]);
     return f32;
 }
 
@@ -62,11 +62,11 @@ new_problem(PeDtype act)
     pe_hopper_fill(act, p->w, G_N_ELEMENTS(p->w));
     pe_hopper_fill(act, p->w_next, G_N_ELEMENTS(p->w_next));
     for (size_t i = 0; i < G_N_ELEMENTS(p->stream); i++)
-        p->stream[i] = pe_hopper_to_f32(act, p->x[i]) + 0.5f;
+        p->stream[i] = pe_half_to_f32(act, p->x[i]) + 0.5f;
     for (int i = 0; i < ROWS; i++)
         p->norms[0][2 * i + 1] = 1;
     for (int i = 0; i < COLUMNS * WIDTH; i++)
-        p->columns[i / WIDTH] += pe_hopper_to_f32(act, p->w_next[i]);
+        p->columns[i / WIDTH] += pe_half_to_f32(act, p->w_next[i]);
     return p;
 }
 
@@ -107,7 +107,7 @@ compute(PeDtype act, const Problem *p, double *stream, double *y)
     g_autofree float *w = to_f32(act, p->w, G_N_ELEMENTS(p->w));
     g_autofree float *w_next = to_f32(act, p->w_next, G_N_ELEMENTS(p->w_next));
     for (int i = 0; i < ROWS * DEPTH; i++)
-        x[i] = (double)pe_hopper_to_f32(act, p->x[i]);
+        x[i] = (double)pe_half_to_f32(act, p->x[i]);
     for (int i = 0; i < ROWS * WIDTH; i++)
         stream[i] = (double)p->stream[i];
     add_product(stream, x, w, WIDTH, DEPTH);
@@ -142,6 +142,19 @@ answer(PeCuda *cuda, Problem *d, int tile)
            cudaGetLastError() == cudaSuccess;
 }
 
+// Squares of differences by those of the values; NaN where something is.
+static double
+off_by(const float *said, const double *wanted, size_t n)
+{
+    double error = 0, power = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)said[i] - wanted[i];
+        error += d * d;
+        power += wanted[i] * wanted[i];
+    }
+    return error / power;
+}
+
 // Do the products in these tiles give the answer?
 static bool
 is_right(PeCuda *cuda, const Problem *problem, void *device, int tile,
@@ -156,19 +169,9 @@ is_right(PeCuda *cuda, const Problem *problem, void *device, int tile,
         return false;
     }
     pe_cuda_download(&cuda->be, said, device, sizeof *said);
-    double errors[2] = {0, 0}, powers[2] = {0, 0};
-    for (int i = 0; i < ROWS * WIDTH; i++) {
-        double d = (double)said->stream[i] - stream[i];
-        errors[0] += d * d;
-        powers[0] += stream[i] * stream[i];
-    }
-    for (int i = 0; i < ROWS * COLUMNS; i++) {
-        double d = (double)pe_hopper_to_f32(act, said->y[i]) - y[i];
-        errors[1] += d * d;
-        powers[1] += y[i] * y[i];
-    }
-    double of_stream = errors[0] / powers[0];
-    double of_norm = errors[1] / powers[1];
+    g_autofree float *said_y = to_f32(act, said->y, G_N_ELEMENTS(said->y));
+    double of_stream = off_by(said->stream, stream, ROWS * WIDTH);
+    double of_norm = off_by(said_y, y, ROWS * COLUMNS);
     pe_log(PE_LOG_DEBUG,
            "Hopper's products in tiles of %d are off by %.1e (limit %g) and, "
            "behind a norm, %.1e (limit %g)",

@@ -35,13 +35,6 @@ pe_hopper_fill(PeDtype act, uint16_t *values, size_t n)
     for (size_t i = 0; i < n; i++) {
         state = state * 1664525 + 1013904223;
         float v = (float)(state >> 8) / (float)(1 << 23) - 1;
-        values[i] =
-            act == PE_DTYPE_BF16 ? pe_bf16_from_f32(v) : pe_f16_from_f32(v);
+        values[i] = pe_half_from_f32(act, v);
     }
-}
-
-float
-pe_hopper_to_f32(PeDtype act, uint16_t v)
-{
-    return act == PE_DTYPE_BF16 ? pe_bf16_to_f32(v) : pe_f16_to_f32(v);
 }

@@ -16,4 +16,3 @@ bool pe_hopper_describe(const PeCuda *cuda, CUtensorMap *map, const void *data,
 
 // act [n] from -1 to 1, always the same ones, in host memory.
 void pe_hopper_fill(PeDtype act, uint16_t *values, size_t n);
-float pe_hopper_to_f32(PeDtype act, uint16_t v);

@@ -25,7 +25,7 @@ import numpy as np
 import codec
 import real
 from evaluate_health import QUARTER, Camera
-from exam import HERE, SEED
+from exam import SEED, product_parser
 
 QUARTERS = 96
 # event-threshold, event-smoothing (ms), event-min-duration (ms)
@@ -72,15 +72,9 @@ def watch(frames: np.ndarray, args: argparse.Namespace, work: Path) -> list[tupl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--pictures", type=Path, required=True)
-    parser.add_argument("--plugins", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--vocab", type=Path, required=True)
-    parser.add_argument("--labels", type=Path, default=HERE.parent / "demo/labels/camera.json")
+    parser = product_parser(__doc__.split("\n")[0])
     parser.add_argument("--quarters", type=int, default=QUARTERS)
     parser.add_argument("--key", type=int, default=4, help="seconds between key frames")
-    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     os.environ["GST_PLUGIN_PATH"] = str(args.plugins)
     pictures, rng = real.load(args.pictures), np.random.default_rng(SEED + 300)

@@ -24,7 +24,7 @@ import codec
 import faults
 import real
 import sampler
-from exam import CONDITION_OF, HERE, SEED, label_names, read_labels
+from exam import CONDITION_OF, SEED, label_names, product_parser, read_labels
 
 CLEAN = "clean"
 CLEAN_EACH = 3
@@ -148,13 +148,7 @@ def table(found: dict, scenes: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--pictures", type=Path, required=True)
-    parser.add_argument("--plugins", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--vocab", type=Path, required=True)
-    parser.add_argument("--labels", type=Path, default=HERE.parent / "demo/labels/camera.json")
-    parser.add_argument("--out", type=Path)
+    parser = product_parser(__doc__.split("\n")[0])
     parser.add_argument("--card", type=Path)
     args = parser.parse_args()
     os.environ["GST_PLUGIN_PATH"] = str(args.plugins)

@@ -5,6 +5,7 @@ drawn with seeds that training never used. Used by evaluate.py.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 from collections.abc import Callable
@@ -27,6 +28,18 @@ NONE = "none of these"
 SMALL, WIDE = (240, 320), (360, 640)
 
 Draw = Callable[[str, int, int, np.random.Generator], np.ndarray]
+
+
+def product_parser(description: str) -> argparse.ArgumentParser:
+    """For what asks a model about real scenes through the elements."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--plugins", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--vocab", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, default=HERE.parent / "demo/labels/camera.json")
+    parser.add_argument("--out", type=Path)
+    return parser
 
 
 def label_name(label: str | dict) -> str:

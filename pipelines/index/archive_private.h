@@ -90,3 +90,12 @@ bool archive_finish(Archive *archive, GError **error);
 // Make one in memory, which is told by that name. NULL with the error.
 Archive *archive_create_in_memory(const char *name, const ArchiveModel *model,
                                   GError **error);
+
+// Elements to which rows are padded with zeros: 64 bytes of f16.
+#define ARCHIVE_ROW_UNIT 32
+
+static inline int
+archive_pad_dim(int dim)
+{
+    return (dim + ARCHIVE_ROW_UNIT - 1) / ARCHIVE_ROW_UNIT * ARCHIVE_ROW_UNIT;
+}

@@ -81,5 +81,5 @@ archive_file_free(ArchiveFile *file)
 int
 archive_get_row_dim(const Archive *archive)
 {
-    return (archive->dim + 31) / 32 * 32; // 64 bytes
+    return archive_pad_dim(archive->dim);
 }

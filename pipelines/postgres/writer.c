@@ -57,8 +57,8 @@ static char *
 sum_rows(const uint16_t *vectors, guint n, int dim)
 {
     size_t size = sizeof *vectors * (size_t)dim;
-    size_t padding = (32 - (size_t)dim % 32) % 32 * sizeof *vectors;
-    static const guchar zeros[32 * sizeof *vectors];
+    size_t padding = (size_t)(archive_pad_dim(dim) - dim) * sizeof *vectors;
+    static const guchar zeros[ARCHIVE_ROW_UNIT * sizeof *vectors];
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
     for (guint i = 0; i < n; i++) {
         g_checksum_update(sum, (const guchar *)(vectors + i * (size_t)dim),

@@ -7,7 +7,6 @@
 #include "open_cuda.h"
 #include "tests/support/tiny_model.h"
 
-#include <gmodule.h>
 #include <math.h>
 #include <string.h>
 
@@ -208,12 +207,7 @@ main(int argc, char **argv)
     char *path = tiny_model_new(1);
     model = pe_model_open(path, &error);
     g_assert_no_error(error);
-    GModule *module =
-        g_module_open(g_getenv("GST_PE_CUDA_MODULE"), G_MODULE_BIND_LAZY);
-    void *symbol = NULL;
-    g_assert_nonnull(module);
-    g_assert_true(g_module_symbol(module, "fake_cuda_launches", &symbol));
-    launches = (int (*)(void))symbol;
+    launches = (int (*)(void))find_in_cuda("fake_cuda_launches");
     g_test_add_func("/cuda/block/launches", a_layer_is_five_to_nine_launches);
     g_test_add_func("/cuda/block/faster", the_faster_way_is_taken_and_kept);
     g_test_add_func("/cuda/block/faults",

@@ -7,7 +7,6 @@
 #include "open_cuda.h"
 #include "tests/support/tiny_model.h"
 
-#include <gmodule.h>
 #include <math.h>
 
 static PeModel *model;
@@ -174,12 +173,7 @@ main(int argc, char **argv)
     char *path = tiny_model_new(1);
     model = pe_model_open(path, &error);
     g_assert_no_error(error);
-    GModule *module =
-        g_module_open(g_getenv("GST_PE_CUDA_MODULE"), G_MODULE_BIND_LAZY);
-    g_assert_nonnull(module);
-    void *symbol = NULL;
-    g_assert_true(g_module_symbol(module, "fake_cuda_graph_launches", &symbol));
-    graph_launches = (int (*)(void))symbol;
+    graph_launches = (int (*)(void))find_in_cuda("fake_cuda_graph_launches");
     g_test_add_func("/cuda/fallbacks/epilogues",
                     does_epilogues_without_the_library);
     g_test_add_func("/cuda/fallbacks/recordings",

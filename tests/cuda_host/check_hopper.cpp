@@ -92,18 +92,11 @@ leaves_the_rest_to_others()
 void
 add_hopper_tests()
 {
-    const char *path = "/cuda_host/hopper/attention/";
-    const struct {
-        const char *name;
-        void (*run)();
-    } tests[] = {
-        {"heads_of_64", attends},
-        {"heads_of_96", attends_with_wide_heads},
-        {"larger_scores", attends_to_ever_larger_scores},
-        {"others", leaves_the_rest_to_others},
-    };
-    for (auto &t : tests) {
-        g_autofree char *name = g_strconcat(path, t.name, NULL);
-        g_test_add_func(name, t.run);
-    }
+    g_test_add_func("/cuda_host/hopper/attention/heads_of_64", attends);
+    g_test_add_func("/cuda_host/hopper/attention/heads_of_96",
+                    attends_with_wide_heads);
+    g_test_add_func("/cuda_host/hopper/attention/larger_scores",
+                    attends_to_ever_larger_scores);
+    g_test_add_func("/cuda_host/hopper/attention/others",
+                    leaves_the_rest_to_others);
 }

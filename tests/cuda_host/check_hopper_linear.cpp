@@ -261,17 +261,9 @@ leaves_the_rest_to_others()
 void
 add_hopper_linear_tests()
 {
-    const char *path = "/cuda_host/hopper/linear/";
-    const struct {
-        const char *name;
-        void (*run)();
-    } tests[] = {
-        {"products", multiplies},
-        {"stream", adds_to_the_stream_and_norms_it},
-        {"others", leaves_the_rest_to_others},
-    };
-    for (auto &t : tests) {
-        g_autofree char *name = g_strconcat(path, t.name, NULL);
-        g_test_add_func(name, t.run);
-    }
+    g_test_add_func("/cuda_host/hopper/linear/products", multiplies);
+    g_test_add_func("/cuda_host/hopper/linear/stream",
+                    adds_to_the_stream_and_norms_it);
+    g_test_add_func("/cuda_host/hopper/linear/others",
+                    leaves_the_rest_to_others);
 }

@@ -9,8 +9,6 @@
 #include "open_cuda.h"
 #include "tests/support/tiny_model.h"
 
-#include <gmodule.h>
-
 static PeModel *model;
 static int (*graph_recordings)(void);
 static int (*graph_launches)(void);
@@ -479,14 +477,6 @@ batches_are_halved_until_they_fit(void)
 
 // ---- Main -------------------------------------------------------------------
 
-static void *
-find(GModule *module, const char *name)
-{
-    void *symbol = NULL;
-    g_assert_true(g_module_symbol(module, name, &symbol));
-    return symbol;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -499,16 +489,13 @@ main(int argc, char **argv)
     char *path = tiny_model_new(1);
     model = pe_model_open(path, &error);
     g_assert_no_error(error);
-    GModule *module =
-        g_module_open(g_getenv("GST_PE_CUDA_MODULE"), G_MODULE_BIND_LAZY);
-    g_assert_nonnull(module);
     graph_recordings =
-        (int (*)(void))find(module, "fake_cuda_graph_recordings");
-    graph_launches = (int (*)(void))find(module, "fake_cuda_graph_launches");
-    launches = (int (*)(void))find(module, "fake_cuda_launches");
-    spinning_waits = (int (*)(void))find(module, "fake_cuda_spinning_waits");
+        (int (*)(void))find_in_cuda("fake_cuda_graph_recordings");
+    graph_launches = (int (*)(void))find_in_cuda("fake_cuda_graph_launches");
+    launches = (int (*)(void))find_in_cuda("fake_cuda_launches");
+    spinning_waits = (int (*)(void))find_in_cuda("fake_cuda_spinning_waits");
     bytes_on_device =
-        (uint64_t(*)(void))find(module, "fake_cuda_bytes_on_device");
+        (uint64_t(*)(void))find_in_cuda("fake_cuda_bytes_on_device");
     g_test_add_func("/cuda/tuning/live", nothing_is_tuned_under_live_frames);
     g_test_add_func("/cuda/tuning/refused",
                     nor_when_the_library_refuses_what_is_known);

@@ -7,8 +7,6 @@
 #include "open_cuda.h"
 #include "tests/support/picture.h"
 
-#include <gmodule.h>
-
 #define SIDE 24 // of a slot
 #define WIDTH 63
 #define HEIGHT 51
@@ -104,13 +102,8 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    void *symbol = NULL;
-    GModule *module =
-        g_module_open(g_getenv("GST_PE_CUDA_MODULE"), G_MODULE_BIND_LAZY);
-    g_assert_nonnull(module);
-    g_assert_true(
-        g_module_symbol(module, "fake_cuda_bytes_to_device", &symbol));
-    bytes_to_device = (uint64_t(*)(void))symbol;
+    bytes_to_device =
+        (uint64_t(*)(void))find_in_cuda("fake_cuda_bytes_to_device");
     g_test_add_func("/uploads/regions", uploads_no_sample_of_a_frame_twice);
     return g_test_run();
 }

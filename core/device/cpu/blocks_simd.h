@@ -49,19 +49,6 @@ panel_bytes(PeDtype type, int n_words)
     return (size_t)n_words * TILE_COLS * (type == PE_DTYPE_I16 ? 2 : 4);
 }
 
-// One row of x, row `row` of the part, as a column of a packed tile.
-typedef void (*PackRow)(const Product *p, int row, uint32_t *to);
-
-// A task is one tile's rows of x. What a tile has no rows for is not read.
-INLINE void
-pack_rows(const Product *p, int task, PackRow pack_row)
-{
-    uint32_t *to = p->packed + (size_t)task * p->n_words * TILE_ROWS;
-    int first = task * TILE_ROWS, n = MIN(TILE_ROWS, p->rows - first);
-    for (int r = 0; r < n; r++)
-        pack_row(p, first + r, to + r);
-}
-
 // Brings what comes next from memory to the second cache, a share of it for
 // each tile, while the units multiply.
 INLINE void
@@ -152,8 +139,8 @@ multiply_group(PeDtype type, const Product *p, int task, float *c)
     int n_blocks = (p->rows + p->block_rows - 1) / p->block_rows;
     int first = task % n_blocks * p->block_rows;
     int rows = MIN(p->block_rows, p->rows - first);
-    int panel = task / n_blocks * p->group_panels;
-    int n_panels = MIN(p->group_panels, p->n_panels - panel);
+    int group = task / n_blocks, panel = group * p->n_panels / p->n_groups;
+    int n_panels = (group + 1) * p->n_panels / p->n_groups - panel;
     for (int w = 0; w < p->n_words; w += p->piece_words) {
         int n = MIN(p->piece_words, p->n_words - w);
         for (int i = 0; i < n_panels; i++) {
@@ -172,8 +159,8 @@ multiply_group(PeDtype type, const Product *p, int task, float *c)
     }
 }
 
-// Blocks of rows about as large as each other, and groups small enough that
-// every thread gets several.
+// Blocks of rows about as large as each other, and groups so small that every
+// thread gets several tasks, and all as many.
 INLINE void
 cut(Product *p, int rows, int n_threads)
 {
@@ -182,8 +169,11 @@ cut(Product *p, int rows, int n_threads)
     n_blocks = MIN((rows + p->block_rows - 1) / p->block_rows, PART_BLOCKS);
     p->n_panels = round_up(p->out.n, TILE_COLS) / TILE_COLS;
     int groups = (TASKS_PER_THREAD * n_threads + n_blocks - 1) / n_blocks;
-    p->group_panels = CLAMP(p->n_panels / groups, 1, GROUP_PANELS);
-    p->n_groups = (p->n_panels + p->group_panels - 1) / p->group_panels;
+    groups = MAX(groups, (p->n_panels + GROUP_PANELS - 1) / GROUP_PANELS);
+    while (n_blocks * groups % n_threads != 0)
+        groups++;
+    p->n_groups = MIN(groups, p->n_panels);
+    p->group_panels = (p->n_panels + p->n_groups - 1) / p->n_groups;
     p->piece_words = PIECE_WORDS;
 }
 
@@ -206,10 +196,9 @@ find_room(Product *p, PeCpu *cpu, int rows)
     return scratch != NULL;
 }
 
-// A linear layer, with functions for tasks that are made of pack_rows() and of
-// multiply_group(): of a tile each, and of a block of rows times a group of
-// panels each. `type` is that of the words, and `length` counts the columns
-// that they hold.
+// A linear layer, with functions for tasks: one that packs the rows of a tile,
+// and one made of multiply_group() for a block of rows times a group of panels.
+// `type` is that of the words, and `length` counts the columns that they hold.
 INLINE void
 multiply_rows(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
               const PeRope *rope, void *y, const void *x, int rows,

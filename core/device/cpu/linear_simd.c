@@ -82,35 +82,49 @@ linear_new(PeBackend *be, const PeLinearParams *params)
 
 // ---- The product ----------------------------------------------------------
 
+// Four rows of so many words, `row` bytes from one to the next, to four columns
+// of a packed tile.
 static void
-pack_row_f32(const Product *p, int row, uint32_t *to)
+pack_four(const char *from, size_t row, int n_words, uint32_t *to)
 {
-    int k = p->l->k;
-    const char *from = p->x + (size_t)(p->from + row) * k * 4;
-    for (int w = 0; w < k; w++)
-        memcpy(to + (size_t)w * TILE_ROWS, from + (size_t)w * 4, 4);
-}
-
-static void
-pack_row_bf16(const Product *p, int row, uint32_t *to)
-{
-    int k = p->l->k;
-    const char *from = p->x + (size_t)(p->from + row) * k * 2;
-    for (int w = 0; w < k / 2; w++)
-        memcpy(to + (size_t)w * TILE_ROWS, from + (size_t)w * 4, 4);
-    if (k % 2) {
-        uint16_t last;
-        memcpy(&last, from + (size_t)(k - 1) * 2, sizeof last);
-        to[(size_t)(k / 2) * TILE_ROWS] = last;
+    int w = 0;
+    for (; w + VF <= n_words; w += VF) {
+        VecWord words[4];
+        for (int r = 0; r < 4; r++)
+            memcpy(words + r, from + (size_t)r * row + (size_t)w * 4,
+                   sizeof *words);
+        store_columns(to + (size_t)w * TILE_ROWS, TILE_ROWS, words);
+    }
+    for (; w < n_words; w++) {
+        for (int r = 0; r < 4; r++)
+            memcpy(to + (size_t)w * TILE_ROWS + r,
+                   from + (size_t)r * row + (size_t)w * 4, 4);
     }
 }
 
+// A row of `size` bytes, the last word of which may end in the middle.
+static void
+pack_row(const char *from, size_t size, uint32_t *to)
+{
+    for (size_t at = 0; at < size; at += 4, to += TILE_ROWS) {
+        *to = 0;
+        memcpy(to, from + at, MIN(4, size - at));
+    }
+}
+
+// A task is one tile's rows of x. What a tile has no rows for is not read.
 static void
 pack_tile(void *data, int task, int lane)
 {
     const Product *p = data;
-    pack_rows(p, task,
-              p->out.act == PE_DTYPE_BF16 ? pack_row_bf16 : pack_row_f32);
+    size_t row = (size_t)p->l->k * pe_dtype_size(p->out.act);
+    int first = task * TILE_ROWS, n = MIN(TILE_ROWS, p->rows - first), r = 0;
+    const char *from = p->x + (size_t)(p->from + first) * row;
+    uint32_t *to = p->packed + (size_t)task * p->n_words * TILE_ROWS;
+    for (; r + 4 <= n && row % 4 == 0; r += 4)
+        pack_four(from + (size_t)r * row, row, p->n_words, to + r);
+    for (; r < n; r++)
+        pack_row(from + (size_t)r * row, row, to + r);
 }
 
 static void

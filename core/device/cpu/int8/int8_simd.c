@@ -174,10 +174,15 @@ pack_row(const Product *p, int row, uint32_t *to)
     pack_turned(u, length, inverse, to);
 }
 
+// A task is one tile's rows of x. What a tile has no rows for is not read.
 static void
 pack_tile(void *data, int task, int lane)
 {
-    pack_rows(data, task, pack_row);
+    const Product *p = data;
+    uint32_t *to = p->packed + (size_t)task * p->n_words * TILE_ROWS;
+    int first = task * TILE_ROWS, n = MIN(TILE_ROWS, p->rows - first);
+    for (int r = 0; r < n; r++)
+        pack_row(p, first + r, to + r);
 }
 
 // ---- The product ----------------------------------------------------------

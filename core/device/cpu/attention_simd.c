@@ -70,16 +70,20 @@ pack_keys(const Plan *p, uint32_t *panels, const char *keys, int n)
     int n_words = words_of(p->act, p->head_dim);
     for (int i = 0; i < MIN(AHEAD, n); i++)
         fetch_row(p, keys, i);
-    for (int i = 0; i < round_up(n, TILE_COLS); i++) {
+    for (int i = 0; i < round_up(n, TILE_COLS); i += 4) {
         uint32_t *to = panels + (size_t)(i / TILE_COLS) * n_words * TILE_COLS +
                        i % TILE_COLS;
-        if (i + AHEAD < n)
-            fetch_row(p, keys, i + AHEAD);
-        for (int w = 0; w < n_words; w++) {
-            uint32_t word = 0;
-            if (i < n)
-                memcpy(&word, keys + i * stride + (size_t)w * 4, sizeof word);
-            to[(size_t)w * TILE_COLS] = word;
+        const char *row = keys + (size_t)i * stride;
+        for (int r = i + AHEAD; r < MIN(i + AHEAD + 4, n); r++)
+            fetch_row(p, keys, r);
+        if (i + 4 <= n) {
+            pack_four(row, stride, n_words, to, TILE_COLS);
+            continue;
+        }
+        for (int w = 0; w < n_words; w++, to += TILE_COLS) {
+            memset(to, 0, 4 * sizeof *to);
+            for (int r = 0; r < n - i; r++)
+                memcpy(to + r, row + (size_t)r * stride + (size_t)w * 4, 4);
         }
     }
 }

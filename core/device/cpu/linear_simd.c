@@ -82,26 +82,6 @@ linear_new(PeBackend *be, const PeLinearParams *params)
 
 // ---- The product ----------------------------------------------------------
 
-// Four rows of so many words, `row` bytes from one to the next, to four columns
-// of a packed tile.
-static void
-pack_four(const char *from, size_t row, int n_words, uint32_t *to)
-{
-    int w = 0;
-    for (; w + VF <= n_words; w += VF) {
-        VecWord words[4];
-        for (int r = 0; r < 4; r++)
-            memcpy(words + r, from + (size_t)r * row + (size_t)w * 4,
-                   sizeof *words);
-        store_columns(to + (size_t)w * TILE_ROWS, TILE_ROWS, words);
-    }
-    for (; w < n_words; w++) {
-        for (int r = 0; r < 4; r++)
-            memcpy(to + (size_t)w * TILE_ROWS + r,
-                   from + (size_t)r * row + (size_t)w * 4, 4);
-    }
-}
-
 // A row of `size` bytes, the last word of which may end in the middle.
 static void
 pack_row(const char *from, size_t size, uint32_t *to)
@@ -122,7 +102,7 @@ pack_tile(void *data, int task, int lane)
     const char *from = p->x + (size_t)(p->from + first) * row;
     uint32_t *to = p->packed + (size_t)task * p->n_words * TILE_ROWS;
     for (; r + 4 <= n && row % 4 == 0; r += 4)
-        pack_four(from + (size_t)r * row, row, p->n_words, to + r);
+        pack_four(from + (size_t)r * row, row, p->n_words, to + r, TILE_ROWS);
     for (; r < n; r++)
         pack_row(from + (size_t)r * row, row, to + r);
 }

@@ -120,3 +120,24 @@ words_of(PeDtype type, int k)
         return (k + 3) / 4;
     return type == PE_DTYPE_F32 ? k : (k + 1) / 2;
 }
+
+// Four rows of words, `row` bytes from one to the next, become columns: word w
+// of all is at to + w * stride.
+INLINE void
+pack_four(const char *from, size_t row, int n_words, uint32_t *to,
+          size_t stride)
+{
+    int w = 0;
+    for (; w + VF <= n_words; w += VF) {
+        VecWord words[4];
+        for (int r = 0; r < 4; r++)
+            memcpy(words + r, from + (size_t)r * row + (size_t)w * 4,
+                   sizeof *words);
+        store_columns(to + (size_t)w * stride, stride, words);
+    }
+    for (; w < n_words; w++) {
+        for (int r = 0; r < 4; r++)
+            memcpy(to + (size_t)w * stride + r,
+                   from + (size_t)r * row + (size_t)w * 4, 4);
+    }
+}

@@ -82,9 +82,9 @@ linear_new(PeBackend *be, const PeLinearParams *params)
 
 // ---- The product ----------------------------------------------------------
 
-// A row of `size` bytes, the last word of which may end in the middle.
+// A row of an odd number of halves, the last word of which ends in the middle.
 static void
-pack_row(const char *from, size_t size, uint32_t *to)
+pack_odd_row(const char *from, size_t size, uint32_t *to)
 {
     for (size_t at = 0; at < size; at += 4, to += TILE_ROWS) {
         *to = 0;
@@ -98,13 +98,13 @@ pack_tile(void *data, int task, int lane)
 {
     const Product *p = data;
     size_t row = (size_t)p->l->k * pe_dtype_size(p->out.act);
-    int first = task * TILE_ROWS, n = MIN(TILE_ROWS, p->rows - first), r = 0;
+    int first = task * TILE_ROWS, n = MIN(TILE_ROWS, p->rows - first);
     const char *from = p->x + (size_t)(p->from + first) * row;
     uint32_t *to = p->packed + (size_t)task * p->n_words * TILE_ROWS;
-    for (; r + 4 <= n && row % 4 == 0; r += 4)
-        pack_four(from + (size_t)r * row, row, p->n_words, to + r, TILE_ROWS);
-    for (; r < n; r++)
-        pack_row(from + (size_t)r * row, row, to + r);
+    if (row % 4 == 0)
+        pack_rows(from, row, n, p->n_words, to);
+    for (int r = 0; row % 4 != 0 && r < n; r++)
+        pack_odd_row(from + (size_t)r * row, row, to + r);
 }
 
 static void

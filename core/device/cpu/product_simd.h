@@ -141,3 +141,18 @@ pack_four(const char *from, size_t row, int n_words, uint32_t *to,
                    from + (size_t)r * row + (size_t)w * 4, 4);
     }
 }
+
+// n <= TILE_ROWS rows of words, `row` bytes from one to the next, to the
+// columns of a packed tile.
+INLINE void
+pack_rows(const char *from, size_t row, int n, int n_words, uint32_t *to)
+{
+    int r = 0;
+    for (; r + 4 <= n; r += 4)
+        pack_four(from + (size_t)r * row, row, n_words, to + r, TILE_ROWS);
+    for (; r < n; r++) {
+        for (int w = 0; w < n_words; w++)
+            memcpy(to + (size_t)w * TILE_ROWS + r,
+                   from + (size_t)r * row + (size_t)w * 4, 4);
+    }
+}

@@ -128,36 +128,21 @@ typedef VecHalf VecPart;
 #define ROW_OFFSET 0
 #endif
 
-// n words of a turned row, in steps of 1 / inverse.
-INLINE void
-pack_vector(const float *u, float inverse, int n, uint32_t *to)
+// Bytes of so many numbers, to a whole vector.
+INLINE size_t
+row_bytes(int length)
 {
-    Vec v = load(u) * inverse + PE_INT8_MAGIC;
-    VecWord steps = (VecWord)v - (PE_INT8_ZERO - ROW_OFFSET);
-    VecPart parts = __builtin_convertvector(steps, VecPart);
-    uint32_t words[VF / PER_WORD];
-    memcpy(words, &parts, sizeof words);
-    for (int w = 0; w < n; w++)
-        to[(size_t)w * TILE_ROWS] = words[w];
+    return (size_t)round_up(length, VF) * sizeof(VecPart) / VF;
 }
 
-INLINE void
-pack_turned(const float *u, int length, float inverse, uint32_t *to)
-{
-    for (; length >= VF; length -= VF, u += VF) {
-        pack_vector(u, inverse, VF / PER_WORD, to);
-        to += VF / PER_WORD * TILE_ROWS;
-    }
-    pack_vector(u, inverse, words_of(ROW_TYPE, length), to);
-}
-
+// Row `row` of the part in steps: the words of a column of a packed tile, and
+// what is behind them in the last vector. u is room for it.
 static void
-pack_row(const Product *p, int row, uint32_t *to)
+round_row(const Product *p, int row, float *u, char *words)
 {
     const PeLinear *l = p->l;
     int length = pe_int8_length(l->k);
     size_t at = (size_t)(p->from + row) * (size_t)l->k;
-    g_autofree float *u = g_new(float, length + VF);
     for (int j = 0; j < length; j += VF)
         store(u + j, load_act_left(p->out.act, p->x, at + (size_t)j, l->k - j) *
                          load(l->in_scales + j));
@@ -171,7 +156,12 @@ pack_row(const Product *p, int row, uint32_t *to)
     float inverse;
     p->row_scales[row] =
         pe_int8_step(max_of(most), sum_of(bad) == 0, l->row_limit, &inverse);
-    pack_turned(u, length, inverse, to);
+    for (int j = 0; j < length; j += VF, words += sizeof(VecPart)) {
+        Vec v = load(u + j) * inverse + PE_INT8_MAGIC;
+        VecWord steps = (VecWord)v - (PE_INT8_ZERO - ROW_OFFSET);
+        VecPart parts = __builtin_convertvector(steps, VecPart);
+        memcpy(words, &parts, sizeof parts);
+    }
 }
 
 // A task is one tile's rows of x. What a tile has no rows for is not read.
@@ -181,8 +171,13 @@ pack_tile(void *data, int task, int lane)
     const Product *p = data;
     uint32_t *to = p->packed + (size_t)task * p->n_words * TILE_ROWS;
     int first = task * TILE_ROWS, n = MIN(TILE_ROWS, p->rows - first);
+    int length = pe_int8_length(p->l->k);
+    size_t row = row_bytes(length);
+    g_autofree float *u = g_new(float, length + VF);
+    g_autofree char *words = g_malloc(TILE_ROWS * row);
     for (int r = 0; r < n; r++)
-        pack_row(p, first + r, to + r);
+        round_row(p, first + r, u, words + (size_t)r * row);
+    pack_rows(words, row, n, p->n_words, to);
 }
 
 // ---- The product ----------------------------------------------------------

@@ -122,7 +122,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, help="of packages, default OUT/packages")
     args = parser.parse_args()
     found = Found(args.cache or args.out / "packages", args.also)
-    count = {"train": 0, "validation": 0, "held-out": 0}
+    count = {"train": 0, "validation": 0, "held-out": 0, "alarms": 0}
     with open(HERE / "pictures.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     for number, row in enumerate(rows):
@@ -139,7 +139,7 @@ def main() -> int:
         write_picture(data, out)
         count[row["split"]] += 1
     print(f"{args.out}: {count['train']} pictures to train on, {count['validation']} to choose")
-    print(f"labels by, and {count['held-out']} held out")
+    print(f"labels by, {count['held-out']} held out, and {count['alarms']} to count alarms on")
     return 0 if all(count.values()) else 1
 
 

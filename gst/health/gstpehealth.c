@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // gstpehealth.c - the element around a GstPeWatch: takes a picture now and
-// then, and posts what it finds.
+// then, of all others a few rows, and posts what it finds.
 
 /**
  * SECTION:element-pehealth
  * @title: pehealth
- * @short_description: tells that a camera's picture is frozen, or that the
- *     camera was moved
+ * @short_description: tells that a camera's picture is frozen or flickers,
+ *     that the camera was moved, or that its focus hunts
  *
  * Looks at what no single picture tells. Needs no model. Of every
  * #GstPeHealth:interval it takes one picture, of which it only reads the luma
- * (of RGB, a mean); buffers pass through untouched. Of a frame with a
- * `GstVideoCropMeta`, only its rectangle is watched.
+ * (of RGB, a mean), and of those between, up to 33 a second, 96 rows; buffers
+ * pass through untouched. Of a frame with a `GstVideoCropMeta`, only its
+ * rectangle is watched.
  *
  * A picture is frozen when next to nothing of it has changed for
  * #GstPeHealth:frozen-after. The noise of a sensor is change enough; a clock in
@@ -35,6 +36,25 @@
  * defocused camera, are not called moved: what is wrong with a single picture
  * is asked of a #peinference, with labels such as those of `camera.json`.
  *
+ * A picture flickers when, for some eight seconds, the light of most of it goes
+ * up and down by #GstPeHealth:flicker-above or more, at least three times in
+ * that time: all of it at once, as with an exposure control that swings or a
+ * lamp that fails, or in bands that roll through it, as with lamps on the mains
+ * before a sensor that reads row after row. What happens once or slowly is not
+ * called flicker, nor what happens in a part of the picture, and neither is
+ * light in what is black or clipped.
+ *
+ * A focus hunts when most of the picture loses #GstPeHealth:hunting-above of
+ * its sharpness, gets it back and loses it again within twelve seconds, by much
+ * the same each time, while its light stays. A picture without detail has none
+ * to lose. Encoders sharpen and blur from key frame to key frame; as a key
+ * frame does it at once and a lens does not, that is not called hunting.
+ *
+ * Of frames in CUDA memory, which are copied for that, ten a second are looked
+ * at; none between the pictures of #GstPeHealth:interval with
+ * #GstPeHealth:flicker-above and #GstPeHealth:hunting-above of 0. Neither can
+ * be told with fewer than four pictures a second.
+ *
  * ## Messages
  *
  * A message named `pehealth` tells the measures of each picture:
@@ -44,10 +64,10 @@
  * where it is known, `structure`, the correlation with the usual view, and
  * `drift`, 1 - the cosine with the usual embedding. A message named
  * `pehealth-event` tells an event: `event` (`start` or `end`), `id`, which
- * counts from READY on, `label` (`frozen picture` or `camera moved`), and
- * running times: `start`, when it was sure, `since`, when it has begun as far
- * as can be said, and `end`, up to when it has lasted. The end of the stream, a
- * flush, a jump of time and READY end what has begun.
+ * counts from READY on, `label` (`frozen picture`, `camera moved`, `flicker`
+ * or `hunting`), and running times: `start`, when it was sure, `since`, when it
+ * has begun as far as can be said, and `end`, up to when it has lasted. The end
+ * of the stream, a flush, a jump of time and READY end what has begun.
  *
  * Each event also travels downstream as a result without frames, see
  * `gst_event_get_pe_result()`, as those of labels do: `pemetaconvert` writes it
@@ -67,6 +87,7 @@
 #include "gst/health/gstpeplane.h"
 #include "gst/health/gstpetelling.h"
 #include "gst/health/gstpewatch.h"
+#include "gst/health/gstpewatchproperties.h"
 #include "gst/meta/gstpemeta.h"
 #include "gst/video/gstpecuda.h"
 #include "gst/video/gstpeframe.h"
@@ -76,23 +97,22 @@
 GST_DEBUG_CATEGORY_STATIC(pe_health_debug);
 #define GST_CAT_DEFAULT pe_health_debug
 
+// Least time between the pictures whose light and sharpness are followed: of a
+// stream, and of one in CUDA memory, from where each is copied.
+#define GLANCE_STEP (30 * GST_MSECOND)
+#define GLANCE_STEP_CUDA (100 * GST_MSECOND)
+
 // Results that are older say nothing about a picture.
 #define OLDEST_RESULT (10 * GST_SECOND)
 
-enum {
-    PROP_0,
-    PROP_INTERVAL,
-    PROP_FROZEN_AFTER,
-    PROP_STILL_SHARE,
-    PROP_MOVED_AFTER,
-    PROP_MOVED_BELOW,
-    PROP_LEARN,
-    PROP_POST_MESSAGES,
-    PROP_SOURCE_ID,
-    N_PROPERTIES
-};
+#define PLAYING \
+    (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
 
-static GParamSpec *properties[N_PROPERTIES];
+// Behind those of the watch.
+enum {
+    PROP_POST_MESSAGES = GST_PE_WATCH_PROPERTIES_END,
+    PROP_SOURCE_ID,
+};
 
 struct _GstPeHealth {
     GstBaseTransform parent;
@@ -107,8 +127,9 @@ struct _GstPeHealth {
     GstPeWatch *watch; // NULL: stopped
     GstPePlane plane;
     GstPeTelling telling;
-    GstClockTime next;   // running time of the next picture to look at
-    GstClockTime last;   // of the last picture
+    GstClockTime next;        // running time of the next picture to look at
+    GstClockTime next_glance; // and to glance at, likewise
+    GstClockTime last;        // of the last picture
     GstPeResult *result; // the newest of a whole frame; NULL: there is none
     GstClockTime result_time; // when it came, running time
     bool warned;              // of pictures that cannot be watched
@@ -228,24 +249,29 @@ get_embedding(GstPeHealth *self, GstClockTime time, GstClockTime interval,
     return vectors ? gst_pe_vectors_to_floats(vectors, dim) : NULL;
 }
 
-// Returns how many events the picture makes known; -1: it cannot be read.
+// Reads the picture, of which `rows` are enough for a glance; 0: look at all.
+// Returns how many events it makes known; -1: it cannot be read.
 static int
-push(GstPeHealth *self, GstBuffer *buffer, const GstPeLook *look,
+push(GstPeHealth *self, GstBuffer *buffer, int rows, const GstPeLook *look,
      GstClockTime time, const PeEvent **told)
 {
     g_autoptr(GError) error = NULL;
     GstPeLuma luma;
     int n = -1;
 
-    if (!gst_pe_plane_open(&self->plane, &self->info, buffer, &luma, &error)) {
+    if (!gst_pe_plane_open(&self->plane, &self->info, buffer, rows, &luma,
+                           &error)) {
         warn(self, error->message);
         return -1;
     }
-    if (is_large_enough(luma.width, luma.height))
-        n = gst_pe_watch_push(self->watch, time, luma.pixels, luma.width,
-                              luma.height, luma.stride, look->embedding,
-                              look->dim, told);
-    else
+    if (is_large_enough(luma.width, luma.height)) {
+        n = 0;
+        gst_pe_watch_add(self->watch, time, &luma);
+        if (rows == 0)
+            n = gst_pe_watch_push(self->watch, time, luma.pixels, luma.width,
+                                  luma.height, luma.stride, look->embedding,
+                                  look->dim, told);
+    } else
         warn(self, "The crop of a picture is too small to be watched");
     gst_pe_plane_close(&self->plane);
     return n;
@@ -267,7 +293,7 @@ look_at(GstPeHealth *self, GstBuffer *buffer, GstClockTime time)
     const GstPeLook look = {.embedding = embedding, .dim = (int)dim};
     gst_pe_watch_set_params(self->watch, &params);
     gst_pe_telling_add_times(&self->telling, &times);
-    int n = push(self, buffer, &look, time, &told);
+    int n = push(self, buffer, 0, &look, time, &told);
     if (n < 0)
         return;
     if (wanted)
@@ -282,22 +308,22 @@ end(GstPeHealth *self, GstPeReason reason)
 
     int n = gst_pe_watch_end(self->watch, &told);
     tell(self, told, n, reason);
-    self->next = self->last = GST_CLOCK_TIME_NONE;
+    self->next = self->next_glance = self->last = GST_CLOCK_TIME_NONE;
 }
 
 // Is it the picture's turn? On a grid, so that the rate of frames does not
 // lengthen the interval.
 static bool
-is_due(GstPeHealth *self, GstClockTime time, GstClockTime interval)
+is_due(GstClockTime *next, GstClockTime time, GstClockTime interval)
 {
-    if (self->next == GST_CLOCK_TIME_NONE) {
-        self->next = time + interval;
+    if (*next == GST_CLOCK_TIME_NONE) {
+        *next = time + interval;
         return true;
     }
-    if (time < self->next)
+    if (time < *next)
         return false;
-    bool late = time - self->next >= interval;
-    self->next = late ? time + interval : self->next + interval;
+    bool late = time - *next >= interval;
+    *next = late ? time + interval : *next + interval;
     return true;
 }
 
@@ -319,6 +345,8 @@ transform_ip(GstBaseTransform *base, GstBuffer *buffer)
     keep_results(self, buffer, time);
     GST_OBJECT_LOCK(self);
     GstClockTime interval = self->params.step;
+    bool glances = self->params.rhythm.flicker_above > 0 ||
+                   self->params.rhythm.hunting_above > 0;
     GST_OBJECT_UNLOCK(self);
     // Pictures that are out of order, as decoders leave them, are not by that
     // much.
@@ -326,10 +354,15 @@ transform_ip(GstBaseTransform *base, GstBuffer *buffer)
         self->last - time > MAX(interval, GST_SECOND))
         end(self, GST_PE_REASON_JUMP);
     self->last = time;
-    if (is_due(self, time, interval) &&
-        is_large_enough(GST_VIDEO_INFO_WIDTH(&self->info),
-                        GST_VIDEO_INFO_HEIGHT(&self->info)))
+    if (!is_large_enough(GST_VIDEO_INFO_WIDTH(&self->info),
+                         GST_VIDEO_INFO_HEIGHT(&self->info)))
+        return GST_FLOW_OK;
+    GstClockTime step =
+        gst_pe_cuda_has_memory(buffer) ? GLANCE_STEP_CUDA : GLANCE_STEP;
+    if (is_due(&self->next, time, interval))
         look_at(self, buffer, time);
+    else if (glances && is_due(&self->next_glance, time, step))
+        push(self, buffer, GST_PE_CELLS_ROWS, NULL, time, NULL);
     return GST_FLOW_OK;
 }
 
@@ -396,7 +429,7 @@ start(GstBaseTransform *base)
     GstPeWatchParams params = self->params;
     GST_OBJECT_UNLOCK(self);
     self->watch = gst_pe_watch_new(&params);
-    self->next = self->last = GST_CLOCK_TIME_NONE;
+    self->next = self->next_glance = self->last = GST_CLOCK_TIME_NONE;
     self->warned = false;
     return TRUE;
 }
@@ -416,42 +449,18 @@ stop(GstBaseTransform *base)
 
 // ---- Object -----------------------------------------------------------------
 
-static guint64 *
-get_time(GstPeHealth *self, guint id)
-{
-    switch (id) {
-    case PROP_INTERVAL:
-        return &self->params.step;
-    case PROP_FROZEN_AFTER:
-        return &self->params.still.frozen_after;
-    case PROP_MOVED_AFTER:
-        return &self->params.view.moved_after;
-    case PROP_LEARN:
-        return &self->params.view.learn;
-    default:
-        return NULL;
-    }
-}
-
 static void
 set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
     GstPeHealth *self = GST_PE_HEALTH(object);
-    guint64 *time = get_time(self, id);
 
     GST_OBJECT_LOCK(self);
-    if (time)
-        *time = g_value_get_uint(value) * GST_MSECOND;
-    else if (id == PROP_STILL_SHARE)
-        self->params.still.still_share = g_value_get_double(value);
-    else if (id == PROP_MOVED_BELOW)
-        self->params.view.moved_below = g_value_get_double(value);
-    else if (id == PROP_POST_MESSAGES)
+    if (id == PROP_POST_MESSAGES)
         self->post_messages = g_value_get_boolean(value);
     else if (id == PROP_SOURCE_ID) {
         g_free(self->source_id);
         self->source_id = g_value_dup_string(value);
-    } else
+    } else if (!gst_pe_watch_properties_set(&self->params, id, value))
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     GST_OBJECT_UNLOCK(self);
 }
@@ -460,90 +469,35 @@ static void
 get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
     GstPeHealth *self = GST_PE_HEALTH(object);
-    const guint64 *time = get_time(self, id);
 
     GST_OBJECT_LOCK(self);
-    if (time)
-        g_value_set_uint(value, (guint)(*time / GST_MSECOND));
-    else if (id == PROP_STILL_SHARE)
-        g_value_set_double(value, self->params.still.still_share);
-    else if (id == PROP_MOVED_BELOW)
-        g_value_set_double(value, self->params.view.moved_below);
-    else if (id == PROP_POST_MESSAGES)
+    if (id == PROP_POST_MESSAGES)
         g_value_set_boolean(value, self->post_messages);
     else if (id == PROP_SOURCE_ID)
         g_value_set_string(value, self->source_id);
-    else
+    else if (!gst_pe_watch_properties_get(&self->params, id, value))
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     GST_OBJECT_UNLOCK(self);
-}
-
-// A time in milliseconds.
-static GParamSpec *
-time_property(const char *name, const char *nick, const char *blurb,
-              guint least, guint64 standard)
-{
-    return g_param_spec_uint(
-        name, nick, blurb, least, 86400000, (guint)(standard / GST_MSECOND),
-        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
-}
-
-static GParamSpec *
-share_property(const char *name, const char *nick, const char *blurb,
-               double largest, double standard)
-{
-    return g_param_spec_double(name, nick, blurb, 0, largest, standard,
-                               G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
-                                   GST_PARAM_MUTABLE_PLAYING);
 }
 
 static void
 install_properties(GObjectClass *object_class)
 {
-    GstPeWatchParams standard;
-
-    gst_pe_watch_params_init(&standard);
-    properties[PROP_INTERVAL] = time_property(
-        "interval", "Interval",
-        "Time from one picture that is looked at to the next, in milliseconds",
-        10, standard.step);
-    properties[PROP_FROZEN_AFTER] = time_property(
-        "frozen-after", "Frozen after",
-        "How long a picture must stay the same, in milliseconds; longer than "
-        "the time between key frames of the stream",
-        1, standard.still.frozen_after);
-    properties[PROP_STILL_SHARE] = share_property(
-        "still-share", "Still share",
-        "Share of the picture that may change while it is frozen, as a clock "
-        "does",
-        0.99, standard.still.still_share);
-    properties[PROP_MOVED_AFTER] =
-        time_property("moved-after", "Moved after",
-                      "How long another view must last, in milliseconds", 0,
-                      standard.view.moved_after);
-    properties[PROP_MOVED_BELOW] = share_property(
-        "moved-below", "Moved below",
-        "Correlation of the structure with the usual view below which the view "
-        "is another one",
-        0.99, standard.view.moved_below);
-    properties[PROP_LEARN] = time_property(
-        "learn", "Learn",
-        "How long the usual view is learned, and a new one lasts until it is "
-        "learned, in milliseconds",
-        1, standard.view.learn);
-    properties[PROP_POST_MESSAGES] = g_param_spec_boolean(
-        "post-messages", "Post messages",
-        "Post a message with the measures of each picture that is looked at",
-        FALSE,
-        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
-    properties[PROP_SOURCE_ID] = g_param_spec_string(
-        "source-id", "Source id",
-        "Name of this camera or file in results, by which it can be found "
-        "again. Example: entrance-north. Empty: upstream's URI, else the "
-        "stream-id",
-        NULL,
-        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
-    g_object_class_install_properties(object_class, N_PROPERTIES, properties);
+    gst_pe_watch_properties_install(object_class);
+    g_object_class_install_property(
+        object_class, PROP_POST_MESSAGES,
+        g_param_spec_boolean("post-messages", "Post messages",
+                             "Post a message with the measures of each picture "
+                             "that is looked at",
+                             FALSE, PLAYING));
+    g_object_class_install_property(
+        object_class, PROP_SOURCE_ID,
+        g_param_spec_string(
+            "source-id", "Source id",
+            "Name of this camera or file in results, by which it can be found "
+            "again. Example: entrance-north. Empty: upstream's URI, else the "
+            "stream-id",
+            NULL, PLAYING));
 }
 
 static void
@@ -577,7 +531,8 @@ gst_pe_health_class_init(GstPeHealthClass *klass)
     gst_element_class_add_static_pad_template(element_class, &src_template);
     gst_element_class_set_static_metadata(
         element_class, "Camera health", "Filter/Analyzer/Video",
-        "Tells that a camera's picture is frozen, or that the camera was moved",
+        "Tells that a camera's picture is frozen or flickers, that the camera "
+        "was moved, or that its focus hunts",
         "gst-perception-encoder contributors");
 }
 

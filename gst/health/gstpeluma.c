@@ -7,16 +7,52 @@
 #include <math.h>
 #include <stdlib.h>
 
+// Row y of `down`, [GST_PE_SAMPLES_ACROSS].
+static void
+sample_row(const GstPeLuma *luma, int y, int down, uint8_t *samples)
+{
+    int row = (2 * y + 1) * luma->height / (2 * down);
+    const uint8_t *line = luma->pixels + (size_t)row * luma->stride;
+
+    for (int x = 0; x < GST_PE_SAMPLES_ACROSS; x++)
+        samples[x] =
+            line[(2 * x + 1) * luma->width / (2 * GST_PE_SAMPLES_ACROSS)];
+}
+
 void
 gst_pe_luma_sample(const GstPeLuma *luma, uint8_t *samples)
 {
-    for (int y = 0; y < GST_PE_SAMPLES_DOWN; y++) {
-        int row = (2 * y + 1) * luma->height / (2 * GST_PE_SAMPLES_DOWN);
-        const uint8_t *line = luma->pixels + (size_t)row * luma->stride;
+    for (int y = 0; y < GST_PE_SAMPLES_DOWN; y++)
+        sample_row(luma, y, GST_PE_SAMPLES_DOWN,
+                   samples + y * GST_PE_SAMPLES_ACROSS);
+}
 
-        for (int x = 0; x < GST_PE_SAMPLES_ACROSS; x++)
-            *samples++ =
-                line[(2 * x + 1) * luma->width / (2 * GST_PE_SAMPLES_ACROSS)];
+void
+gst_pe_luma_measure_cells(const GstPeLuma *luma, GstPeCells *cells)
+{
+    enum {
+        SIDE = GST_PE_SAMPLES_ACROSS / GST_PE_CELLS_ACROSS,
+        ROWS = GST_PE_CELLS_ROWS / GST_PE_CELLS_DOWN,
+    };
+    int sums[GST_PE_CELLS] = {0}, squares[GST_PE_CELLS] = {0};
+
+    for (int y = 0; y < GST_PE_CELLS_ROWS; y++) {
+        uint8_t row[GST_PE_SAMPLES_ACROSS];
+        int cell = y / ROWS * GST_PE_CELLS_ACROSS;
+
+        sample_row(luma, y, GST_PE_CELLS_ROWS, row);
+        for (int left = 0; left < GST_PE_SAMPLES_ACROSS; left += SIDE, cell++) {
+            const uint8_t *at = row + left;
+
+            for (int x = 0; x < SIDE; x++)
+                sums[cell] += at[x];
+            for (int x = 1; x < SIDE; x++)
+                squares[cell] += (at[x] - at[x - 1]) * (at[x] - at[x - 1]);
+        }
+    }
+    for (int i = 0; i < GST_PE_CELLS; i++) {
+        cells->light[i] = (float)sums[i] / (ROWS * SIDE);
+        cells->sharpness[i] = (float)squares[i] / (ROWS * (SIDE - 1));
     }
 }
 

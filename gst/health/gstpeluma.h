@@ -28,6 +28,19 @@ enum {
         2 * (GST_PE_THUMBNAIL_ACROSS - 1) * (GST_PE_THUMBNAIL_DOWN - 1),
 };
 
+// Cells for what goes on from frame to frame, measured on a few rows.
+enum {
+    GST_PE_CELLS_ACROSS = 8,
+    GST_PE_CELLS_DOWN = 12,
+    GST_PE_CELLS = GST_PE_CELLS_ACROSS * GST_PE_CELLS_DOWN,
+    GST_PE_CELLS_ROWS = 8 * GST_PE_CELLS_DOWN, // of samples
+};
+
+typedef struct {
+    float light[GST_PE_CELLS];     // mean, levels
+    float sharpness[GST_PE_CELLS]; // mean square difference of neighbours
+} GstPeCells;
+
 typedef struct {
     const uint8_t *pixels; // [height] rows, stride bytes apart; borrowed
     int width, height;     // at least 2 * GST_PE_THUMBNAIL_ACROSS, ..._DOWN
@@ -36,6 +49,10 @@ typedef struct {
 
 // samples  [GST_PE_SAMPLES], the pixel nearest to each
 void gst_pe_luma_sample(const GstPeLuma *luma, uint8_t *samples);
+
+// Of each cell, row by row; of GST_PE_CELLS_ROWS rows of
+// GST_PE_SAMPLES_ACROSS samples.
+void gst_pe_luma_measure_cells(const GstPeLuma *luma, GstPeCells *cells);
 
 // The share of the cells whose mean absolute difference is above half a level.
 double gst_pe_samples_change(const uint8_t *a, const uint8_t *b);

@@ -70,8 +70,9 @@ read_line(uint8_t *out, const uint8_t *line, GstVideoFormat format, int x,
         }
 }
 
+// Unpacks `rows` of the part, evenly spaced.
 static void
-unpack(GstPePlane *plane, const PeRect *part)
+unpack(GstPePlane *plane, const PeRect *part, int rows)
 {
     const GstVideoFrame *frame = &plane->frame;
     const GstVideoFormatInfo *format = frame->info.finfo;
@@ -80,11 +81,13 @@ unpack(GstPePlane *plane, const PeRect *part)
     uint8_t *line =
         reserve(&plane->line, &plane->n_line, 8 * ((size_t)width + 64));
     uint8_t *out = reserve(&plane->pixels, &plane->n_pixels,
-                           (size_t)part->width * (size_t)part->height);
+                           (size_t)part->width * (size_t)rows);
 
-    for (int y = 0; y < part->height; y++, out += part->width) {
+    for (int i = 0; i < rows; i++, out += part->width) {
+        int y = part->y + (2 * i + 1) * part->height / (2 * rows);
+
         format->unpack_func(format, GST_VIDEO_PACK_FLAG_NONE, line, frame->data,
-                            frame->info.stride, 0, part->y + y, width);
+                            frame->info.stride, 0, y, width);
         read_line(out, line, format->unpack_format, part->x, part->width);
     }
 }
@@ -109,7 +112,7 @@ find_part(const PeFrame *frame, PeRect *part, GError **error)
 
 bool
 gst_pe_plane_open(GstPePlane *plane, const GstVideoInfo *info,
-                  GstBuffer *buffer, GstPeLuma *luma, GError **error)
+                  GstBuffer *buffer, int rows, GstPeLuma *luma, GError **error)
 {
     const GstVideoFrame *map = &plane->frame;
     PeFrame frame;
@@ -129,7 +132,9 @@ gst_pe_plane_open(GstPePlane *plane, const GstVideoInfo *info,
                        (size_t)part.y * luma->stride + part.x;
         return true;
     }
-    unpack(plane, &part);
+    if (rows > 0)
+        luma->height = MIN(rows, part.height);
+    unpack(plane, &part, luma->height);
     luma->pixels = plane->pixels;
     luma->stride = (size_t)part.width;
     return true;

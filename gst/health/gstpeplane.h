@@ -22,9 +22,12 @@ void gst_pe_plane_clear(GstPePlane *plane);
 // GstVideoCropMeta where it has one. Of more than 8 bits, the 8 highest; of
 // RGB, the usual mean of BT.601.
 //   info  of the caps, one of GST_PE_FORMATS
+//   rows  how many are enough, evenly spaced; 0: all. Where each has to be
+//         unpacked, others are left out, and the luma has only these
 //   luma  borrows from the plane until it is closed, which the caller does
 // Fails like gst_pe_frame_map(), and when the rectangle is not inside the
 // frame.
 bool gst_pe_plane_open(GstPePlane *plane, const GstVideoInfo *info,
-                       GstBuffer *buffer, GstPeLuma *luma, GError **error);
+                       GstBuffer *buffer, int rows, GstPeLuma *luma,
+                       GError **error);
 void gst_pe_plane_close(GstPePlane *plane);

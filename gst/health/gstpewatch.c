@@ -7,6 +7,7 @@
 #include "gst/health/gstpewatch.h"
 
 #include "gst/health/gstpeluma.h"
+#include "gst/health/gstperhythm.h"
 #include "gst/health/gstpestill.h"
 
 #include <math.h>
@@ -29,6 +30,7 @@ struct GstPeWatch {
     float gradients[GST_PE_THUMBNAIL_GRADIENTS];
     GstPeStill *still;
     GstPeView *view;
+    GstPeRhythm *rhythm;
 };
 
 void
@@ -40,6 +42,7 @@ gst_pe_watch_params_init(GstPeWatchParams *params)
         .view = {.moved_after = 5 * SECOND,
                  .moved_below = 0.35,
                  .learn = 30 * SECOND},
+        .rhythm = {.flicker_above = 0.05, .hunting_above = 0.5},
     };
 }
 
@@ -49,6 +52,8 @@ gst_pe_watch_state_to_string(GstPeWatchState state)
     static const char *const names[] = {
         [GST_PE_WATCH_FROZEN] = "frozen picture",
         [GST_PE_WATCH_MOVED] = "camera moved",
+        [GST_PE_WATCH_FLICKER] = "flicker",
+        [GST_PE_WATCH_HUNTING] = "hunting",
     };
 
     g_return_val_if_fail(state >= 0 && state < GST_PE_WATCH_N, NULL);
@@ -73,6 +78,7 @@ gst_pe_watch_new(const GstPeWatchParams *params)
     g_assert_no_error(error); // the rules are right whatever the parameters
     watch->still = gst_pe_still_new();
     watch->view = gst_pe_view_new();
+    watch->rhythm = gst_pe_rhythm_new();
     return watch;
 }
 
@@ -84,6 +90,7 @@ gst_pe_watch_free(GstPeWatch *watch)
     pe_events_free(watch->events);
     gst_pe_still_free(watch->still);
     gst_pe_view_free(watch->view);
+    gst_pe_rhythm_free(watch->rhythm);
     g_free(watch);
 }
 
@@ -108,6 +115,19 @@ has_moved(GstPeWatch *watch, uint64_t time, const float *embedding, int dim)
     // When it is told, it has lasted for so long.
     watch->since[GST_PE_WATCH_MOVED] = time - MIN(time, params->moved_after);
     return moved;
+}
+
+static void
+find_rhythm(GstPeWatch *watch, float *evidence)
+{
+    const GstPeRhythmParams *params = &watch->params.rhythm;
+
+    bool hunts = gst_pe_rhythm_hunts(watch->rhythm, params,
+                                     &watch->since[GST_PE_WATCH_HUNTING]);
+    bool flickers = gst_pe_rhythm_flickers(watch->rhythm, params,
+                                           &watch->since[GST_PE_WATCH_FLICKER]);
+    evidence[GST_PE_WATCH_FLICKER] = flickers ? SURE : -SURE;
+    evidence[GST_PE_WATCH_HUNTING] = hunts ? SURE : -SURE;
 }
 
 // ---- Pictures -------------------------------------------------------------
@@ -142,6 +162,18 @@ gst_pe_watch_set_params(GstPeWatch *watch, const GstPeWatchParams *params)
     watch->params = *params;
 }
 
+void
+gst_pe_watch_add(GstPeWatch *watch, uint64_t time, const GstPeLuma *luma)
+{
+    const GstPeRhythmParams *params = &watch->params.rhythm;
+    GstPeCells cells;
+
+    if (params->flicker_above <= 0 && params->hunting_above <= 0)
+        return;
+    gst_pe_luma_measure_cells(luma, &cells);
+    gst_pe_rhythm_add(watch->rhythm, time, &cells);
+}
+
 int
 gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
                   int width, int height, size_t stride, const float *embedding,
@@ -164,6 +196,7 @@ gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
     evidence[GST_PE_WATCH_FROZEN] = is_frozen(watch, time) ? SURE : -SURE;
     evidence[GST_PE_WATCH_MOVED] =
         has_moved(watch, time, embedding, dim) ? SURE : -SURE;
+    find_rhythm(watch, evidence);
     // Each speaks for the time since the last one, however long that was.
     uint64_t since = first ? time : watch->time;
     watch->width = width;
@@ -178,6 +211,7 @@ gst_pe_watch_end(GstPeWatch *watch, const PeEvent **told)
     g_return_val_if_fail(watch && told, 0);
     watch->width = watch->height = 0;
     gst_pe_view_restart(watch->view);
+    gst_pe_rhythm_restart(watch->rhythm);
     return pe_events_end(watch->events, told);
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // gstpewatch.h - what one picture of a camera cannot tell, and the labels of a
-// model tell badly: that the picture is frozen, that the camera was moved.
-// Knows nothing about GStreamer's buffers; what it finds goes through PeEvents.
+// model tell badly: that the picture is frozen, that the camera was moved, that
+// the light flickers, that the focus hunts. Knows nothing about GStreamer's
+// buffers; what it finds goes through PeEvents.
 
 #pragma once
 
 #include "core/pe.h"
+#include "gst/health/gstperhythm.h"
 #include "gst/health/gstpestill.h"
 #include "gst/health/gstpeview.h"
 
@@ -31,6 +33,14 @@
 //         Where pictures come with embeddings, these must have left the usual
 //         one, too. After `learn` at a new place, that is the usual view; so is
 //         one of much less structure, which is not told.
+// flicker  The light of most cells (8 x 12) has gone up and down by
+//         `flicker_above` of itself twice or more in each third of the last
+//         eight seconds: most rows of cells do, each row together, and the rows
+//         one after the other or together.
+// hunting  The sharpest third of the cells has lost `hunting_above` of its
+//         sharpness, got it back and lost it again in the last twelve seconds,
+//         three times or more in all and the more alike the fewer, most cells
+//         together, not by jumps, while their light stayed.
 
 enum {
     GST_PE_WATCH_LEAST_WIDTH = 96,
@@ -40,6 +50,8 @@ enum {
 typedef enum {
     GST_PE_WATCH_FROZEN,
     GST_PE_WATCH_MOVED,
+    GST_PE_WATCH_FLICKER,
+    GST_PE_WATCH_HUNTING,
     GST_PE_WATCH_N,
 } GstPeWatchState;
 
@@ -47,6 +59,7 @@ typedef struct {
     uint64_t step; // ns between two pictures; 0: not known
     GstPeStillParams still;
     GstPeViewParams view;
+    GstPeRhythmParams rhythm;
 } GstPeWatchParams;
 
 // Luma measures of the last picture.
@@ -65,7 +78,8 @@ typedef struct GstPeWatch GstPeWatch;
 // What is used unless somebody says otherwise.
 void gst_pe_watch_params_init(GstPeWatchParams *params);
 
-// "frozen picture" and "camera moved": the names of the events.
+// "frozen picture", "camera moved", "flicker", "hunting": the names of the
+// events.
 const char *gst_pe_watch_state_to_string(GstPeWatchState state);
 
 // params  in their ranges, frozen_after and learn above 0. Release with
@@ -75,6 +89,12 @@ void gst_pe_watch_free(GstPeWatch *watch);
 
 // From now on.
 void gst_pe_watch_set_params(GstPeWatch *watch, const GstPeWatchParams *params);
+
+// What goes on between the pictures that are pushed, for flicker and hunting:
+// of every picture, as those of push, which are to be added before. Luma that
+// has GST_PE_CELLS_ROWS rows of its picture is enough. Does nothing when
+// neither is watched.
+void gst_pe_watch_add(GstPeWatch *watch, uint64_t time, const GstPeLuma *luma);
 
 // The next picture. After one of another size or of later, what is usual stays
 // so, and all else begins anew.

@@ -71,9 +71,9 @@ options_parse(Options *o, LiveConfig *config, int *argc, char ***argv,
     // Texts are "file names" so that they stay the bytes that they are.
     const GOptionEntry entries[] = {
         {"health", 0, 0, G_OPTION_ARG_NONE, &o->health,
-         "Watch whether cameras still see: events of frozen pictures, moved "
-         "cameras and, where no labels are given, of black, noisy, foggy and "
-         "other bad pictures",
+         "Watch whether cameras still see: events of frozen and flickering "
+         "pictures, moved cameras, hunting focus and, where no labels are "
+         "given, of black, noisy, foggy and other bad pictures",
          NULL},
         {"config", 'c', 0, G_OPTION_ARG_FILENAME, &o->config,
          "JSON file with streams, see docs/pe-live.md", "FILE"},

@@ -251,7 +251,7 @@ watch(GstElement *queue, GstElement *convert, GstElement *sink,
     g_signal_connect(sink, "handoff", G_CALLBACK(on_line), findings);
 }
 
-// Every picture passes pehealth, which looks at one a second and keeps none.
+// Every picture passes pehealth, which looks at them and keeps none.
 static GstElement *
 add_health(GstElement *pipeline, GstElement *queue, GstElement *health)
 {

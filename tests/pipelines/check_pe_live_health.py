@@ -3,8 +3,8 @@
 """pe-live --health, as a TAP test: check_pe_live_health.py PE_LIVE
 
 The cameras are files of raw video and test sources: one that shows the same
-picture for ever, one that was turned away, and one in order, whose picture has
-the noise of a sensor.
+picture for ever, one that was turned away, one whose light flickers, and one in
+order, whose picture has the noise of a sensor.
 """
 
 import math
@@ -20,7 +20,7 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "support"))
 from tap import need_elements, run_tests  # noqa: E402
 
 PROGRAM = sys.argv[1]
-FROZEN, MOVED = "frozen picture", "camera moved"
+FROZEN, MOVED, FLICKER = "frozen picture", "camera moved", "flicker"
 WIDTH, HEIGHT = 128, 96
 LEARN = 40  # s that a camera stays where it is; pehealth learns for 30
 AFTER = 12  # and that it is elsewhere
@@ -34,13 +34,17 @@ def scene(number):
              for x in range(WIDTH)] for y in range(HEIGHT)]
 
 
-def write_camera(path, scenes, noise):
-    """A picture a second in YUV4MPEG, each with its own noise."""
+def darker(place):
+    return [[0.8 * level for level in row] for row in place]
+
+
+def write_camera(path, scenes, noise, rate=1):
+    """One picture after the other in YUV4MPEG, each with its own noise."""
     grain = random.Random(3)
     lines = [[grain.uniform(-5, 5) for _ in range(WIDTH)] for _ in range(199)]
     chroma = bytes([128]) * (WIDTH * HEIGHT // 2)
     with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F1:1 C420jpeg\n".encode())
+        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{rate}:1 C420jpeg\n".encode())
         for place in scenes:
             file.write(b"FRAME\n")
             for row in place:
@@ -64,10 +68,13 @@ def tells_what_is_wrong_with_cameras():
         write_camera(folder / "turned.y4m", [home] * LEARN + [away] * AFTER, 5)
         write_camera(folder / "good.y4m", [home] * (LEARN + AFTER), 5)
         write_camera(folder / "stuck.y4m", [home] * 20, 0)
+        write_camera(folder / "lamp.y4m",
+                     [home, home, darker(home), darker(home)] * 24, 5, 8)
         events = folder / "events"
         with live(PROGRAM, "--health", "--events", events,
                   f"turned={folder}/turned.y4m", f"good={folder}/good.y4m",
-                  f"stuck={folder}/stuck.y4m", "noise=test:snow",
+                  f"stuck={folder}/stuck.y4m", f"lamp={folder}/lamp.y4m",
+                  "noise=test:snow",
                   labels=None) as program:
             # That of a label, by the model of cameras' pictures.
             start = program.wait("noise",
@@ -81,17 +88,19 @@ def tells_what_is_wrong_with_cameras():
             start = program.wait("moved", is_event("turned", "start", MOVED))
             assert LEARN + 4 <= start["start"] / 1e9 <= LEARN + 7, start
             program.wait("settled", is_event("turned", "end", MOVED))
+            program.wait("lit", is_event("lamp", "start", FLICKER))
             program.wait_status("good", "stopped")
             told = [line for line in program.lines if line["type"] == "event"
-                    and line["label"] in (FROZEN, MOVED)]
+                    and line["label"] in (FROZEN, MOVED, FLICKER)]
             notes = [line for line in program.lines if line["type"] == "note"]
             assert program.end()[0] == 0
         assert not notes, notes
         # What was told is in the files, too.
-        for stream, label in ("stuck", FROZEN), ("turned", MOVED):
+        for stream, label in (("stuck", FROZEN), ("turned", MOVED),
+                              ("lamp", FLICKER)):
             text = next(events.glob(f"{stream}*/*.jsonl")).read_text("utf-8")
             assert label in text, text
-    assert {line["source"] for line in told} == {"stuck", "turned"}, told
+    assert {line["source"] for line in told} == {"stuck", "turned", "lamp"}, told
 
 
 def says_so_in_its_help():

@@ -8,65 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#define CAPS "video/x-raw,format=GRAY8,width=192,height=108,framerate=1/1"
 #define FROZEN "frozen picture"
 #define MOVED "camera moved"
-
-typedef View (*Script)(int second);
-
-static GstHarness *
-play_line(const char *line, const char *caps)
-{
-    g_autoptr(GError) error = NULL;
-    GstElement *bin = gst_parse_bin_from_description(line, TRUE, &error);
-
-    g_assert_no_error(error);
-    return play_element(bin, caps);
-}
-
-// What a pehealth in the line says of a script: "label start@second", and so
-// on, in order.
-static char *
-watch(const char *line, const char *caps, Script script, int seconds)
-{
-    GstHarness *h = play_line(line, caps);
-    GstBus *bus = gst_element_get_bus(h->element);
-    GString *text = g_string_new(NULL);
-    GRand *rand = g_rand_new_with_seed(3);
-
-    for (int second = 0; second <= seconds; second++) {
-        View view = script(second);
-        if (second < seconds)
-            g_assert_cmpint(gst_harness_push(h, shoot(&view, second, rand)), ==,
-                            GST_FLOW_OK);
-        else
-            g_assert_true(gst_harness_push_event(h, gst_event_new_eos()));
-        GstMessage *message;
-        while ((message = gst_bus_pop_filtered(bus, GST_MESSAGE_ELEMENT))) {
-            const GstStructure *s = gst_message_get_structure(message);
-            if (gst_structure_has_name(s, "pehealth-event"))
-                g_string_append_printf(
-                    text, "%s%s %s@%d", text->len ? ", " : "",
-                    gst_structure_get_string(s, "label"),
-                    gst_structure_get_string(s, "event"), second);
-            gst_message_unref(message);
-        }
-    }
-    g_rand_free(rand);
-    gst_object_unref(bus);
-    stop(h);
-    return g_string_free(text, FALSE);
-}
-
-static void
-assert_watched(const char *properties, Script script, int seconds,
-               const char *expected)
-{
-    g_autofree char *line = g_strdup_printf("pehealth %s", properties);
-    g_autofree char *found = watch(line, CAPS, script, seconds);
-
-    g_assert_cmpstr(found, ==, expected);
-}
 
 // ---- Frozen -----------------------------------------------------------------
 

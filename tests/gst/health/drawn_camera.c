@@ -7,13 +7,21 @@
 #include <gst/video/video.h>
 #include <math.h>
 
-static double
-light_of(int scene, int x, int y)
+// What a scene has around its mean, drawn once, as tests want thousands of it.
+static const double *
+get_detail(int scene)
 {
+    static double detail[HEIGHT * WIDTH];
+    static int drawn = -1;
     double a = 0.11 + 0.013 * scene, b = 0.17 - 0.021 * scene;
 
-    return 110 + 40 * sin(a * x + scene) * cos(b * y + 2 * scene) +
-           30 * sin(0.31 * x - 0.23 * y * (1 + scene));
+    for (int y = 0; y < HEIGHT && drawn != scene; y++)
+        for (int x = 0; x < WIDTH; x++)
+            detail[y * WIDTH + x] =
+                40 * sin(a * x + scene) * cos(b * y + 2 * scene) +
+                30 * sin(0.31 * x - 0.23 * y * (1 + scene));
+    drawn = scene;
+    return detail;
 }
 
 // As from a peinference upstream.
@@ -38,11 +46,12 @@ embed(GstBuffer *buffer, double angle)
     gst_pe_result_unref(result);
 }
 
+// light  levels
 // noise  from -1 to 1
 static guint8
-level_at(const View *view, int x, int y, double noise)
+level_at(const View *view, int x, int y, double light, double noise)
 {
-    double level = view->gain * light_of(view->scene, x, y);
+    double level = light;
 
     if (view->clock && x < 24 && y < 6)
         level = 255 * ((x / 3 + view->clock) % 2);
@@ -56,19 +65,26 @@ draw(const View *view, guint8 *pixels, int stride, GRand *rand)
 {
     g_autoptr(GRand) same = g_rand_new_with_seed((guint32)view->seed);
     g_autoptr(GRand) other = g_rand_new_with_seed((guint32)view->redrawn);
+    const double *detail = get_detail(view->scene);
 
-    for (int y = 0; y < HEIGHT; y++)
+    for (int y = 0; y < HEIGHT; y++) {
+        double bands = sin(2 * G_PI * (2.0 * y / HEIGHT + view->turn));
+        double gain = view->gain * (1 + view->band * bands);
+
         for (int x = 0; x < WIDTH; x++) {
+            double light = 110 + (1 - view->lost) * *detail++;
             // Also where it is drawn anew, so that each has its place.
             double noise = g_rand_double_range(view->seed ? same : rand, -1, 1);
+
             if (view->redrawn && x < WIDTH / 3)
                 noise = g_rand_double_range(other, -1, 1);
-            pixels[y * stride + x] = level_at(view, x, y, noise);
+            pixels[y * stride + x] = level_at(view, x, y, gain * light, noise);
         }
+    }
 }
 
 GstBuffer *
-shoot(const View *view, int second, GRand *rand)
+shoot(const View *view, int number, GRand *rand)
 {
     int margin = view->margin, stride = WIDTH + 2 * margin;
     GstBuffer *buffer = gst_buffer_new_allocate(
@@ -88,7 +104,63 @@ shoot(const View *view, int second, GRand *rand)
     }
     if (view->embedded)
         embed(buffer, view->angle);
-    GST_BUFFER_PTS(buffer) = (GstClockTime)(second + view->ahead) * GST_SECOND;
-    GST_BUFFER_DURATION(buffer) = GST_SECOND;
+    GST_BUFFER_DURATION(buffer) = GST_SECOND / (guint)MAX(1, view->rate);
+    GST_BUFFER_PTS(buffer) =
+        (GstClockTime)(number + view->ahead) * GST_BUFFER_DURATION(buffer);
     return buffer;
+}
+
+GstHarness *
+play_line(const char *line, const char *caps)
+{
+    g_autoptr(GError) error = NULL;
+    GstElement *bin = gst_parse_bin_from_description(line, TRUE, &error);
+
+    g_assert_no_error(error);
+    return play_element(bin, caps);
+}
+
+char *
+watch(const char *line, const char *caps, Script script, int n)
+{
+    GstHarness *h = play_line(line, caps);
+    GstBus *bus = gst_element_get_bus(h->element);
+    GString *text = g_string_new(NULL);
+    GRand *rand = g_rand_new_with_seed(3);
+
+    for (int k = 0; k <= n; k++) {
+        View view = script(k);
+        if (k < n && view.dropped)
+            continue;
+        if (k < n)
+            g_assert_cmpint(gst_harness_push(h, shoot(&view, k, rand)), ==,
+                            GST_FLOW_OK);
+        else
+            g_assert_true(gst_harness_push_event(h, gst_event_new_eos()));
+        GstMessage *message;
+        while ((message = gst_bus_pop_filtered(bus, GST_MESSAGE_ELEMENT))) {
+            const GstStructure *s = gst_message_get_structure(message);
+            if (gst_structure_has_name(s, "pehealth-event"))
+                g_string_append_printf(text, "%s%s %s@%d",
+                                       text->len ? ", " : "",
+                                       gst_structure_get_string(s, "label"),
+                                       gst_structure_get_string(s, "event"),
+                                       k / MAX(1, view.rate));
+            gst_message_unref(message);
+        }
+    }
+    g_rand_free(rand);
+    gst_object_unref(bus);
+    stop(h);
+    return g_string_free(text, FALSE);
+}
+
+void
+assert_watched(const char *properties, Script script, int n,
+               const char *expected)
+{
+    g_autofree char *line = g_strdup_printf("pehealth %s", properties);
+    g_autofree char *found = watch(line, CAPS, script, n);
+
+    g_assert_cmpstr(found, ==, expected);
 }

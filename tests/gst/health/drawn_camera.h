@@ -11,7 +11,9 @@
 #define WIDTH 192
 #define HEIGHT 108
 
-// What it shows at a second.
+#define CAPS "video/x-raw,format=GRAY8,width=192,height=108,framerate=1/1"
+
+// What it shows at a second, or with `rate`, at a picture.
 typedef struct {
     int scene;
     double gain;  // of the light, 1: as usual
@@ -20,11 +22,30 @@ typedef struct {
     int walker;   // columns that somebody has walked; 0: nobody
     double angle; // of the embedding, degrees, with `embedded`
     bool embedded;
-    int ahead;   // seconds that its timestamp is
-    int seed;    // of the noise; 0: new noise each time
-    int redrawn; // seed of that of the left third; 0: as the rest
-    int margin;  // columns of new noise around the crop; 0: there is no crop
+    int ahead;    // seconds that its timestamp is
+    int seed;     // of the noise; 0: new noise each time
+    int redrawn;  // seed of that of the left third; 0: as the rest
+    int margin;   // columns of new noise around the crop; 0: there is no crop
+    int rate;     // pictures a second; 0: one
+    double lost;  // of the detail, 0 to 1: out of focus
+    double band;  // share by which bands of the light, two a picture, are
+                  // brighter and darker
+    double turn;  // how far they have rolled, in bands
+    bool dropped; // it does not come
 } View;
 
-// Returns a picture of the view at `second`; `rand` makes its noise.
-GstBuffer *shoot(const View *view, int second, GRand *rand);
+typedef View (*Script)(int number);
+
+// Returns picture `number`, the view at that second; `rand` makes its noise.
+GstBuffer *shoot(const View *view, int number, GRand *rand);
+
+// The line, which has a pehealth, in a harness that plays.
+GstHarness *play_line(const char *line, const char *caps);
+
+// What a pehealth in the line says of the first n pictures of a script: "label
+// start@second", and so on, in order. To be freed.
+char *watch(const char *line, const char *caps, Script script, int n);
+
+// The same must be `expected`; of a pehealth alone with these properties.
+void assert_watched(const char *properties, Script script, int n,
+                    const char *expected);

@@ -78,6 +78,7 @@ CARDS = [
 # Each with the reason; printed with the table.
 CACHE_BYTES = 20
 LAUNCH_S = 1.3e-6
+DEPENDENT_S = 0.65e-6
 HOST_S = 70e-6
 START_S = 2e-6
 EPILOGUE_S = {2: 2e-6, 8: 5e-6}
@@ -103,6 +104,10 @@ ASSUMPTIONS = [
     "on H100).",
     f"{LAUNCH_S * 1e6:.1f} us between two kernels of a recording, {HOST_S * 1e6:.0f} "
     "us a batch on the host, which a second batch hides; batch 1 pays it.",
+    f"{DEPENDENT_S * 1e6:.2f} us instead before a kernel of ours that begins before "
+    "another of ours has ended: the middle of what is told of others' (0.5 to 0.8). "
+    "Behind a library's kernel, which may not let it begin, nothing is saved; and "
+    "weights that a product fetches meanwhile are not counted.",
     f"fp8: the four products at {FP8} of the rate, a byte an element of their inputs, "
     "nothing for quantising.",
 ]
@@ -310,6 +315,15 @@ class Model:
         more = 2 * self.moving(2 * m * d + sums, 6 * m * d)
         return self.layer(batch)["norms"] + 2 * LAUNCH_S - more
 
+    def dependents(self, batch, own):
+        """Seconds of the tower without and with dependent launches. `own`: with
+        Hopper's products, as fast as the library's, all six launches of a layer are
+        dependent; else only attention's behind the pass that rotates counts."""
+        layers = self.shape.layers
+        plain = self.seconds(batch) - (layers * self.own_saving(batch) if own else 0)
+        saved = layers * (6 if own else 1) * (LAUNCH_S - DEPENDENT_S)
+        return plain, plain - saved
+
     def products(self, batch):
         """Seconds of a layer's products."""
         layer = self.layer(batch)
@@ -410,6 +424,24 @@ def print_own(shapes, tiles):
                       f"{saved * 1e6:.1f} | {products / (products + saved):.2f} |")
 
 
+def print_dependents(shapes, tiles):
+    print("\n## Dependent launches, milliseconds in bf16\n\nOne image and the largest "
+          "batch, from pixels to embeddings, where kernels of ours\nbegin before the one "
+          "before has ended and where they do not; products of our own, or\nof the "
+          "library.\n")
+    print("| card | model | products | batch | plain | dependent | less |\n"
+          "|---|---|---|--:|--:|--:|--:|")
+    for card in CARDS[:2]:
+        for model, config in MODELS.items():
+            m = Model(card, shapes[config], "bf16", tiles)
+            most = min(MOST_IMAGES, MOST_ROWS // m.shape.tokens)
+            for own, batch in ((True, 1), (True, most), (False, 1), (False, most)):
+                plain, early = m.dependents(batch, own)
+                print(f"| {card.name} | {model} | {'own' if own else 'library'} | "
+                      f"{batch} | {plain * 1e3:.3f} | {early * 1e3:.3f} | "
+                      f"{1 - early / plain:.1%} |")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     p.add_argument("--module", type=pathlib.Path,
@@ -436,6 +468,7 @@ def main():
     print_rates(shapes, tiles)
     print_layers(shapes, tiles)
     print_own(shapes, tiles)
+    print_dependents(shapes, tiles)
     return 0
 
 

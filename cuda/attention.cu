@@ -249,9 +249,9 @@ __global__ void __launch_bounds__(32 * WARPS, BLOCKS(D, M))
     PE_SHARED(T, shared);
     const PeSharedAddress keys = pe_shared_address(shared);
     const PeSharedAddress values = keys + 2 * TILE;
-
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int block_q0 = blockIdx.x * BM, q0 = block_q0 + warp * M * 16;
+    pe_grid_dependency_wait();
     const size_t first = offsets ? offsets[blockIdx.z] : (size_t)blockIdx.z * n;
     const int len = offsets ? offsets[blockIdx.z + 1] - (int)first : n;
     if (block_q0 >= len)
@@ -347,19 +347,19 @@ __global__ void __launch_bounds__(32 * WARPS, BLOCKS(D, M))
 
 template <typename T, int D, int BN, int M, typename Y>
 static void
-launch_flash(void *stream, Y *y, const T *qkv, const PeAttention &a)
+launch_flash(PeCudaStream stream, Y *y, const T *qkv, const PeAttention &a)
 {
     const int WARPS = 4, BM = 16 * M * WARPS;
     dim3 grid((a.n + BM - 1) / BM, a.heads, a.b), block(32 * WARPS);
     size_t shared = 4 * BN * (D + 8) * sizeof(T);
     auto turning_kernel = flash_kernel<T, D, BN, M, WARPS, true, Y>;
     if (a.cos_sin && a.turn_keys)
-        PE_LAUNCH(turning_kernel, grid, block, shared, stream, y, qkv,
-                  a.offsets, a.cos_sin, a.n, a.heads, a.causal);
+        PE_LAUNCH_DEPENDENT(turning_kernel, grid, block, shared, stream, y, qkv,
+                            a.offsets, a.cos_sin, a.n, a.heads, a.causal);
     else
-        PE_LAUNCH((flash_kernel<T, D, BN, M, WARPS, false, Y>), grid, block,
-                  shared, stream, y, qkv, a.offsets, a.cos_sin, a.n, a.heads,
-                  a.causal);
+        PE_LAUNCH_DEPENDENT((flash_kernel<T, D, BN, M, WARPS, false, Y>), grid,
+                            block, shared, stream, y, qkv, a.offsets, a.cos_sin,
+                            a.n, a.heads, a.causal);
 }
 
 // 128 queries a block where each multiprocessor still gets two blocks, and a
@@ -370,8 +370,8 @@ launch_flash(void *stream, Y *y, const T *qkv, const PeAttention &a)
 // there the tiles are small for the sake of three blocks.
 template <typename T, int D, typename Y>
 static void
-choose_flash(void *stream, Y *y, const T *qkv, const PeAttention &a, int sm,
-             int n_sms)
+choose_flash(PeCudaStream stream, Y *y, const T *qkv, const PeAttention &a,
+             int sm, int n_sms)
 {
     const int BN = D == 64 ? 64 : 32;
     const long blocks = (long)((a.n + 127) / 128) * a.heads * a.b;
@@ -399,6 +399,8 @@ attention_kernel(Y *y, const T *qkv, const int *offsets, int n, int heads,
     PE_SHARED(float, shared);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int row = blockIdx.x * (blockDim.x / 32) + warp;
+    pe_grid_dependency_wait();
+    pe_launch_dependents();
     const size_t first = offsets ? offsets[blockIdx.z] : (size_t)blockIdx.z * n;
     const int len = offsets ? offsets[blockIdx.z + 1] - (int)first : n;
     if (row >= len)
@@ -437,18 +439,18 @@ attention_kernel(Y *y, const T *qkv, const int *offsets, int n, int heads,
 
 template <typename T, typename Y>
 static void
-launch_attention(void *stream, Y *y, const T *qkv, const PeAttention &a)
+launch_attention(PeCudaStream stream, Y *y, const T *qkv, const PeAttention &a)
 {
     const int WARPS = 4;
     dim3 grid((a.n + WARPS - 1) / WARPS, a.heads, a.b), block(32 * WARPS);
-    PE_LAUNCH((attention_kernel<T, Y>), grid, block,
-              WARPS * a.n * sizeof(float), stream, y, qkv, a.offsets, a.n,
-              a.heads, a.head_dim, a.causal);
+    PE_LAUNCH_DEPENDENT((attention_kernel<T, Y>), grid, block,
+                        WARPS * a.n * sizeof(float), stream, y, qkv, a.offsets,
+                        a.n, a.heads, a.head_dim, a.causal);
 }
 
 template <typename T, typename Y>
 static void
-launch_16(void *stream, Y *y, const T *qkv, const PeAttention &a, int sm,
+launch_16(PeCudaStream stream, Y *y, const T *qkv, const PeAttention &a, int sm,
           int n_sms)
 {
     if (a.head_dim == 64)
@@ -460,7 +462,7 @@ launch_16(void *stream, Y *y, const T *qkv, const PeAttention &a, int sm,
 }
 
 extern "C" void
-pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
+pe_cuda_attention(PeCudaStream stream, PeDtype act, void *y, const void *qkv,
                   const PeAttention *a, int sm, int n_sms)
 {
     if (act == PE_DTYPE_BF16 && a->out == PE_DTYPE_E4M3)

@@ -155,7 +155,7 @@ static bool
 check_code(PeCuda *cuda, GError **error)
 {
     pe_cuda_use(cuda);
-    cudaError_t status = (cudaError_t)pe_cuda_probe_code();
+    cudaError_t status = (cudaError_t)pe_cuda_probe_code(&cuda->code_version);
     cudaGetLastError();
     if (status == cudaSuccess)
         return true;
@@ -225,6 +225,7 @@ set_up(PeCuda *cuda)
     cuda->pass.wanted = g_strcmp0(g_getenv("PE_CUDA_TIMES"), "1") == 0;
     pe_cuda_ask_attention(cuda);
     pe_cuda_ask_block(cuda);
+    pe_cuda_ask_launches(cuda);
     return cuda->workspace && cuda->ingest && !cuda->error;
 }
 
@@ -295,8 +296,8 @@ cuda_layernorm(PeBackend *be, void *y, PeDtype type, const float *x,
                const float *shift, const float *w, const float *b, int rows,
                int d, float eps)
 {
-    pe_cuda_layernorm(((PeCuda *)be)->stream, type, y, x, shift, w, b, rows, d,
-                      eps, NULL);
+    pe_cuda_layernorm(pe_cuda_stream((PeCuda *)be), type, y, x, shift, w, b,
+                      rows, d, eps, NULL);
 }
 
 static void

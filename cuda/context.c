@@ -72,6 +72,17 @@ pe_cuda_expect(PeCuda *cuda, cudaError_t status, const char *what,
 }
 
 void
+pe_cuda_drop_launches(PeCuda *cuda, const char *why)
+{
+    pe_log(PE_LOG_WARNING,
+           "%s: kernels that begin before the one before has ended %s, they "
+           "are not used",
+           cuda->description, why);
+    cuda->launches = PE_LAUNCHES_PLAIN;
+    cuda->dependent_now = false;
+}
+
+void
 pe_cuda_use(PeCuda *cuda)
 {
     pe_cuda_check(cuda, cudaSetDevice(cuda->device), "choosing the device");

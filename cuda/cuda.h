@@ -12,6 +12,7 @@
 #include "cuda/algos.h"
 #include "cuda/bucket.h"
 #include "cuda/cublaslt.h"
+#include "cuda/dependent.h"
 #include "cuda/driver.h"
 
 #define SM_HOPPER 90
@@ -54,6 +55,14 @@ typedef enum {
     PE_N_BLOCKS,
 } PeBlockWay;
 
+// How the kernels of a block are started.
+typedef enum {
+    PE_LAUNCHES_FASTEST,   // one of the others, by what was timed
+    PE_LAUNCHES_PLAIN,     // each when all before it has ended
+    PE_LAUNCHES_DEPENDENT, // ours begin before that, see dependent.h
+    PE_N_LAUNCHES,
+} PeLaunches;
+
 // What a kernel has said when it was asked for a known answer.
 typedef enum { PE_ANSWER_UNKNOWN, PE_ANSWER_RIGHT, PE_ANSWER_WRONG } PeAnswer;
 
@@ -89,6 +98,10 @@ typedef struct {
     PeAnswer hopper_answers[2]; // for heads of 64 and of 96
     PeBlockWay block;           // that was asked for
     PeBlockWay block_now;       // of the run over the blocks
+    int code_version;           // of the kernels' PTX, 90 for 9.0
+    PeLaunches launches;        // that were asked for, or are possible
+    bool dependent_now;         // of the run over the blocks
+    bool dependent;             // of what is queued now, see pe_cuda_stream()
     PeAnswer product_answer;    // of Hopper's products, in all tiles
     struct PeGraphs *graphs;
     struct PeIngest *ingest;
@@ -106,6 +119,14 @@ bool pe_cuda_check(PeCuda *cuda, cudaError_t status, const char *what);
 // PE_ERROR_BACKEND after noting the failure. Any thread.
 bool pe_cuda_expect(PeCuda *cuda, cudaError_t status, const char *what,
                     GError **error);
+// From now on no kernel begins early; a warning says why.
+void pe_cuda_drop_launches(PeCuda *cuda, const char *why);
+// Where kernels are queued that may be of a block.
+static inline PeCudaStream
+pe_cuda_stream(const PeCuda *cuda)
+{
+    return (PeCudaStream){cuda->stream, cuda->dependent};
+}
 // Make the device current on this thread.
 void pe_cuda_use(PeCuda *cuda);
 // For threads that sleep while they wait: streaming threads are many, and a
@@ -160,6 +181,11 @@ void pe_cuda_rope_attention(PeBackend *be, void *y, void *qkv,
 void pe_cuda_ask_block(PeCuda *cuda);
 void pe_cuda_block(PeBackend *be, const PeBlockRun *run,
                    PeBlockFunc one_by_one);
+
+// hopper/launches.c
+//
+// Read PE_CUDA_LAUNCHES, and see what device, driver and code can do.
+void pe_cuda_ask_launches(PeCuda *cuda);
 
 // graph.c
 struct PeGraphs *pe_cuda_graphs_new(void);

@@ -6,12 +6,14 @@
 // CPU.
 //
 // Only dynamic shared memory is used, through PE_SHARED, and kernels are
-// started with PE_LAUNCH alone: both have a host form.
+// started with PE_LAUNCH or PE_LAUNCH_DEPENDENT alone: all have a host form.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "cuda/dependent.h"
 
 #ifndef PE_CUDA_HOST
 
@@ -38,12 +40,61 @@
             __VA_ARGS__); \
     } while (0)
 
+// Start a kernel, with the attribute of a dependent launch or without. As with
+// <<<>>>, what goes wrong is the runtime's last error.
+template <typename... P, typename... A>
+static void
+pe_launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared,
+          PeCudaStream s, A... arguments)
+{
+    cudaLaunchAttribute early = {};
+    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    early.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config = {};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = shared;
+    config.stream = (cudaStream_t)s.stream;
+    config.attrs = &early;
+    config.numAttrs = s.dependent;
+    if (shared > 48 * 1024)
+        cudaFuncSetAttribute(
+            kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared);
+    cudaLaunchKernelEx(&config, kernel, arguments...);
+}
+
+// On a PeCudaStream. The kernel keeps the rule of cuda/dependent.h.
+#define PE_LAUNCH_DEPENDENT(kernel, grid, block, shared, stream, ...) \
+    pe_launch(kernel, grid, block, shared, stream, __VA_ARGS__)
+
 // The runtime's status for a kernel: not 0 when the device cannot run it.
-#define PE_PROBE(kernel) \
-    ((int)[] { \
-        cudaFuncAttributes attributes; \
-        return cudaFuncGetAttributes(&attributes, kernel); \
-    }())
+// *version, an int, is the capability for which its PTX was made, 90 for 9.0.
+#define PE_PROBE(kernel, version) \
+    ((int)[](int *ptx) { \
+        cudaFuncAttributes attributes = {}; \
+        cudaError_t status = cudaFuncGetAttributes(&attributes, kernel); \
+        *ptx = attributes.ptxVersion; \
+        return status; \
+    }(version))
+
+// Until all kernels before on the stream have ended; see cuda/dependent.h. PTX
+// ISA 9.0, 9.7.13.13.
+PE_DEVICE void
+pe_grid_dependency_wait(void)
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+// The kernel behind may begin when all blocks have called this or ended.
+PE_DEVICE void
+pe_launch_dependents(void)
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
 
 typedef uint32_t PeSharedAddress;
 

@@ -176,5 +176,9 @@ pe_cuda_graph_end(PeBackend *be)
     g->exec = NULL;
     g->once_more = true;
     note_failure(cuda, g, "recording", status);
+    // Perhaps it is only what begins early that cannot be recorded: the last
+    // attempt is without.
+    if (g->n_failures == MAX_FAILURES - 1 && cuda->dependent_now)
+        pe_cuda_drop_launches(cuda, "cannot be recorded");
     return false;
 }

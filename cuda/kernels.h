@@ -5,7 +5,8 @@
 // Every pointer is device memory unless it says otherwise; `act` is the type of
 // activations (f32, f16 or bf16). Semantics are those of core/device/backend.h;
 // the plain-C twin of pe_cuda_<op> is pe_<op>_c in core/device/cpu. Launchers
-// return at once; what goes wrong shows at the next synchronisation.
+// return at once; what goes wrong shows at the next synchronisation. Those that
+// take a PeCudaStream may begin early, see dependent.h.
 
 #pragma once
 
@@ -15,6 +16,7 @@
 
 #include "core/base/tensor.h"
 #include "core/device/preprocess.h"
+#include "cuda/dependent.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,9 +27,10 @@ extern "C" {
 // shift may be NULL, and w and b both; type E4M3: with the gain of narrow.h and
 // without w and b. norms [rows, 2] f32 gets the mean and 1 / deviation of each
 // row, NULL: not wanted; not with E4M3.
-void pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
-                       const float *shift, const float *w, const float *b,
-                       int rows, int d, float eps, float *norms);
+void pe_cuda_layernorm(PeCudaStream stream, PeDtype type, void *y,
+                       const float *x, const float *shift, const float *w,
+                       const float *b, int rows, int d, float eps,
+                       float *norms);
 
 // tokens.cu
 //
@@ -47,13 +50,14 @@ void pe_cuda_gather(void *stream, float *y, const float *x, const int *rows,
 void pe_cuda_convert(void *stream, PeDtype act, void *y, const float *x,
                      size_t n);
 // y act [rows, 3 * d], k, and q if `queries`, rotated in place
-void pe_cuda_rope(void *stream, PeDtype act, void *y, const float *cos_sin,
-                  bool queries, int rows, int d, int n_tokens, int head_dim);
+void pe_cuda_rope(PeCudaStream stream, PeDtype act, void *y,
+                  const float *cos_sin, bool queries, int rows, int d,
+                  int n_tokens, int head_dim);
 // y act [n] = gelu(y), in place
-void pe_cuda_gelu(void *stream, PeDtype act, void *y, size_t n);
+void pe_cuda_gelu(PeCudaStream stream, PeDtype act, void *y, size_t n);
 // y E4M3 [rows, n] = gelu(x) gain, x bf16 [rows, n] elsewhere, gain f32 [n];
 // n % 8 == 0
-void pe_cuda_gelu_narrow(void *stream, void *y, const void *x,
+void pe_cuda_gelu_narrow(PeCudaStream stream, void *y, const void *x,
                          const float *gain, int rows, int n);
 
 // attention.cu
@@ -72,8 +76,9 @@ typedef struct {
 
 // softmax to the base 2; how much one block does follows from the compute
 // capability and the number of multiprocessors
-void pe_cuda_attention(void *stream, PeDtype act, void *y, const void *qkv,
-                       const PeAttention *a, int sm, int n_sms);
+void pe_cuda_attention(PeCudaStream stream, PeDtype act, void *y,
+                       const void *qkv, const PeAttention *a, int sm,
+                       int n_sms);
 bool pe_cuda_attention_turns(PeDtype act, int head_dim);
 
 // pool.cu
@@ -105,10 +110,11 @@ void pe_cuda_preprocess(void *stream, const PeFrame *frame, const PeCudaAxis *x,
 // bias.cu
 //
 // 0 when the device can run what was compiled, else a cudaError_t. All kernels
-// are compiled for the same devices, so one is asked for.
-int pe_cuda_probe_code(void);
+// are compiled for the same devices, so one is asked for. *version: the
+// capability for which its PTX was made, 90 for 9.0.
+int pe_cuda_probe_code(int *version);
 // y [rows, n] += bias [n], both of `type`
-void pe_cuda_bias(void *stream, PeDtype type, void *y, const void *bias,
+void pe_cuda_bias(PeCudaStream stream, PeDtype type, void *y, const void *bias,
                   int rows, int n);
 
 #ifdef __cplusplus

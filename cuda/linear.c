@@ -224,10 +224,11 @@ pe_cuda_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
         p.bias = NULL;
     pe_cuda_matmul(cuda, &p);
     if (adds_bias)
-        pe_cuda_bias(cuda->stream, PE_DTYPE_F32, y, l->bias_f32, rows, l->n);
+        pe_cuda_bias(pe_cuda_stream(cuda), PE_DTYPE_F32, y, l->bias_f32, rows,
+                     l->n);
     if (epilogue == PE_EPILOGUE_ROPE)
-        pe_cuda_rope(cuda->stream, be->act, y, rope->cos_sin, true, rows,
-                     l->n / 3, rope->n_tokens, rope->head_dim);
+        pe_cuda_rope(pe_cuda_stream(cuda), be->act, y, rope->cos_sin, true,
+                     rows, l->n / 3, rope->n_tokens, rope->head_dim);
 }
 
 // act [n] of random numbers: a product of zeros needs less power and is faster

@@ -54,7 +54,7 @@ try_without_epilogue(PeCuda *cuda, const PeMatmul *p, int *status)
            "product [%d, %d] x [%d, %d]: cuBLASLt lacks its epilogue", p->m,
            p->k, p->k, p->n);
     if (p->bias)
-        pe_cuda_bias(cuda->stream, p->out, p->y, p->bias, p->m, p->n);
+        pe_cuda_bias(pe_cuda_stream(cuda), p->out, p->y, p->bias, p->m, p->n);
     if (p->gelu)
         pe_cuda_plan_gelu(cuda, p, p->y);
     return true;

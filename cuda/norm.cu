@@ -76,6 +76,8 @@ __global__ void __launch_bounds__(32 * WARPS)
 {
     int row = blockIdx.x * WARPS + threadIdx.x / 32;
     int lane = threadIdx.x % 32;
+    pe_grid_dependency_wait();
+    pe_launch_dependents();
     if (row >= rows)
         return;
     const float4 *in = (const float4 *)(x + (size_t)row * d);
@@ -116,17 +118,19 @@ __global__ void __launch_bounds__(32 * WARPS)
 }
 
 extern "C" void
-pe_cuda_layernorm(void *stream, PeDtype type, void *y, const float *x,
+pe_cuda_layernorm(PeCudaStream stream, PeDtype type, void *y, const float *x,
                   const float *shift, const float *w, const float *b, int rows,
                   int d, float eps, float *norms)
 {
     dim3 grid((rows + WARPS - 1) / WARPS), block(32 * WARPS);
     if (type == PE_DTYPE_E4M3) {
-        PE_LAUNCH(layernorm_kernel<PeE4m3>, grid, block, 0, stream, (PeE4m3 *)y,
-                  x, shift, w, b, rows, d, eps, pe_narrow_norm_gain(d), norms);
+        PE_LAUNCH_DEPENDENT(layernorm_kernel<PeE4m3>, grid, block, 0, stream,
+                            (PeE4m3 *)y, x, shift, w, b, rows, d, eps,
+                            pe_narrow_norm_gain(d), norms);
         return;
     }
     PE_FOR_TYPE(type, T,
-                PE_LAUNCH(layernorm_kernel<T>, grid, block, 0, stream, (T *)y,
-                          x, shift, w, b, rows, d, eps, 1.0f, norms));
+                PE_LAUNCH_DEPENDENT(layernorm_kernel<T>, grid, block, 0, stream,
+                                    (T *)y, x, shift, w, b, rows, d, eps, 1.0f,
+                                    norms));
 }

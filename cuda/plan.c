@@ -95,9 +95,11 @@ void
 pe_cuda_plan_gelu(PeCuda *cuda, const PeMatmul *p, void *y)
 {
     if (p->narrow)
-        pe_cuda_gelu_narrow(cuda->stream, p->narrow, y, p->gain, p->m, p->n);
+        pe_cuda_gelu_narrow(pe_cuda_stream(cuda), p->narrow, y, p->gain, p->m,
+                            p->n);
     else
-        pe_cuda_gelu(cuda->stream, p->out, y, (size_t)p->m * (size_t)p->n);
+        pe_cuda_gelu(pe_cuda_stream(cuda), p->out, y,
+                     (size_t)p->m * (size_t)p->n);
 }
 
 cublasStatus_t

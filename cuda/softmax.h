@@ -120,6 +120,7 @@ pack_tile(uint32_t (&p)[BN / 16][4], const float (&s)[KEYS / 8][4])
 }
 
 // Write a warp's rows of y as far as the sequence goes, o over the rows' sums.
+// It is the last thing that a kernel does: dependents may begin.
 //
 //   out   the thread's first row and column
 //   left  rows of the sequence from that row on
@@ -128,6 +129,7 @@ PE_DEVICE void
 store_rows(Y *out, int width, int left, const float (&o)[M][D / 8][4],
            Row (&rows)[M][2])
 {
+    pe_launch_dependents();
 #pragma unroll
     for (int m = 0; m < M; m++) {
         Row upper = rows[m][0], lower = rows[m][1];

@@ -158,6 +158,8 @@ __launch_bounds__(ROPE_THREADS)
     const int AT_ONCE = 2;
     const float *angles = cos_sin + (size_t)(blockIdx.x % n_tokens) * head_dim;
     T *row = y + (size_t)blockIdx.x * 3 * d;
+    pe_grid_dependency_wait();
+    pe_launch_dependents();
     for (int first = from + threadIdx.x * 8; first < 2 * d;
          first += AT_ONCE * ROPE_THREADS * 8) {
         float v[AT_ONCE][8];
@@ -185,6 +187,8 @@ template <typename T>
 __global__ void
 gelu_kernel(T *y, size_t n)
 {
+    pe_grid_dependency_wait();
+    pe_launch_dependents();
     FOR_EACH(i, n / 8)
     {
         float v[8];
@@ -209,6 +213,8 @@ __launch_bounds__(THREADS)
     gelu_narrow_kernel(PeE4m3 *y, const PeBf16 *x, const float *gain,
                        size_t size, int n)
 {
+    pe_grid_dependency_wait();
+    pe_launch_dependents();
     FOR_EACH(i, size / 8)
     {
         const int column = (int)(8 * i % n);
@@ -257,29 +263,30 @@ pe_cuda_convert(void *stream, PeDtype act, void *y, const float *x, size_t n)
 }
 
 extern "C" void
-pe_cuda_rope(void *stream, PeDtype act, void *y, const float *cos_sin,
+pe_cuda_rope(PeCudaStream stream, PeDtype act, void *y, const float *cos_sin,
              bool queries, int rows, int d, int n_tokens, int head_dim)
 {
     PE_FOR_TYPE(act, T,
-                PE_LAUNCH(rope_kernel<T>, rows, ROPE_THREADS, 0, stream, (T *)y,
-                          cos_sin, queries ? 0 : d, d, n_tokens, head_dim));
+                PE_LAUNCH_DEPENDENT(rope_kernel<T>, rows, ROPE_THREADS, 0,
+                                    stream, (T *)y, cos_sin, queries ? 0 : d, d,
+                                    n_tokens, head_dim));
 }
 
 extern "C" void
-pe_cuda_gelu(void *stream, PeDtype act, void *y, size_t n)
+pe_cuda_gelu(PeCudaStream stream, PeDtype act, void *y, size_t n)
 {
     PE_FOR_TYPE(act, T,
-                PE_LAUNCH(gelu_kernel<T>, blocks_for(n / 8 + 1), THREADS, 0,
-                          stream, (T *)y, n));
+                PE_LAUNCH_DEPENDENT(gelu_kernel<T>, blocks_for(n / 8 + 1),
+                                    THREADS, 0, stream, (T *)y, n));
 }
 
 extern "C" void
-pe_cuda_gelu_narrow(void *stream, void *y, const void *x, const float *gain,
-                    int rows, int n)
+pe_cuda_gelu_narrow(PeCudaStream stream, void *y, const void *x,
+                    const float *gain, int rows, int n)
 {
     const size_t size = (size_t)rows * n;
-    PE_LAUNCH(gelu_narrow_kernel, blocks_for(size / 8), THREADS, 0, stream,
-              (PeE4m3 *)y, (const PeBf16 *)x, gain, size, n);
+    PE_LAUNCH_DEPENDENT(gelu_narrow_kernel, blocks_for(size / 8), THREADS, 0,
+                        stream, (PeE4m3 *)y, (const PeBf16 *)x, gain, size, n);
 }
 
 template <typename T>

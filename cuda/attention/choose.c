@@ -42,15 +42,15 @@ queue(PeCuda *cuda, const Call *call, void *qkv)
     bool queries = call->way != PE_ATTENTION_KEYS;
     a.turn_keys = call->way == PE_ATTENTION_TURNING;
     if (a.cos_sin && !a.turn_keys)
-        pe_cuda_rope(cuda->stream, act, qkv, a.cos_sin, queries, a.b * a.n,
-                     a.heads * a.head_dim, a.n, a.head_dim);
+        pe_cuda_rope(pe_cuda_stream(cuda), act, qkv, a.cos_sin, queries,
+                     a.b * a.n, a.heads * a.head_dim, a.n, a.head_dim);
     if (call->way == PE_ATTENTION_HOPPER)
         return pe_hopper_attend(cuda, call->y, qkv, a.b, a.n, a.heads,
                                 a.head_dim);
     if (!a.turn_keys && queries)
         a.cos_sin = NULL;
-    pe_cuda_attention(cuda->stream, act, call->y, qkv, &a, cuda->rates.sm,
-                      cuda->rates.n_sms);
+    pe_cuda_attention(pe_cuda_stream(cuda), act, call->y, qkv, &a,
+                      cuda->rates.sm, cuda->rates.n_sms);
     return true;
 }
 

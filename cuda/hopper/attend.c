@@ -45,8 +45,8 @@ run_hopper(PeCuda *cuda, const Attention *a)
     return pe_hopper_describe(cuda, &qkv, a->qkv, a->b, a->n,
                               3 * a->heads * a->head_dim, PE_HOPPER_ROWS,
                               PE_HOPPER_CHANNELS(a->head_dim)) &&
-           pe_hopper_attention(cuda->stream, cuda->be.act, a->y, &qkv, a->b,
-                               a->n, a->heads, a->head_dim);
+           pe_hopper_attention(pe_cuda_stream(cuda), cuda->be.act, a->y, &qkv,
+                               a->b, a->n, a->heads, a->head_dim);
 }
 
 static bool
@@ -57,8 +57,8 @@ run_portable(PeCuda *cuda, const Attention *a)
                             .n = a->n,
                             .heads = a->heads,
                             .head_dim = a->head_dim};
-    pe_cuda_attention(cuda->stream, cuda->be.act, a->y, a->qkv, &portable,
-                      cuda->rates.sm, cuda->rates.n_sms);
+    pe_cuda_attention(pe_cuda_stream(cuda), cuda->be.act, a->y, a->qkv,
+                      &portable, cuda->rates.sm, cuda->rates.n_sms);
     return true;
 }
 

@@ -212,6 +212,7 @@ __launch_bounds__(Block<D>::THREADS, Block<D>::PER_SM)
         pe_barrier_init_done();
     }
     __syncthreads();
+    pe_grid_dependency_wait();
     if (threadIdx.x == GROUPS * 128)
         load_tiles<D>(ring, queries, landed, &qkv, q0, groups, n_tiles,
                       heads * D);
@@ -222,7 +223,7 @@ __launch_bounds__(Block<D>::THREADS, Block<D>::PER_SM)
 
 template <typename T, int D>
 static void
-launch(void *stream, void *y, const void *qkv, int b, int n, int heads)
+launch(PeCudaStream stream, void *y, const void *qkv, int b, int n, int heads)
 {
     PeTensorMap map;
     memcpy(&map, qkv, sizeof map);
@@ -231,13 +232,14 @@ launch(void *stream, void *y, const void *qkv, int b, int n, int heads)
     // 1023 bytes may be lost before the queries.
     size_t shared =
         1024 + (GROUPS + STAGES) * Tile<D>::SIZE + 8 * (2 * STAGES + 1);
-    PE_LAUNCH((hopper_flash_kernel<T, D>), grid, dim3(Block<D>::THREADS),
-              shared, stream, (T *)y, map, n, heads);
+    PE_LAUNCH_DEPENDENT((hopper_flash_kernel<T, D>), grid,
+                        dim3(Block<D>::THREADS), shared, stream, (T *)y, map, n,
+                        heads);
 }
 
 extern "C" bool
-pe_hopper_attention(void *stream, PeDtype act, void *y, const void *qkv, int b,
-                    int n, int heads, int head_dim)
+pe_hopper_attention(PeCudaStream stream, PeDtype act, void *y, const void *qkv,
+                    int b, int n, int heads, int head_dim)
 {
     if ((act != PE_DTYPE_BF16 && act != PE_DTYPE_F16) ||
         (head_dim != 64 && head_dim != 96))

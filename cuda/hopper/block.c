@@ -8,6 +8,7 @@
 
 #include "cuda/hopper/kernels.h"
 #include "cuda/hopper/known_products.h"
+#include "cuda/hopper/launches.h"
 #include "cuda/hopper/tensors.h"
 #include "cuda/linear.h"
 #include "cuda/plan.h"
@@ -26,15 +27,30 @@ pe_cuda_ask_block(PeCuda *cuda)
         "PE_CUDA_BLOCK", names, PE_BLOCK_PASSES, PE_BLOCK_TILES_256);
 }
 
+typedef struct {
+    const PeBlockRun *run;
+    PeBlockFunc one_by_one;
+    PeBlockWay way;
+} Attempt;
+
 #ifndef PE_HOPPER_KERNELS
 
-void
-pe_cuda_block(PeBackend *be, const PeBlockRun *run, PeBlockFunc one_by_one)
+// Built for other devices.
+static bool
+queue_block(PeCuda *cuda, const PeBlockRun *run, PeBlockWay way)
 {
-    one_by_one(be, run);
+    return false;
+}
+
+static PeBlockWay
+choose_way(PeCuda *cuda, const PeBlockRun *run, PeBlockFunc one_by_one)
+{
+    return PE_BLOCK_PASSES;
 }
 
 #else
+
+static bool queue_trial(PeCuda *cuda, void *copy, const void *data);
 
 // ---- A block by Hopper's products -------------------------------------------
 
@@ -153,50 +169,29 @@ queue_block(PeCuda *cuda, const PeBlockRun *run, PeBlockWay way)
         return false;
     place_rows(cuda, run, tile, rows);
     if (run->first) {
-        pe_cuda_layernorm(cuda->stream, act, run->h, run->x, block->shift_1,
-                          NULL, NULL, run->seq->rows, run->width, run->eps,
-                          rows[0].norms);
+        pe_cuda_layernorm(pe_cuda_stream(cuda), act, run->h, run->x,
+                          block->shift_1, NULL, NULL, run->seq->rows,
+                          run->width, run->eps, rows[0].norms);
         rows[0].n_sums = 0;
     }
     PeHopperProduct p = product(run, block->qkv, tile, &maps.h, &maps.qkv);
-    pe_hopper_linear(cuda->stream, act, &p, run->wide, &rows[0],
+    pe_hopper_linear(pe_cuda_stream(cuda), act, &p, run->wide, &rows[0],
                      block->qkv->columns, false);
     attend(cuda, run);
     p = product(run, block->out, tile, &maps.mixed, &maps.out);
-    pe_hopper_residual(cuda->stream, act, &p, run->x, run->h, block->shift_2,
-                       &rows[0], &rows[1]);
+    pe_hopper_residual(pe_cuda_stream(cuda), act, &p, run->x, run->h,
+                       block->shift_2, &rows[0], &rows[1]);
     p = product(run, block->fc, tile, &maps.h, &maps.fc);
-    pe_hopper_linear(cuda->stream, act, &p, run->wide, &rows[1],
+    pe_hopper_linear(pe_cuda_stream(cuda), act, &p, run->wide, &rows[1],
                      block->fc->columns, true);
     p = product(run, block->proj, tile, &maps.wide, &maps.proj);
     rows[0].n_sums = count_tiles(run, tile);
-    pe_hopper_residual(cuda->stream, act, &p, run->x, run->h, run->next_shift,
-                       &rows[1], &rows[0]);
+    pe_hopper_residual(pe_cuda_stream(cuda), act, &p, run->x, run->h,
+                       run->next_shift, &rows[1], &rows[0]);
     return true;
 }
 
 // ---- The fastest ------------------------------------------------------------
-
-typedef struct {
-    const PeBlockRun *run;
-    PeBlockFunc one_by_one;
-    PeBlockWay way;
-} Attempt;
-
-// On a copy of the stream. The arrays to work in have nothing yet that the
-// first block reads.
-static bool
-queue_trial(PeCuda *cuda, void *copy, const void *data)
-{
-    const Attempt *attempt = data;
-    PeBlockRun run = *attempt->run;
-    run.x = copy;
-    if (attempt->way == PE_BLOCK_PASSES)
-        attempt->one_by_one(&cuda->be, &run);
-    else if (!queue_block(cuda, &run, attempt->way))
-        return false;
-    return cudaGetLastError() == cudaSuccess;
-}
 
 static double
 time_way(PeCuda *cuda, int way, const void *data)
@@ -260,19 +255,40 @@ choose_way(PeCuda *cuda, const PeBlockRun *run, PeBlockFunc one_by_one)
     return (PeBlockWay)pe_cuda_find_way(cuda, &ways, PE_BLOCK_PASSES);
 }
 
+#endif // PE_HOPPER_KERNELS
+
+// On a copy of the stream. The arrays to work in have nothing yet that the
+// first block reads.
+static bool
+queue_trial(PeCuda *cuda, void *copy, const void *data)
+{
+    const Attempt *attempt = data;
+    PeBlockRun run = *attempt->run;
+    run.x = copy;
+    if (attempt->way == PE_BLOCK_PASSES)
+        attempt->one_by_one(&cuda->be, &run);
+    else if (!queue_block(cuda, &run, attempt->way))
+        return false;
+    return cudaGetLastError() == cudaSuccess;
+}
+
 // The first block of a run chooses for all. When one cannot be done that way,
 // the rest goes on with the stream, which is always whole.
 void
 pe_cuda_block(PeBackend *be, const PeBlockRun *run, PeBlockFunc one_by_one)
 {
     PeCuda *cuda = (PeCuda *)be;
-    if (run->first)
+    if (run->first) {
         cuda->block_now = choose_way(cuda, run, one_by_one);
-    if (cuda->block_now != PE_BLOCK_PASSES &&
-        queue_block(cuda, run, cuda->block_now))
-        return;
-    cuda->block_now = PE_BLOCK_PASSES;
-    one_by_one(be, run);
+        const Attempt attempt = {run, one_by_one, cuda->block_now};
+        cuda->dependent_now =
+            pe_cuda_choose_launches(cuda, run, queue_trial, &attempt);
+    }
+    cuda->dependent = cuda->dependent_now;
+    if (cuda->block_now == PE_BLOCK_PASSES ||
+        !queue_block(cuda, run, cuda->block_now)) {
+        cuda->block_now = PE_BLOCK_PASSES;
+        one_by_one(be, run);
+    }
+    cuda->dependent = false;
 }
-
-#endif // PE_HOPPER_KERNELS

@@ -28,8 +28,9 @@ extern "C" {
 // pe_cuda_attention() in bf16 or f16, for head dims of 64 and 96, neither
 // ragged nor causal. `qkv` is a CUtensorMap, in host memory, read before this
 // returns. False: there is no kernel for this, nothing was done.
-bool pe_hopper_attention(void *stream, PeDtype act, void *y, const void *qkv,
-                         int b, int n, int heads, int head_dim);
+bool pe_hopper_attention(PeCudaStream stream, PeDtype act, void *y,
+                         const void *qkv, int b, int n, int heads,
+                         int head_dim);
 
 // linear.cu
 //
@@ -59,15 +60,17 @@ typedef struct {
 // y act [m, n] = norm(z) w^T + bias, or its GELU: the product of z itself, from
 // which the mean is taken by the sums of w's rows, `columns` [n] f32. Both are
 // NULL where x is no z.
-bool pe_hopper_linear(void *stream, PeDtype act, const PeHopperProduct *p,
-                      void *y, const PeHopperRows *rows, const float *columns,
+bool pe_hopper_linear(PeCudaStream stream, PeDtype act,
+                      const PeHopperProduct *p, void *y,
+                      const PeHopperRows *rows, const float *columns,
                       bool gelu);
 // y f32 [m, n] += x w^T + bias, and z act [m, n] of the new y, with its rows,
 // from what was known of the old one's. shift f32 [n], NULL: 0.
 // to->n_sums is the number of tiles.
-bool pe_hopper_residual(void *stream, PeDtype act, const PeHopperProduct *p,
-                        float *y, void *z, const float *shift,
-                        const PeHopperRows *from, const PeHopperRows *to);
+bool pe_hopper_residual(PeCudaStream stream, PeDtype act,
+                        const PeHopperProduct *p, float *y, void *z,
+                        const float *shift, const PeHopperRows *from,
+                        const PeHopperRows *to);
 
 #ifdef __cplusplus
 }

@@ -135,10 +135,10 @@ answer(PeCuda *cuda, Problem *d, int tile)
            pe_hopper_describe(cuda, &z, d->z, 1, ROWS, WIDTH, box, depth) &&
            pe_hopper_describe(cuda, &w_next, d->w_next, 1, COLUMNS, WIDTH, tile,
                               depth) &&
-           pe_hopper_residual(cuda->stream, act, &first, d->stream, d->z, NULL,
-                              &from, &to) &&
-           pe_hopper_linear(cuda->stream, act, &next, d->y, &to, d->columns,
-                            false) &&
+           pe_hopper_residual(pe_cuda_stream(cuda), act, &first, d->stream,
+                              d->z, NULL, &from, &to) &&
+           pe_hopper_linear(pe_cuda_stream(cuda), act, &next, d->y, &to,
+                            d->columns, false) &&
            cudaGetLastError() == cudaSuccess;
 }
 

@@ -45,22 +45,37 @@ template <int TILE> struct Tile : Shape<TILE> {
 
 // ---- The product ------------------------------------------------------------
 
-// What one thread does all the time: rows of x and of w, step by step.
+// Announce a step to its place, and queue its rows of w.
+template <int TILE>
+PE_DEVICE void
+load_weight(const typename Tile<TILE>::Ring &ring, int place,
+            const PeTensorMap *w, int depth, int column)
+{
+    typedef Tile<TILE> Tile;
+    const PeSharedAddress full = ring.full + 8 * place;
+    pe_barrier_expect(full, Tile::SIZE);
+    pe_tensor_load(ring.tiles + place * Tile::SIZE + Tile::X_SIZE, w, depth,
+                   column, 0, full);
+}
+
+// What one thread does all the time: rows of x and of w, step by step. Those of
+// w that fit at once need not wait for the kernel before.
 template <int TILE>
 PE_DEVICE void
 load_steps(typename Tile<TILE>::Ring ring, const PeTensorMap *x,
            const PeTensorMap *w, int row, int column, int steps)
 {
     typedef Tile<TILE> Tile;
+    for (int i = 0; i < Tile::STAGES && i < steps; i++)
+        load_weight<TILE>(ring, i, w, i * DEPTH, column);
+    pe_grid_dependency_wait();
     for (int i = 0; i < steps; i++) {
-        const PeSharedAddress to = ring.tiles + ring.place * Tile::SIZE;
-        const PeSharedAddress full = ring.full + 8 * ring.place;
-        // Before the first round nobody has read anything: the phase before a
-        // barrier's first counts as ended.
-        pe_barrier_wait(ring.empty + 8 * ring.place, ring.parity ^ 1);
-        pe_barrier_expect(full, Tile::SIZE);
-        pe_tensor_load(to, x, i * DEPTH, row, 0, full);
-        pe_tensor_load(to + Tile::X_SIZE, w, i * DEPTH, column, 0, full);
+        if (i >= Tile::STAGES) {
+            pe_barrier_wait(ring.empty + 8 * ring.place, ring.parity ^ 1);
+            load_weight<TILE>(ring, ring.place, w, i * DEPTH, column);
+        }
+        pe_tensor_load(ring.tiles + ring.place * Tile::SIZE, x, i * DEPTH, row,
+                       0, ring.full + 8 * ring.place);
         go_on(&ring);
     }
 }
@@ -122,7 +137,9 @@ multiply_tile(float (&d)[TILE / 8][4], const PeTensorMap *x,
             load_steps<TILE>(ring, x, w, row0, column0, steps);
         return false;
     }
+    pe_grid_dependency_wait();
     multiply<T, TILE>(d, ring, group, steps);
+    pe_launch_dependents();
     const int lane = threadIdx.x % 32;
     *row = row0 + threadIdx.x / 32 * 16 + lane / 4;
     *column = column0 + lane % 4 * 2;
@@ -352,29 +369,29 @@ template <int TILE> struct Launch : Tile<TILE> {
 
 template <typename T, int TILE>
 static void
-launch_linear(void *stream, const PeHopperProduct &p, void *y,
+launch_linear(PeCudaStream stream, const PeHopperProduct &p, void *y,
               const PeHopperRows *norm, const float *columns, bool gelu)
 {
     const Launch<TILE> l(p);
     const PeTensorMap x = read_map(p.x_map), w = read_map(p.w_map);
     const PeHopperRows rows = norm ? *norm : PeHopperRows{};
-    PE_LAUNCH((hopper_linear_kernel<T, TILE>), l.grid, l.block, l.shared,
-              stream, (T *)y, x, w, rows, columns, p.bias, p.m, p.n, p.k, p.eps,
-              gelu);
+    PE_LAUNCH_DEPENDENT((hopper_linear_kernel<T, TILE>), l.grid, l.block,
+                        l.shared, stream, (T *)y, x, w, rows, columns, p.bias,
+                        p.m, p.n, p.k, p.eps, gelu);
 }
 
 template <typename T, int TILE>
 static void
-launch_residual(void *stream, const PeHopperProduct &p, float *y, void *z,
-                const float *shift, const PeHopperRows *old_rows,
+launch_residual(PeCudaStream stream, const PeHopperProduct &p, float *y,
+                void *z, const float *shift, const PeHopperRows *old_rows,
                 const PeHopperRows *new_rows)
 {
     const Launch<TILE> l(p);
     const PeTensorMap x = read_map(p.x_map), w = read_map(p.w_map);
     const PeHopperRows from = *old_rows, to = *new_rows;
-    PE_LAUNCH((hopper_residual_kernel<T, TILE>), l.grid, l.block, l.shared,
-              stream, y, (T *)z, x, w, from, to, p.bias, shift, p.m, p.n, p.k,
-              p.eps);
+    PE_LAUNCH_DEPENDENT((hopper_residual_kernel<T, TILE>), l.grid, l.block,
+                        l.shared, stream, y, (T *)z, x, w, from, to, p.bias,
+                        shift, p.m, p.n, p.k, p.eps);
 }
 
 // What follows once for each kernel of a function template f<T, TILE>. False
@@ -398,15 +415,16 @@ launch_residual(void *stream, const PeHopperProduct &p, float *y, void *z,
     } while (0)
 
 extern "C" bool
-pe_hopper_linear(void *stream, PeDtype act, const PeHopperProduct *p, void *y,
-                 const PeHopperRows *rows, const float *columns, bool gelu)
+pe_hopper_linear(PeCudaStream stream, PeDtype act, const PeHopperProduct *p,
+                 void *y, const PeHopperRows *rows, const float *columns,
+                 bool gelu)
 {
     FOR_KERNEL(act, p->tile, launch_linear, stream, *p, y, rows, columns, gelu);
     return true;
 }
 
 extern "C" bool
-pe_hopper_residual(void *stream, PeDtype act, const PeHopperProduct *p,
+pe_hopper_residual(PeCudaStream stream, PeDtype act, const PeHopperProduct *p,
                    float *y, void *z, const float *shift,
                    const PeHopperRows *from, const PeHopperRows *to)
 {

@@ -188,15 +188,68 @@ limit_of(PeDtype type)
     }
 }
 
+const PeCudaStream dependent = {nullptr, true};
+
+// A kernel before the one under test, which writes some memory. Until it does,
+// the memory has nothing, and nobody may have touched it.
+class Primary
+{
+  public:
+    explicit Primary(const std::vector<Earlier> &memory)
+    {
+        for (const Earlier &m : memory) {
+            unsigned char *p = (unsigned char *)m.p;
+            parts.push_back({p, {p, p + m.size}});
+            memset(p, 0xff, m.size);
+            late.emplace_back(new Late(p, m.size));
+        }
+        pe_emulator_set_primary([this] { run(); });
+    }
+
+    bool ran = false, touched = false;
+
+  private:
+    struct Part {
+        unsigned char *p;
+        std::vector<unsigned char> bytes;
+    };
+    std::vector<Part> parts;
+    std::vector<std::unique_ptr<Late>> late;
+
+    void
+    run()
+    {
+        ran = true;
+        for (const Part &part : parts) {
+            for (size_t i = 0; i < part.bytes.size(); i++)
+                touched = touched || part.p[i] != 0xff;
+            memcpy(part.p, part.bytes.data(), part.bytes.size());
+        }
+    }
+};
+
 void
 compare(const char *what, PeDtype type, Array start, Array expected,
-        const std::function<void(void *)> &launch)
+        const std::function<void(void *)> &launch,
+        const std::vector<Earlier> &earlier)
 {
     Array first = start;
     double limit = limit_of(type);
     run_orders(what, [&](unsigned seed) {
         Array y = start;
-        launch(y.raw());
+        std::vector<Earlier> memory = earlier;
+        memory.push_back(y);
+        {
+            Primary primary(memory);
+            launch(y.raw());
+            g_assert_true(primary.ran);
+            if (primary.touched) {
+                g_test_message("%s: touches what a kernel before may still "
+                               "read",
+                               what);
+                return false;
+            }
+        }
         double e = nmse(y, expected);
         if (seed == 0) {
             g_test_message("%-40s %-4s nmse %.2e, limit %.0e, %5.1f %%", what,

@@ -79,16 +79,36 @@ extern bool has_bf16_products;
 // failed, when one of them returns false or ends in a deadlock and the like.
 bool run_orders(const char *what, const std::function<bool(unsigned)> &launch);
 
+// Bytes that an earlier kernel of the stream has or reads.
+struct Earlier {
+    const void *p;
+    size_t size;
+
+    Earlier(const void *from, size_t n) : p(from), size(n)
+    {
+    }
+    Earlier(Array &a) : p(a.raw()), size(a.n * pe_dtype_size(a.type))
+    {
+    }
+};
+
 // Run `launch(y)` with every order of threads on a copy of `start`. The results
 // have to be within the type's limit of `expected` and the same bits each time.
+// Its first kernel is a dependent of one that writes `start` and what is in
+// `earlier`: these are all ones before, and must be when that one has its turn.
 void compare(const char *what, PeDtype type, Array start, Array expected,
-             const std::function<void(void *)> &launch);
+             const std::function<void(void *)> &launch,
+             const std::vector<Earlier> &earlier = {});
+
+// Where launches begin early.
+extern const PeCudaStream dependent;
 
 extern const PeDtype activation_types[3];
 extern PeBackend *reference; // f32
 
 // The cases of each file.
 void add_attention_tests();
+void add_dependent_tests();
 void add_hopper_tests();
 void add_hopper_linear_tests();
 void add_pixel_tests();

@@ -65,10 +65,12 @@ check_layernorm(PeDtype type, int rows, int d, float mean, float deviation,
     g_autofree char *what =
         g_strdup_printf("layernorm %d x %d%s%s", rows, d,
                         shifts ? ", shift" : "", plain ? ", no weight" : "");
-    compare(what, type, y, z, [&](void *out) {
-        pe_cuda_layernorm(nullptr, type, out, (float *)x.raw(), shift, weight,
-                          bias, rows, d, 1e-5f, nullptr);
-    });
+    compare(what, type, y, z,
+            [&](void *out) {
+                pe_cuda_layernorm(dependent, type, out, (float *)x.raw(), shift,
+                                  weight, bias, rows, d, 1e-5f, nullptr);
+            },
+            {x});
 }
 
 void
@@ -108,11 +110,14 @@ tells_the_norms_of_rows()
     }
     for (PeDtype type : activation_types) {
         Array y(type, x.n);
-        compare("norms of rows", PE_DTYPE_F32, norms, z, [&](void *out) {
-            pe_cuda_layernorm(nullptr, type, y.raw(), (float *)x.raw(),
-                              (float *)s.raw(), nullptr, nullptr, rows, d,
-                              1e-5f, (float *)out);
-        });
+        compare("norms of rows", PE_DTYPE_F32, norms, z,
+                [&](void *out) {
+                    pe_cuda_layernorm(dependent, type, y.raw(),
+                                      (float *)x.raw(), (float *)s.raw(),
+                                      nullptr, nullptr, rows, d, 1e-5f,
+                                      (float *)out);
+                },
+                {x, y});
     }
 }
 
@@ -133,11 +138,14 @@ normalizes_rows_to_8_bits()
         g_assert_cmpfloat(sqrtf((float)d) * gain * 2, >, PE_NARROW_ROOM);
         for (size_t i = 0; i < z.n; i++)
             z.set(i, z.get(i) * gain);
-        compare("layernorm", PE_DTYPE_E4M3, y, z, [&](void *out) {
-            pe_cuda_layernorm(nullptr, PE_DTYPE_E4M3, out, (float *)x.raw(),
-                              (float *)s.raw(), nullptr, nullptr, rows, d,
-                              1e-5f, nullptr);
-        });
+        compare("layernorm", PE_DTYPE_E4M3, y, z,
+                [&](void *out) {
+                    pe_cuda_layernorm(dependent, PE_DTYPE_E4M3, out,
+                                      (float *)x.raw(), (float *)s.raw(),
+                                      nullptr, nullptr, rows, d, 1e-5f,
+                                      nullptr);
+                },
+                {x});
     }
 }
 
@@ -184,12 +192,14 @@ check_attention(PeDtype type, const AttentionCase &c, float loudest,
             "attention %d x %d%s, %d heads of %d%s, sm_%d x %d", c.b, c.n,
             at ? " ragged" : "", c.heads, c.head_dim,
             c.causal ? ", causal" : "", device.sm, device.n_sms);
-        compare(what, out, y, z, [&](void *to) {
-            PeAttention a = {out, at,      nullptr,    false,   c.b,
-                             c.n, c.heads, c.head_dim, c.causal};
-            pe_cuda_attention(nullptr, type, to, qkv.raw(), &a, device.sm,
-                              device.n_sms);
-        });
+        compare(what, out, y, z,
+                [&](void *to) {
+                    PeAttention a = {out, at,      nullptr,    false,   c.b,
+                                     c.n, c.heads, c.head_dim, c.causal};
+                    pe_cuda_attention(dependent, type, to, qkv.raw(), &a,
+                                      device.sm, device.n_sms);
+                },
+                {qkv, {offsets.data(), offsets.size() * sizeof(int)}});
     }
 }
 
@@ -334,11 +344,13 @@ check_turned(PeDtype type, PeDtype out, int b, int n, int heads, int head_dim)
                 "attention %d x %d, %d heads of %d, q%s turned, sm_%d x %d", b,
                 n, heads, head_dim, turn_keys ? " and k" : "", device.sm,
                 device.n_sms);
-            compare(what, out, y, z, [&](void *to) {
-                pe_cuda_attention(nullptr, type, to,
-                                  (turn_keys ? t.qkv : keys).raw(), &a,
-                                  device.sm, device.n_sms);
-            });
+            Array &qkv = turn_keys ? t.qkv : keys;
+            compare(what, out, y, z,
+                    [&](void *to) {
+                        pe_cuda_attention(dependent, type, to, qkv.raw(), &a,
+                                          device.sm, device.n_sms);
+                    },
+                    {qkv});
         }
     }
 }
@@ -369,11 +381,11 @@ attend_turned(Turned &t, int way, int sm, int n_sms)
     PeAttention a = t.a;
     a.turn_keys = way == 2;
     if (way < 2)
-        pe_cuda_rope(nullptr, qkv.type, qkv.raw(), a.cos_sin, way == 0,
+        pe_cuda_rope(dependent, qkv.type, qkv.raw(), a.cos_sin, way == 0,
                      t.rows(), t.width(), a.n, a.head_dim);
     if (way == 0)
         a.cos_sin = nullptr;
-    pe_cuda_attention(nullptr, qkv.type, y.raw(), qkv.raw(), &a, sm, n_sms);
+    pe_cuda_attention(dependent, qkv.type, y.raw(), qkv.raw(), &a, sm, n_sms);
     return y;
 }
 

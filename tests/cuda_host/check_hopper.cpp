@@ -29,10 +29,12 @@ check_attention(PeDtype type, const Case &c)
                         PE_HOPPER_CHANNELS(c.head_dim));
     g_autofree char *what = g_strdup_printf("attention %d x %d, %d heads of %d",
                                             c.b, c.n, c.heads, c.head_dim);
-    compare(what, type, y, z, [&](void *out) {
-        g_assert_true(pe_hopper_attention(nullptr, type, out, &map, c.b, c.n,
-                                          c.heads, c.head_dim));
-    });
+    compare(what, type, y, z,
+            [&](void *out) {
+                g_assert_true(pe_hopper_attention(
+                    dependent, type, out, &map, c.b, c.n, c.heads, c.head_dim));
+            },
+            {qkv});
 }
 
 // Lengths around the ends of fragments, few keys, tiles, blocks, and more tiles
@@ -81,10 +83,10 @@ void
 leaves_the_rest_to_others()
 {
     FakeTensorMap map = {};
-    g_assert_false(
-        pe_hopper_attention(nullptr, PE_DTYPE_F32, nullptr, &map, 1, 1, 1, 64));
-    g_assert_false(pe_hopper_attention(nullptr, PE_DTYPE_BF16, nullptr, &map, 1,
-                                       1, 1, 32));
+    g_assert_false(pe_hopper_attention(dependent, PE_DTYPE_F32, nullptr, &map,
+                                       1, 1, 1, 64));
+    g_assert_false(pe_hopper_attention(dependent, PE_DTYPE_BF16, nullptr, &map,
+                                       1, 1, 1, 32));
 }
 
 } // namespace

@@ -95,10 +95,13 @@ multiplies()
                 g_autofree char *what =
                     g_strdup_printf("%d x %d x %d in tiles of %d%s", c.m, c.n,
                                     c.k, c.tile, gelu ? ", GELU" : "");
-                compare(what, type, y, z, [&](void *out) {
-                    g_assert_true(pe_hopper_linear(nullptr, type, &p.p, out,
-                                                   nullptr, nullptr, gelu));
-                });
+                compare(what, type, y, z,
+                        [&](void *out) {
+                            g_assert_true(pe_hopper_linear(dependent, type,
+                                                           &p.p, out, nullptr,
+                                                           nullptr, gelu));
+                        },
+                        {p.x});
             }
             if (c.m > 1 && c.tile == 64)
                 break;
@@ -184,11 +187,13 @@ check_stream(PeDtype type, const Case &c, bool guess)
         g_strdup_printf("stream %d x %d x %d in tiles of %d%s", c.m, c.n, c.k,
                         c.tile, guess ? ", a norm to be put right" : "");
     Array z(type, sums.size());
-    compare(what, PE_DTYPE_F32, stream, result, [&](void *out) {
-        g_assert_true(pe_hopper_residual(nullptr, type, &first.p, (float *)out,
-                                         z.raw(), (float *)shift.raw(),
-                                         &from.rows, &to.rows));
-    });
+    compare(what, PE_DTYPE_F32, stream, result,
+            [&](void *out) {
+                g_assert_true(pe_hopper_residual(
+                    dependent, type, &first.p, (float *)out, z.raw(),
+                    (float *)shift.raw(), &from.rows, &to.rows));
+            },
+            {first.x, z, from.norms, from.sums, to.norms, to.sums});
 
     // What was taken out is the norm that the product began with.
     for (int i = 0; i < 2 * c.m; i++)
@@ -220,10 +225,13 @@ check_stream(PeDtype type, const Case &c, bool guess)
         }
     }
     Array y(type, expected.n);
-    compare("norm of it", type, y, expected, [&](void *out) {
-        g_assert_true(pe_hopper_linear(nullptr, type, &next.p, out, &to.rows,
-                                       (float *)columns.raw(), false));
-    });
+    compare("norm of it", type, y, expected,
+            [&](void *out) {
+                g_assert_true(pe_hopper_linear(dependent, type, &next.p, out,
+                                               &to.rows, (float *)columns.raw(),
+                                               false));
+            },
+            {next.x, to.norms, to.sums});
     g_assert_true(z.guarded());
     g_assert_true(to.norms.guarded());
     g_assert_true(to.sums.guarded());
@@ -249,9 +257,9 @@ leaves_the_rest_to_others()
     for (int tile : {64, 128, 256, 32}) {
         p.tile = tile;
         const PeDtype type = tile == 32 ? PE_DTYPE_BF16 : PE_DTYPE_F32;
-        g_assert_false(pe_hopper_linear(nullptr, type, &p, nullptr, nullptr,
+        g_assert_false(pe_hopper_linear(dependent, type, &p, nullptr, nullptr,
                                         nullptr, false));
-        g_assert_false(pe_hopper_residual(nullptr, type, &p, nullptr, nullptr,
+        g_assert_false(pe_hopper_residual(dependent, type, &p, nullptr, nullptr,
                                           nullptr, &rows, &rows));
     }
 }

@@ -19,6 +19,7 @@ main(int argc, char **argv)
     add_hopper_linear_tests();
     add_token_tests();
     add_pixel_tests();
+    add_dependent_tests();
     int result = g_test_run();
     reference->ops->close(reference);
     return result;

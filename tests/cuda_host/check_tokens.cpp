@@ -84,7 +84,7 @@ rotates()
             Array z = as_f32(y);
             pe_rope_c(reference, z.raw(), &rope, rows, d);
             compare("rope", type, y, z, [&](void *out) {
-                pe_cuda_rope(nullptr, type, out, rope.cos_sin, true, rows, d,
+                pe_cuda_rope(dependent, type, out, rope.cos_sin, true, rows, d,
                              n_tokens, head_dim);
             });
             for (size_t i = 0; i < y.n; i++) {
@@ -92,7 +92,7 @@ rotates()
                     z.set(i, y.get(i));
             }
             compare("rope of keys", type, y, z, [&](void *out) {
-                pe_cuda_rope(nullptr, type, out, rope.cos_sin, false, rows, d,
+                pe_cuda_rope(dependent, type, out, rope.cos_sin, false, rows, d,
                              n_tokens, head_dim);
             });
         }
@@ -108,7 +108,7 @@ computes_gelu()
     for (size_t i = 0; i < n; i++)
         y.set(i, (float)i / 128 - 16);
     Array x = y;
-    pe_cuda_gelu(nullptr, PE_DTYPE_F32, y.raw(), n);
+    pe_cuda_gelu(dependent, PE_DTYPE_F32, y.raw(), n);
     double worst = 0;
     for (size_t i = 0; i < n; i++) {
         double v = x.get(i), exact = 0.5 * v * erfc(-v * M_SQRT1_2);
@@ -123,8 +123,9 @@ computes_gelu()
             double v = z.get(i);
             z.set(i, (float)(0.5 * v * erfc(-v * M_SQRT1_2)));
         }
-        compare("gelu", type, small, z,
-                [&](void *out) { pe_cuda_gelu(nullptr, type, out, small.n); });
+        compare("gelu", type, small, z, [&](void *out) {
+            pe_cuda_gelu(dependent, type, out, small.n);
+        });
     }
 }
 
@@ -142,10 +143,12 @@ computes_gelu_to_8_bits()
             double v = z.get(i);
             z.set(i, (float)(0.5 * v * erfc(-v * M_SQRT1_2)) * gain.get(i % n));
         }
-        compare("gelu to 8 bits", PE_DTYPE_E4M3, y, z, [&](void *out) {
-            pe_cuda_gelu_narrow(nullptr, out, x.raw(), (float *)gain.raw(),
-                                rows, n);
-        });
+        compare("gelu to 8 bits", PE_DTYPE_E4M3, y, z,
+                [&](void *out) {
+                    pe_cuda_gelu_narrow(dependent, out, x.raw(),
+                                        (float *)gain.raw(), rows, n);
+                },
+                {x});
     }
 }
 
@@ -161,7 +164,7 @@ check_rounding(float v, int expected)
         x.set(i, fabsf(v) * scale);
         gain.set(i, (v < 0 ? -1 : 1) / scale);
     }
-    pe_cuda_gelu_narrow(nullptr, y.raw(), x.raw(), (float *)gain.raw(), 1, 8);
+    pe_cuda_gelu_narrow(dependent, y.raw(), x.raw(), (float *)gain.raw(), 1, 8);
     for (int i = 0; i < 8; i++) {
         if (y.raw()[i] != expected) {
             g_test_message("%g is %02x, expected %02x", v, y.raw()[i],
@@ -194,7 +197,7 @@ rounds_to_every_code()
         x.set(i, NAN);
         gain.set(i, 1);
     }
-    pe_cuda_gelu_narrow(nullptr, y.raw(), x.raw(), (float *)gain.raw(), 1, 8);
+    pe_cuda_gelu_narrow(dependent, y.raw(), x.raw(), (float *)gain.raw(), 1, 8);
     g_assert_true(std::isnan(y.get(0)) && std::isnan(y.get(7)));
 }
 
@@ -208,7 +211,7 @@ adds_a_bias_to_every_row()
         for (size_t i = 0; i < z.n; i++)
             z.set(i, (float)(z.get(i) + bias.get(i % n)));
         compare("bias", type, y, z, [&](void *out) {
-            pe_cuda_bias(nullptr, type, out, bias.raw(), rows, n);
+            pe_cuda_bias(dependent, type, out, bias.raw(), rows, n);
         });
     }
 }

@@ -4,8 +4,11 @@
 
 #include "tests/cuda_host/emulator.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <queue>
+#include <utility>
 
 #include "tests/cuda_host/fiber.h"
 #include "tests/cuda_host/hopper.h"
@@ -15,11 +18,14 @@ namespace
 
 const int max_lanes = 32;
 const size_t margin = 256; // bytes behind shared memory that must stay NaN
+// Threads of a dependent launch that begin early: as on a device, not all do.
+const unsigned most_early = 2048;
 
 struct Copy {
     unsigned char *dst;
-    const void *src;
+    const void *src; // NULL: `early`, which has been read
     bool ok;
+    unsigned char early[16];
 };
 
 struct Fiber {
@@ -55,6 +61,12 @@ struct Ready {
 };
 
 struct Block {
+    ~Block()
+    {
+        for (Fiber &f : fibers)
+            pe_fiber_clear(&f.fiber);
+    }
+
     std::vector<Fiber> fibers;
     std::vector<Warp> warps;
     std::vector<unsigned char> memory; // of which `shared` is a part
@@ -65,6 +77,11 @@ struct Block {
     std::priority_queue<Ready> ready;
     std::vector<Fiber *> at_barrier; // in __syncthreads()
     std::vector<Fiber *> sleeping;
+    std::vector<Fiber *> at_grid; // in pe_grid_dependency_wait()
+    bool dependent = false;
+    bool before_ended = true; // what such threads wait for
+    bool has_waited = false, has_triggered = false;
+    std::shared_ptr<PeHopperBlock> hopper = pe_hopper_new_block();
     const char *error = nullptr;
 };
 
@@ -105,10 +122,34 @@ run_thread()
     pe_fiber_suspend(&current->fiber, true);
 }
 
+// What is under way reads its source no later than the block waits.
 void
-run_block()
+read_sources()
 {
+    while (pe_hopper_land((unsigned)random_engine()))
+        ;
+    for (Fiber &f : block->fibers) {
+        for (Copy &c : f.copies) {
+            if (c.ok && c.src)
+                memcpy(c.early, c.src, sizeof c.early);
+            c.src = nullptr;
+        }
+    }
+}
+
+// Until it ends, or waits for the kernels before.
+void
+run_block(Block *b)
+{
+    block = b;
+    pe_hopper_use_block(b->hopper.get());
     while (block->live > 0) {
+        if (block->ready.empty() && !block->at_grid.empty()) {
+            read_sources();
+            if (block->ready.empty())
+                return;
+            continue;
+        }
         if (block->ready.empty() && pe_hopper_land((unsigned)random_engine()))
             continue;
         if (block->ready.empty())
@@ -126,6 +167,9 @@ run_block()
 void
 check_end()
 {
+    if (block->dependent && !block->has_waited)
+        throw PeEmulatorError{"a block of a dependent launch ends without "
+                              "having waited"};
     for (Fiber &f : block->fibers) {
         if (f.open > 0)
             throw PeEmulatorError{"a copy was never committed"};
@@ -176,13 +220,79 @@ start_block(Block *b, dim3 grid, dim3 index, dim3 dim, size_t shared)
         t->lane = i % max_lanes;
         t->warp = i / max_lanes;
         b->warps[t->warp].lanes++;
-        pe_fiber_init(&b->fibers[i].fiber, i, run_thread);
+        pe_fiber_init(&b->fibers[i].fiber, run_thread);
     }
-    pe_hopper_begin_block();
     give_priorities(b);
     for (Fiber &f : b->fibers)
         make_ready(&f);
 }
+
+// A launch with the blocks that have begun, by their numbers.
+struct Launch {
+    dim3 grid, dim;
+    size_t shared;
+    std::function<void()> kernel;
+    bool dependent;
+    std::map<unsigned, std::unique_ptr<Block>> begun;
+
+    unsigned
+    blocks() const
+    {
+        return grid.x * grid.y * grid.z;
+    }
+
+    std::unique_ptr<Block>
+    start(unsigned i)
+    {
+        std::unique_ptr<Block> b(new Block);
+        b->kernel = &kernel;
+        b->dependent = dependent;
+        block = b.get();
+        start_block(b.get(), grid,
+                    dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y),
+                    dim, shared);
+        return b;
+    }
+
+    // Some blocks, as far as they go.
+    void
+    begin()
+    {
+        const unsigned threads = dim.x * dim.y * dim.z, n = blocks();
+        const unsigned most = std::max(1u, most_early / threads);
+        const unsigned first = (unsigned)random_engine() % n;
+        if (!begun.empty())
+            return;
+        for (unsigned i = 0; i < std::min(n, most); i++) {
+            std::unique_ptr<Block> &b = begun[(first + i) % n];
+            b = start((first + i) % n);
+            b->before_ended = false;
+            run_block(b.get());
+        }
+    }
+
+    void
+    run()
+    {
+        bool has_triggered = false;
+        for (unsigned i = 0; i < blocks(); i++) {
+            std::unique_ptr<Block> b =
+                begun.count(i) ? std::move(begun[i]) : start(i);
+            block = b.get();
+            b->before_ended = true;
+            release(&b->at_grid);
+            run_block(b.get());
+            check_end();
+            has_triggered = has_triggered || b->has_triggered;
+            block = nullptr;
+        }
+        begun.clear();
+        if (dependent && !has_triggered)
+            throw PeEmulatorError{"a dependent launch lets no other begin"};
+    }
+};
+
+std::function<void()> primary; // see pe_emulator_set_primary()
 
 void
 nothing(const void *const *, void *const *, int)
@@ -208,44 +318,50 @@ pe_emulator_fail(const char *what)
         suspend();
 }
 
-void
-pe_emulate(dim3 grid, dim3 dim, size_t shared,
-           const std::function<void()> &kernel)
-{
-    for (unsigned z = 0; z < grid.z; z++) {
-        for (unsigned y = 0; y < grid.y; y++) {
-            for (unsigned x = 0; x < grid.x; x++) {
-                Block b;
-                b.kernel = &kernel;
-                block = &b;
-                start_block(&b, grid, dim3(x, y, z), dim, shared);
-                run_block();
-                check_end();
-                block = nullptr;
-            }
-        }
-    }
-}
-
-// A device for which nothing was compiled: cudaErrorNoKernelImageForDevice.
+// Without code for the device: cudaErrorNoKernelImageForDevice. Else it is for
+// 9.0, or older.
 int
-pe_emulator_probe(void)
+pe_emulator_probe(int *version)
 {
+    *version = getenv("PE_FAKE_CUDA_OLD_PTX") ? 80 : 90;
     return getenv("PE_FAKE_CUDA_NO_CODE") ? 209 : 0;
 }
 
 void (*pe_emulator_queue)(void *stream, const char *name,
-                          std::function<void()> launch);
+                          std::function<void()> run,
+                          std::function<void()> begin);
 
 void
-pe_emulator_launch(void *stream, const char *name, dim3 grid, dim3 dim,
+pe_emulator_set_primary(std::function<void()> what)
+{
+    primary = std::move(what);
+}
+
+std::function<void()>
+pe_emulator_take_primary(void)
+{
+    return std::exchange(primary, nullptr);
+}
+
+void
+pe_emulator_launch(PeCudaStream stream, const char *name, dim3 grid, dim3 dim,
                    size_t shared, const std::function<void()> &kernel)
 {
-    if (pe_emulator_queue)
-        pe_emulator_queue(stream, name,
-                          [=] { pe_emulate(grid, dim, shared, kernel); });
-    else
-        pe_emulate(grid, dim, shared, kernel);
+    auto launch = std::make_shared<Launch>(
+        Launch{grid, dim, shared, kernel, stream.dependent, {}});
+    std::function<void()> begin;
+    if (stream.dependent)
+        begin = [=] { launch->begin(); };
+    if (pe_emulator_queue) {
+        pe_emulator_queue(
+            stream.stream, name, [=] { launch->run(); }, begin);
+        return;
+    }
+    if (begin)
+        begin();
+    if (const auto before = pe_emulator_take_primary())
+        before();
+    launch->run();
 }
 
 unsigned char *
@@ -271,6 +387,22 @@ void
 pe_emulator_wake(void)
 {
     release(&block->sleeping);
+}
+
+void
+pe_grid_dependency_wait(void)
+{
+    block->has_waited = true;
+    if (block->before_ended)
+        return;
+    block->at_grid.push_back(current);
+    suspend();
+}
+
+void
+pe_launch_dependents(void)
+{
+    block->has_triggered = true;
 }
 
 void
@@ -323,7 +455,7 @@ pe_cp_async16(PeSharedAddress dst, const void *src, bool ok)
     if (dst < block->shared || dst + 16 > block->shared + block->shared_size)
         pe_emulator_fail("cp.async to outside of shared memory");
     memset(dst, 0xff, 16);
-    current->copies.push_back({dst, src, ok});
+    current->copies.push_back({dst, src, ok, {}});
     current->open++;
 }
 
@@ -343,7 +475,7 @@ pe_emulator_cp_async_wait(size_t pending)
         for (size_t i = 0; i < n; i++) {
             const Copy &c = f->copies[i];
             if (c.ok)
-                memcpy(c.dst, c.src, 16);
+                memcpy(c.dst, c.src ? c.src : c.early, 16);
             else
                 memset(c.dst, 0, 16);
         }

@@ -12,6 +12,10 @@
 //     or arrive for something else, and a barrier that not all threads reach,
 //     are reported
 //   - so are writes closely behind shared memory
+//   - blocks of a dependent launch begin before the kernel before has run, and
+//     go on until each thread waits for it or for such a thread; copies that
+//     are under way then have read their source. One that ends without having
+//     waited is reported, and a launch that never lets others begin
 // Stray accesses to global memory are left to AddressSanitizer.
 //
 // Not emulated: memory that needs fences between blocks, bank conflicts,
@@ -29,6 +33,7 @@
 #include <vector>
 
 #include "core/base/tensor.h"
+#include "cuda/dependent.h"
 
 #define PE_CUDA_HOST 1
 
@@ -87,27 +92,37 @@ enum PeEmulatorOrder {
 };
 void pe_emulator_set_order(PeEmulatorOrder order, unsigned seed);
 
-// Run all blocks of one launch. Throws PeEmulatorError on a deadlock.
-void pe_emulate(dim3 grid, dim3 block, size_t shared,
-                const std::function<void()> &kernel);
-
 // Who queues launches on streams; NULL: they run at once. `name` is what the
-// launcher calls the kernel.
+// launcher calls the kernel. `run` is all of it, or what `begin` has left of it
+// where that was called before. `begin` is NULL unless the launch is dependent:
+// it runs some of the blocks until they wait for the kernels before. Both throw
+// PeEmulatorError, on a deadlock and the like.
 extern void (*pe_emulator_queue)(void *stream, const char *name,
-                                 std::function<void()> launch);
+                                 std::function<void()> run,
+                                 std::function<void()> begin);
 
-void pe_emulator_launch(void *stream, const char *name, dim3 grid, dim3 block,
-                        size_t shared, const std::function<void()> &kernel);
+// With NULL for that: what stands for the kernels before the next launch.
+void pe_emulator_set_primary(std::function<void()> primary);
+// That, which is the caller's from now on; NULL: nothing.
+std::function<void()> pe_emulator_take_primary(void);
 
-#define PE_LAUNCH(kernel, grid, block, shared, stream, ...) \
+void pe_emulator_launch(PeCudaStream stream, const char *name, dim3 grid,
+                        dim3 block, size_t shared,
+                        const std::function<void()> &kernel);
+
+#define PE_LAUNCH_DEPENDENT(kernel, grid, block, shared, stream, ...) \
     do { \
         auto pe_kernel = kernel; \
         pe_emulator_launch(stream, #kernel, grid, block, shared, \
                            [=] { pe_kernel(__VA_ARGS__); }); \
     } while (0)
 
-#define PE_PROBE(kernel) pe_emulator_probe()
-int pe_emulator_probe(void);
+#define PE_LAUNCH(kernel, grid, block, shared, stream, ...) \
+    PE_LAUNCH_DEPENDENT(kernel, grid, block, shared, \
+                        (PeCudaStream{stream, false}), __VA_ARGS__)
+
+#define PE_PROBE(kernel, version) pe_emulator_probe(version)
+int pe_emulator_probe(int *version);
 
 // ---- The state that a fiber sees ------------------------------------------
 
@@ -129,9 +144,12 @@ size_t pe_emulator_shared_size(void);
 void pe_emulator_sleep(void);
 void pe_emulator_wake(void);
 
-// Ends the launch: pe_emulate() throws. Does not return.
+// Ends the launch with an exception. Does not return.
 [[noreturn]] void pe_emulator_fail(const char *what);
 #define PE_SHARED(type, name) type *name = (type *)pe_emulator_shared()
+
+void pe_grid_dependency_wait(void);
+void pe_launch_dependents(void);
 
 // ---- Collectives ------------------------------------------------------------
 

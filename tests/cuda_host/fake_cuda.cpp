@@ -14,15 +14,20 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include "tests/cuda_host/driver/fake_driver.h"
 
 extern void (*pe_emulator_queue)(void *stream, const char *name,
-                                 std::function<void()> launch);
+                                 std::function<void()> run,
+                                 std::function<void()> begin);
 
 static thread_local cudaError_t last_error;
+
+static void bind(void);
 
 // The runtime's errors have the numbers of the driver's.
 static cudaError_t
@@ -34,13 +39,22 @@ result(int status)
 }
 
 void
-fake_cuda_compute(void *stream, std::function<void()> work, double ms)
+fake_cuda_compute(void *stream, std::function<void()> work, double ms,
+                  std::function<void()> begin)
 {
-    fake_cuda_push(stream, [=] {
-        if (!getenv("PE_FAKE_CUDA_IDLE"))
-            work();
-        fake_driver_spend(ms);
-    });
+    bool dependent = begin != nullptr;
+    bind();
+    result(fake_driver_push_kernel(
+        stream,
+        [=] {
+            if (!getenv("PE_FAKE_CUDA_IDLE"))
+                work();
+            fake_driver_spend(ms, dependent);
+        },
+        dependent ? [=] {
+            if (!getenv("PE_FAKE_CUDA_IDLE"))
+                begin();
+        } : std::function<void()>()));
 }
 
 // Whether an environment variable has a part of a kernel's name, or several
@@ -57,18 +71,35 @@ names(const char *variable, const char *kernel)
     return false;
 }
 
-// A kernel takes 10 us; for tests, some are slow, do nothing or cannot start.
+// A kernel takes 10 us, a dependent one 9; for tests, some are slow, do
+// nothing, cannot start, or do not wait for those before.
 static void
-queue_kernel(void *stream, const char *name, std::function<void()> launch)
+queue_kernel(void *stream, const char *name, std::function<void()> run,
+             std::function<void()> begin)
 {
     if (names("PE_FAKE_CUDA_REFUSES", name)) {
         result(CUDA_ERROR_INVALID_VALUE);
         return;
     }
-    if (names("PE_FAKE_CUDA_LAZY", name))
-        launch = [] {};
-    fake_cuda_compute(stream, std::move(launch),
-                      names("PE_FAKE_CUDA_SLOW", name) ? 1 : 0.01);
+    double ms = names("PE_FAKE_CUDA_SLOW", name) ? 1 : begin ? 0.009 : 0.01;
+    if (begin && names("PE_FAKE_CUDA_SLOW_DEPENDENT", name))
+        ms = 1;
+    if (names("PE_FAKE_CUDA_LAZY", name)) {
+        run = [] {};
+        begin = begin ? run : nullptr;
+    }
+    if (begin && names("PE_FAKE_CUDA_HASTY", name)) {
+        auto has_run = std::make_shared<bool>(false);
+        begin = [=] {
+            run();
+            *has_run = true;
+        };
+        run = [=, all = std::move(run)] {
+            if (!std::exchange(*has_run, false))
+                all();
+        };
+    }
+    fake_cuda_compute(stream, std::move(run), ms, std::move(begin));
 }
 
 static CUdeviceptr
@@ -328,6 +359,13 @@ cudaError_t
 cudaDriverGetVersion(int *version)
 {
     return result(cuDriverGetVersion(version));
+}
+
+cudaError_t
+cudaRuntimeGetVersion(int *version)
+{
+    *version = 13000;
+    return cudaSuccess;
 }
 
 // They have the numbers of the driver's.

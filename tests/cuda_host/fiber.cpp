@@ -36,18 +36,21 @@ const void *caller_stack;
 size_t caller_stack_size;
 #endif
 
+std::vector<unsigned char *> free_stacks;
+
 unsigned char *
-get_stack(unsigned index)
+get_stack()
 {
-    static std::vector<unsigned char *> stacks;
-    while (stacks.size() <= index) {
-        void *p = mmap(nullptr, guard_size + stack_size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (p == MAP_FAILED || mprotect(p, guard_size, PROT_NONE) != 0)
-            abort();
-        stacks.push_back((unsigned char *)p + guard_size);
+    if (!free_stacks.empty()) {
+        unsigned char *stack = free_stacks.back();
+        free_stacks.pop_back();
+        return stack;
     }
-    return stacks[index];
+    void *p = mmap(nullptr, guard_size + stack_size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED || mprotect(p, guard_size, PROT_NONE) != 0)
+        abort();
+    return (unsigned char *)p + guard_size;
 }
 
 } // namespace
@@ -123,15 +126,22 @@ swap(void **from, void *to)
 #endif
 
 void
-pe_fiber_init(PeFiber *fiber, unsigned index, void (*entry)(void))
+pe_fiber_init(PeFiber *fiber, void (*entry)(void))
 {
-    fiber->stack = get_stack(index);
+    fiber->stack = get_stack();
     fiber->fake_stack = nullptr;
 #if defined(__SANITIZE_ADDRESS__)
     // The last fiber on it has never returned from its functions.
     __asan_unpoison_memory_region(fiber->stack, stack_size);
 #endif
     fiber->state = first_state(fiber->stack, entry);
+}
+
+void
+pe_fiber_clear(PeFiber *fiber)
+{
+    free_stacks.push_back(fiber->stack);
+    fiber->stack = nullptr;
 }
 
 void
@@ -166,6 +176,8 @@ pe_fiber_suspend(PeFiber *self, bool last)
 #endif
     swap(&self->state, caller);
 #if defined(__SANITIZE_ADDRESS__)
-    __sanitizer_finish_switch_fiber(self->fake_stack, nullptr, nullptr);
+    // It may be another thread that goes on with it.
+    __sanitizer_finish_switch_fiber(self->fake_stack, &caller_stack,
+                                    &caller_stack_size);
 #endif
 }

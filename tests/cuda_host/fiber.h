@@ -15,8 +15,11 @@ struct PeFiber {
 };
 
 // Give the fiber a stack on which `entry` begins at the first resume; it must
-// not return. `index` tells the stacks apart that are in use at the same time.
-void pe_fiber_init(PeFiber *fiber, unsigned index, void (*entry)(void));
+// not return.
+void pe_fiber_init(PeFiber *fiber, void (*entry)(void));
+
+// Take the stack back. It does not run, and never will.
+void pe_fiber_clear(PeFiber *fiber);
 
 // Continue the fiber until it suspends itself.
 void pe_fiber_resume(PeFiber *fiber);

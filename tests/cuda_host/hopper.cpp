@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// hopper.cpp - barriers, copies and products of the block that runs; see
-// hopper.h.
+// hopper.cpp - barriers, copies and products of a block; see hopper.h.
 
 #include "tests/cuda_host/hopper.h"
 
@@ -38,10 +37,19 @@ struct WarpProducts {
     bool fenced = false;
 };
 
-std::map<uint32_t, Barrier> barriers; // by their offsets
-bool barriers_fenced;
-std::vector<Transfer> transfers;
-std::map<unsigned, WarpProducts> products; // by warp
+} // namespace
+
+struct PeHopperBlock {
+    std::map<uint32_t, Barrier> barriers; // by their offsets
+    bool barriers_fenced = false;
+    std::vector<Transfer> transfers;
+    std::map<unsigned, WarpProducts> products; // by warp
+};
+
+namespace
+{
+
+PeHopperBlock *now; // of the block that runs
 
 // Bytes of shared memory after a check.
 unsigned char *
@@ -55,8 +63,8 @@ shared_bytes(uint64_t offset, size_t n)
 Barrier *
 find_barrier(PeSharedAddress address)
 {
-    auto found = barriers.find(pe_shared_offset(address));
-    if (found == barriers.end())
+    auto found = now->barriers.find(pe_shared_offset(address));
+    if (found == now->barriers.end())
         pe_emulator_fail("a barrier that nobody has made");
     return &found->second;
 }
@@ -88,14 +96,14 @@ pe_barrier_init(PeSharedAddress barrier, int count)
     if (offset % 8 || count < 1)
         pe_emulator_fail("a barrier that cannot be");
     shared_bytes(offset, 8);
-    barriers[offset] = {count, count, 0, 0};
-    barriers_fenced = false;
+    now->barriers[offset] = {count, count, 0, 0};
+    now->barriers_fenced = false;
 }
 
 void
 pe_barrier_init_done(void)
 {
-    barriers_fenced = true;
+    now->barriers_fenced = true;
 }
 
 void
@@ -132,7 +140,7 @@ pe_tensor_load(PeSharedAddress to, const PeTensorMap *map, int x, int y, int z,
         pe_shared_offset(to), {}, {x, y, z}, pe_shared_offset(barrier)};
     memcpy(&t.map, map, sizeof t.map);
     find_barrier(barrier);
-    if (!barriers_fenced)
+    if (!now->barriers_fenced)
         pe_emulator_fail("the copy engine may not see a barrier yet");
     if (t.map.magic != fake_tensor_magic)
         pe_emulator_fail("a copy without a tensor map");
@@ -140,17 +148,17 @@ pe_tensor_load(PeSharedAddress to, const PeTensorMap *map, int x, int y, int z,
         pe_emulator_fail("a box goes to where no 128 bytes begin");
     memset(shared_bytes(t.to, (size_t)t.map.bytes()), 0xff,
            (size_t)t.map.bytes());
-    transfers.push_back(t);
+    now->transfers.push_back(t);
 }
 
 bool
 pe_hopper_land(unsigned random)
 {
-    if (transfers.empty())
+    if (now->transfers.empty())
         return false;
-    const auto chosen = transfers.begin() + random % transfers.size();
+    const auto chosen = now->transfers.begin() + random % now->transfers.size();
     const Transfer t = *chosen;
-    transfers.erase(chosen);
+    now->transfers.erase(chosen);
     const int pieces = (int)t.map.box[0] / 8;
     for (int row = 0; row < (int)t.map.box[1]; row++) {
         for (int i = 0; i < pieces; i++) {
@@ -165,7 +173,7 @@ pe_hopper_land(unsigned random)
                 memset(to, 0, 16);
         }
     }
-    Barrier *b = &barriers[t.barrier];
+    Barrier *b = &now->barriers[t.barrier];
     b->bytes -= t.map.bytes();
     end_phase(b);
     return true;
@@ -179,7 +187,7 @@ namespace
 void
 record(const void *const *in, void *const *, int)
 {
-    WarpProducts *w = &products[pe_thread->warp];
+    WarpProducts *w = &now->products[pe_thread->warp];
     WarpProduct p;
     for (int l = 0; l < lanes; l++) {
         p.of[l] = *(const PeProduct *)in[l];
@@ -198,13 +206,13 @@ record(const void *const *in, void *const *, int)
 void
 fence(const void *const *, void *const *, int)
 {
-    products[pe_thread->warp].fenced = true;
+    now->products[pe_thread->warp].fenced = true;
 }
 
 void
 commit(const void *const *, void *const *, int)
 {
-    WarpProducts *w = &products[pe_thread->warp];
+    WarpProducts *w = &now->products[pe_thread->warp];
     w->groups.push_back(std::move(w->open));
     w->open.clear();
     w->fenced = false;
@@ -265,7 +273,7 @@ multiply(const WarpProduct &product, unsigned warp)
 void
 wait(const void *const *, void *const *, int pending)
 {
-    WarpProducts *w = &products[pe_thread->warp];
+    WarpProducts *w = &now->products[pe_thread->warp];
     while ((int)w->groups.size() > pending) {
         for (const WarpProduct &p : w->groups.front())
             multiply(p, pe_thread->warp);
@@ -304,26 +312,33 @@ pe_emulator_wgmma(const PeProduct &p)
 
 // ---- Blocks -----------------------------------------------------------------
 
-void
-pe_hopper_begin_block(void)
+std::shared_ptr<PeHopperBlock>
+pe_hopper_new_block(void)
 {
-    barriers.clear();
-    transfers.clear();
-    products.clear();
-    barriers_fenced = false;
+    return std::make_shared<PeHopperBlock>();
+}
+
+void
+pe_hopper_use_block(PeHopperBlock *block)
+{
+    now = block;
 }
 
 const char *
 pe_hopper_end_block(void)
 {
-    if (!transfers.empty())
+    if (!now->transfers.empty())
         return "a copy is under way when the block ends";
-    for (const auto &p : products) {
+    for (const auto &b : now->barriers) {
+        if (b.second.bytes != 0)
+            return "bytes were announced that have not landed";
+    }
+    for (const auto &p : now->products) {
         const unsigned first = p.first / warps_of_group * warps_of_group;
         if (!p.second.open.empty() || !p.second.groups.empty())
             return "products are under way when the block ends";
         for (unsigned w = first; w < first + warps_of_group; w++) {
-            if (products[w].history != p.second.history)
+            if (now->products[w].history != p.second.history)
                 return "warps of a warpgroup have different products";
         }
     }

@@ -82,7 +82,10 @@ pe_wgmma_registers(T, float (&d)[N][4], const uint32_t (&left)[4],
 
 // ---- For emulator.cpp -------------------------------------------------------
 
-void pe_hopper_begin_block(void);
+// What a block has of all this, and whose turn it is.
+struct PeHopperBlock;
+std::shared_ptr<PeHopperBlock> pe_hopper_new_block(void);
+void pe_hopper_use_block(PeHopperBlock *block);
 // Lands one of the copies that are under way. False: there is none.
 bool pe_hopper_land(unsigned random);
 // What is wrong at the end of a block, or NULL.

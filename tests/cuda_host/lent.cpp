@@ -10,6 +10,7 @@ namespace
 {
 
 std::multimap<uintptr_t, size_t> all; // sizes by where they begin
+std::map<uintptr_t, size_t> late;
 
 // Where the last answer came from.
 uintptr_t last_begin;
@@ -43,4 +44,24 @@ is_lent(uint64_t address, size_t n)
     last_begin = next->first;
     last_size = next->second;
     return n <= last_size && address - last_begin <= last_size - n;
+}
+
+Late::Late(const void *p, size_t n) : begin(p)
+{
+    late[(uintptr_t)begin] = n;
+}
+
+Late::~Late()
+{
+    late.erase((uintptr_t)begin);
+}
+
+bool
+is_late(uint64_t address)
+{
+    auto next = late.upper_bound((uintptr_t)address);
+    if (next == late.begin())
+        return false;
+    --next;
+    return address - next->first < next->second;
 }

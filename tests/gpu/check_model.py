@@ -99,6 +99,20 @@ def cards_are_told_by_a_word():
     assert [c.word for c in cm.CARDS] == ["H200", "H100", "L4", "4090"]
 
 
+def dependent_launches_save_gaps_alone():
+    """All of them with products of ours, more of one image's time than of a batch's."""
+    for m in models(["bf16"]):
+        gap = cm.LAUNCH_S - cm.DEPENDENT_S
+        for own, launches in ((True, 6), (False, 1)):
+            shares = []
+            for batch in (1, 22):
+                plain, early = m.dependents(batch, own)
+                assert abs(plain - early - m.shape.layers * launches * gap) < 1e-12
+                assert early > m.shape.flops() * batch / m.card.rate
+                shares.append(1 - early / plain)
+            assert shares[0] > shares[1] > 0, shares
+
+
 def fp8_is_not_slower():
     for m in models(["bf16"]):
         other = cm.Model(m.card, m.shape, "fp8")
@@ -153,13 +167,16 @@ def the_table_is_printed_and_recorded():
     for assumption in cm.ASSUMPTIONS:
         assert " ".join(assumption.split()) in " ".join(text.split()), assumption
     assert "bench/cuda_model.py" in text
-    rows = [x for x in text.splitlines() if x.split(" | ")[-1:] and "% |" in x]
+    first, _, dependents = text.partition("## Dependent launches")
+    rows = [x for x in first.splitlines() if x.split(" | ")[-1:] and "% |" in x]
     assert len(rows) == 2 * len(cm.CARDS) * len(cm.MODELS), len(rows)
+    assert dependents.count("% |") == 2 * 4 * len(cm.MODELS), dependents
 
 
 CASES = [shapes_and_their_operations, the_passes_multiply_what_the_formula_says,
          nothing_is_faster_than_its_floor, more_work_takes_longer,
-         better_cards_are_not_slower, cards_are_told_by_a_word, fp8_is_not_slower,
+         better_cards_are_not_slower, cards_are_told_by_a_word,
+         dependent_launches_save_gaps_alone, fp8_is_not_slower,
          the_best_batch_is_allowed_and_best, loops_are_counted,
          attention_multiplies_as_its_source_does, the_table_is_printed_and_recorded]
 

@@ -168,7 +168,8 @@ def a_whole_call_on_the_emulated_device():
                 step["state"] == "skipped" and step["reason"]), step
         done = {n for n, s in states(data).items() if s == "done"}
         assert done >= {"check towers bf16", "measure L bf16", "torch L",
-                        "load L first", "load L again", "heuristic L bf16"}, done
+                        "load L first", "load L again", "heuristic L bf16",
+                        "plain L bf16", "dependent L bf16", "check dependent"}, done
         check_measured(data, output)
         check_parts(data)
 
@@ -184,7 +185,8 @@ def check_measured(data, output):
         assert f"\n  {question} (" in output, question
     for answered in (decisions.ask_gelu, decisions.ask_residuals,
                      decisions.ask_torch, decisions.ask_clocks, decisions.ask_load,
-                     decisions.ask_choices, decisions.ask_heuristic):
+                     decisions.ask_choices, decisions.ask_heuristic,
+                     decisions.ask_dependent):
         assert answered(run), answered.__name__
     assert "\n  to do\n" in output and "took library" in output, output
 
@@ -280,7 +282,7 @@ def kill_at(place, names, number, name):
                 "running"):
             step = next(s for s in place.read()["steps"] if s["name"] == name)
             writes = name.split()[0] in ("measure", "torch", "load", "heuristic",
-                                         "preprocess")
+                                         "plain", "dependent", "preprocess")
             return place.calls("begun").count(name) > 0 and (
                 not writes or step.get("result") == {"batches": []})
         return False
@@ -354,7 +356,10 @@ def what_is_missed_is_to_be_done():
     data = {"card": "NVIDIA H200", "steps": [
         {"name": "measure L bf16", "result": ours},
         {"name": "torch L", "result": {"rows": [
-            {"mode": "compile", "batch": 2, "gpu_ms": [2.2, 3], "wall_ms": [6, 7]}]}}]}
+            {"mode": "compile", "batch": 2, "gpu_ms": [2.2, 3], "wall_ms": [6, 7]}]}},
+        *({"name": f"{way} L bf16", "result": {"batches": [
+            {"batch": 1, "images_per_s": 1e3 / ms, "wall_ms": [9, 9],
+             "gpu_ms": [ms, ms]}]}} for way, ms in (("plain", 1), ("dependent", 0.8)))]}
     text = "\n".join(decisions.list_lines(decisions.Run(data)))
     for line in ("ACT  L images/s: 1499 at 2, wanted 1500",
                  "ok   L one frame: 1.200 ms, wanted 1.3",
@@ -364,6 +369,7 @@ def what_is_missed_is_to_be_done():
                  "ACT  L out: 200.0 us, 0 TFLOP/s, 2.00 x the plain one",
                  "ACT  L b2: 1000 us", "ok   L b2: 10 us, 0.5 %",
                  "ACT  L RoPE: RoPE [577, 64]: pass 20.0 us, fused 30.0 us, took fused",
+                 "ok   L b1 gpu_ms: 1.000 ms plain, 0.800 ms dependent, 1.250 x",
                  "    R2 residual products: "):
         assert line in text, (line, text)
     assert "    R9 gap between batches: " not in text

@@ -102,7 +102,7 @@ submit(const Copy &c, CUstream handle, bool blocking)
     if (stream->recording)
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     CUcontext owner = stream->context;
-    push(stream, [=] { run(c, owner); });
+    push(stream, {[=] { run(c, owner); }});
     if (blocking && (!c.dst.context || !c.src.context))
         drain(stream->queue.get(), stream->queue->n_pushed);
     return owner->error;

@@ -17,7 +17,11 @@
 
 #include "tests/cuda_host/driver/fake_driver.h"
 
-typedef std::function<void()> Operation;
+struct Operation {
+    std::function<void()> run;
+    bool is_kernel = false;
+    std::function<void()> begin; // of a dependent launch
+};
 
 // Operations of a stream; outlives it in the events that were recorded there.
 struct Queue {
@@ -71,7 +75,7 @@ struct Device {
     uint64_t to_device = 0, to_host = 0, on_device = 0, between_contexts = 0;
     int context_waits = 0, stream_waits = 0, event_waits = 0;
     int spinning_waits = 0, graph_recordings = 0, graph_launches = 0;
-    int launches = 0;
+    int launches = 0, dependent_launches = 0;
     double clock = 0; // ms
 };
 

@@ -15,9 +15,14 @@
 // to the current context. Returns a CUresult.
 int fake_driver_push(void *stream, std::function<void()> operation);
 
-// Called by such an operation when it has run: the device's clock goes on by so
-// many milliseconds.
-void fake_driver_spend(double ms);
+// The same for a kernel. `begin`, if it is there, makes it a dependent launch:
+// behind another kernel that is called before that one runs.
+int fake_driver_push_kernel(void *stream, std::function<void()> kernel,
+                            std::function<void()> begin);
+
+// Called by a kernel when it has run: the device's clock goes on by so many
+// milliseconds.
+void fake_driver_spend(double ms, bool dependent);
 
 extern "C" {
 #endif
@@ -42,6 +47,8 @@ int fake_cuda_graph_launches(void);
 
 // Operations from outside that have run: kernels and products.
 int fake_cuda_launches(void);
+// Of these, kernels that may begin before the one before has ended.
+int fake_cuda_dependent_launches(void);
 
 // What is alive in all contexts. The primary context counts while retained.
 int fake_cuda_live_contexts(void);

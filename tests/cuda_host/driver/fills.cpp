@@ -35,16 +35,16 @@ fill(const Area &area, Element value, CUstream handle)
     CUcontext owner = stream->context;
     if (!is_allowed<Element>(area, owner))
         return CUDA_ERROR_INVALID_VALUE;
-    push(stream, [=] {
-        if (!is_allowed<Element>(area, owner)) {
-            owner->error = CUDA_ERROR_ILLEGAL_ADDRESS;
-            return;
-        }
-        for (size_t y = 0; y < area.height; y++) {
-            Element *line = (Element *)(area.p + y * area.pitch);
-            std::fill(line, line + area.width, value);
-        }
-    });
+    push(stream, {[=] {
+             if (!is_allowed<Element>(area, owner)) {
+                 owner->error = CUDA_ERROR_ILLEGAL_ADDRESS;
+                 return;
+             }
+             for (size_t y = 0; y < area.height; y++) {
+                 Element *line = (Element *)(area.p + y * area.pitch);
+                 std::fill(line, line + area.width, value);
+             }
+         }});
     return CUDA_SUCCESS;
 }
 

@@ -26,6 +26,19 @@ struct Mark {
     uint64_t position;
 };
 
+// Kernels behind the next one that begin before it, the last one first.
+static void
+begin_dependents(Queue *queue)
+{
+    const size_t most = 3;
+    size_t n = 0;
+    while (n < most && n + 1 < queue->operations.size() &&
+           queue->operations[n].is_kernel && queue->operations[n + 1].begin)
+        n++;
+    for (; n > 0; n--)
+        queue->operations[n].begin();
+}
+
 void
 drain(Queue *queue, uint64_t position)
 {
@@ -33,10 +46,11 @@ drain(Queue *queue, uint64_t position)
         return;
     CUcontext before = open_memory(queue->context);
     while (queue->n_run < position) {
+        begin_dependents(queue);
         Operation operation = std::move(queue->operations.front());
         queue->operations.pop_front();
         queue->n_run++;
-        operation();
+        operation.run();
     }
     open_memory(before);
 }
@@ -82,7 +96,7 @@ push(CUstream stream, Operation operation)
         add_mark(&marks, first);
     }
     for (const Mark &mark : marks)
-        append(stream, [=] { drain(mark.queue.get(), mark.position); });
+        append(stream, {[=] { drain(mark.queue.get(), mark.position); }});
     append(stream, std::move(operation));
 }
 
@@ -101,8 +115,8 @@ current_stream(CUstream handle, CUstream *stream)
     return CUDA_SUCCESS;
 }
 
-int
-fake_driver_push(void *handle, Operation operation)
+static int
+push_outside(void *handle, Operation operation)
 {
     Guard guard(lock);
     CUstream stream;
@@ -112,11 +126,25 @@ fake_driver_push(void *handle, Operation operation)
     return status;
 }
 
+int
+fake_driver_push(void *stream, std::function<void()> operation)
+{
+    return push_outside(stream, {std::move(operation)});
+}
+
+int
+fake_driver_push_kernel(void *stream, std::function<void()> kernel,
+                        std::function<void()> begin)
+{
+    return push_outside(stream, {std::move(kernel), true, std::move(begin)});
+}
+
 void
-fake_driver_spend(double ms)
+fake_driver_spend(double ms, bool dependent)
 {
     Guard guard(lock);
     device.launches++;
+    device.dependent_launches += dependent;
     device.clock += ms;
 }
 
@@ -230,7 +258,7 @@ cuStreamWaitEvent(CUstream handle, CUevent event, unsigned flags)
     std::shared_ptr<Queue> queue = event->queue;
     uint64_t position = event->position;
     if (queue && queue != stream->queue)
-        push(stream, [=] { drain(queue.get(), position); });
+        push(stream, {[=] { drain(queue.get(), position); }});
     return CUDA_SUCCESS;
 }
 
@@ -286,7 +314,7 @@ cuEventRecord(CUevent event, CUstream handle)
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     if (!(event->flags & CU_EVENT_DISABLE_TIMING)) {
         auto time = std::make_shared<double>(0);
-        push(stream, [=] { *time = device.clock; });
+        push(stream, {[=] { *time = device.clock; }});
         event->time = time;
     }
     event->queue = stream->queue;
@@ -371,6 +399,12 @@ CUresult
 cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph,
                             unsigned long long flags)
 {
+    if (getenv("PE_FAKE_CUDA_NO_DEPENDENT_GRAPHS")) {
+        for (const Operation &operation : graph->operations) {
+            if (operation.begin)
+                return CUDA_ERROR_NOT_SUPPORTED;
+        }
+    }
     *exec = new CUgraphExec_st{graph->operations};
     return CUDA_SUCCESS;
 }

@@ -38,16 +38,18 @@ const int head_lines = 18;
 // begins as zeros. %rd2 is the thread's word, %rd0 the first, %r0 the thread,
 // %r18 its word in shared memory, %r19 the first.
 std::vector<uint32_t>
-run(const std::string &body, unsigned threads = 32, size_t shared = 512)
+run(const std::string &body, unsigned threads = 32, size_t shared = 512,
+    bool dependent = false)
 {
     PtxModule module = ptx_read_module("k.ptx", head + body + "\nret;\n}\n");
     const PtxKernel &kernel = module.kernels.at("k");
     PtxProgram program = ptx_decode(module, kernel);
     PtxLaunch launch = {&module,         &kernel, &program, {1, 1, 1},
-                        {threads, 1, 1}, shared,  {}};
+                        {threads, 1, 1}, shared,  {},       dependent};
     // A vector's memory is aligned to 16 bytes.
     std::vector<uint32_t> out(threads);
     Lent lent(out.data(), threads * sizeof out[0]);
+    Late late(out.data(), threads * sizeof out[0]);
     const uint32_t *first = out.data();
     launch.parameters.resize(program.parameters_size);
     memcpy(launch.parameters.data(), &first, sizeof first);
@@ -59,10 +61,10 @@ run(const std::string &body, unsigned threads = 32, size_t shared = 512)
 // The body ends with an error whose text has all of these words.
 void
 expect_error(const char *body, std::initializer_list<const char *> words,
-             unsigned threads = 32)
+             unsigned threads = 32, bool dependent = false)
 {
     try {
-        run(body, threads);
+        run(body, threads, 512, dependent);
     } catch (const PtxError &e) {
         g_test_message("%s", e.what());
         for (const char *word : words)
@@ -151,6 +153,7 @@ computes_what_the_manual_says()
         {"setp.ne.s32 %p1, 1, 1; not.pred %p2, %p1; selp.b32 %r1, 5, 6, %p2;",
          5},
         {"mov.pred %p1, 0; selp.b32 %r1, 5, 6, %p1;", 6},
+        {"mov.pred %p1, -1; selp.b32 %r1, 5, 6, %p1;", 5},
         {"mov.u32 %r1, 3; @%p0 mov.u32 %r1, 4; @!%p0 add.s32 %r1, %r1, 2;", 5},
         // Loads into wider registers.
         {"st.global.u32 [%rd2], 200; ld.global.s8 %r1, [%rd2];", 0xffffffc8},
@@ -435,6 +438,30 @@ waits_for_barriers_in_shared_memory()
 
 } // namespace
 
+// Nothing that another kernel has or reads is touched before it has ended.
+void
+waits_for_other_grids()
+{
+    const std::vector<uint32_t> out =
+        run("mov.u32 %r2, 7; griddepcontrol.launch_dependents;"
+            "griddepcontrol.wait; st.global.u32 [%rd2], %r2;",
+            64, 512, true);
+    g_assert_cmpuint(out[63], ==, 7);
+    expect_error("st.global.u32 [%rd2], %r0; griddepcontrol.wait;",
+                 {"before griddepcontrol.wait"}, 32, true);
+    expect_error("ld.global.u32 %r2, [%rd2]; griddepcontrol.wait;",
+                 {"before griddepcontrol.wait"}, 32, true);
+    expect_error("cp.async.cg.shared.global [%r19], [%rd0], 16;"
+                 "cp.async.wait_all; griddepcontrol.wait;",
+                 {"before griddepcontrol.wait"}, 32, true);
+    // One thread's wait is not another's.
+    expect_error("setp.eq.u32 %p1, %r0, 0; @%p1 griddepcontrol.wait;"
+                 "ld.global.u32 %r2, [%rd2];",
+                 {"before griddepcontrol.wait", "thread 1 "}, 32, true);
+    expect_error("mov.u32 %r2, 7;", {"ends without griddepcontrol.wait"}, 64,
+                 true);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -450,5 +477,6 @@ main(int argc, char **argv)
     g_test_add_func("/ptx/copies", lands_copies_when_waited_for);
     g_test_add_func("/ptx/lanes", finds_lanes_that_never_come);
     g_test_add_func("/ptx/barriers", waits_for_barriers_in_shared_memory);
+    g_test_add_func("/ptx/grids", waits_for_other_grids);
     return g_test_run();
 }

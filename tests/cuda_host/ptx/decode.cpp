@@ -230,10 +230,9 @@ class Decoder
                 fail("expected a float");
             return push(i, cell(o, 32));
         case 'p':
-            // 4.5.3, "Predicate Constants". A name that no register can have
-            // is never written.
-            if (o.kind == PtxOperand::INTEGER && o.value == 0)
-                return push(i, false_predicate());
+            // 4.5.3, "Predicate Constants"
+            if (o.kind == PtxOperand::INTEGER)
+                return push(i, constant_predicate(o.value != 0));
             return push(i, predicate(o.name));
         case 'q': {
             bool pair = o.kind == PtxOperand::PAIR;
@@ -302,11 +301,15 @@ class Decoder
         return r->second.bits;
     }
 
+    // By a name that no register can have, so nobody writes it.
     int
-    false_predicate()
+    constant_predicate(bool is_true)
     {
-        auto known = predicates.insert({"0", program.n_predicates});
+        auto known =
+            predicates.insert({is_true ? "1" : "0", program.n_predicates});
         program.n_predicates += known.second;
+        if (is_true)
+            program.true_predicate = known.first->second;
         return known.first->second;
     }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // hopper.cpp - what compute capability 9.0a adds: barriers in shared memory,
-// the copy engine, products of warpgroups. Sections are those of the PTX ISA
-// 9.0.
+// the copy engine, products of warpgroups, grids that depend on another.
+// Sections are those of the PTX ISA 9.0.
 //
 // All happens as late as it may: a box lands when no warp can go on without it,
 // the newest first, as nothing orders them; products are computed in the wait
@@ -228,6 +228,7 @@ copy_box(PtxWarp &w, const PtxInstruction &i, PtxLanes active)
         for (int c = 0; c < 3; c++)
             box.at[c] = (int)ptx_cell<uint32_t>(w, i.operands[2 + c])[l];
         find_barrier(w, l, box.barrier);
+        ptx_check_late(w, l, box.map.base);
         if (!h->fenced)
             w.fail(l, "the copy engine may not see the barrier yet");
         if (box.to % 128)
@@ -235,6 +236,21 @@ copy_box(PtxWarp &w, const PtxInstruction &i, PtxLanes active)
         ptx_engine_target(w, l, box.to, (size_t)box.map.bytes());
         h->boxes.push_back(box);
     });
+}
+
+// ---- 9.7.13.13, griddepcontrol ----------------------------------------------
+
+void
+wait_for_grids(PtxWarp &w, const PtxInstruction &, PtxLanes active)
+{
+    w.waited |= active;
+    w.block->has_waited = true;
+}
+
+// Nobody behind begins before this one has ended.
+void
+launch_dependents(PtxWarp &, const PtxInstruction &, PtxLanes)
+{
 }
 
 // ---- 9.7.15, wgmma ----------------------------------------------------------
@@ -488,6 +504,8 @@ ptx_check_leaving(PtxWarp &w, int lane)
 void
 ptx_check_end(PtxWarp &w)
 {
+    if (w.block->launch->dependent && !w.block->has_waited)
+        w.fail(0, "the block ends without griddepcontrol.wait");
     if (!w.block->hopper)
         return;
     PtxHopper *h = hopper_of(w.block);
@@ -514,6 +532,8 @@ ptx_add_hopper(PtxForms *forms)
                                                      PTX_PLAIN};
     f["cp.async.bulk.tensor.3d.shared::cluster.global.tile"
       ".mbarrier::complete_tx::bytes"] = {"ata", copy_box, PTX_PLAIN};
+    f["griddepcontrol.wait"] = {"", wait_for_grids, PTX_PLAIN};
+    f["griddepcontrol.launch_dependents"] = {"", launch_dependents, PTX_PLAIN};
     f["wgmma.fence.sync.aligned"] = {"", fence, PTX_ALIGNED};
     f["wgmma.commit_group.sync.aligned"] = {"", commit, PTX_ALIGNED};
     f["wgmma.wait_group.sync.aligned"] = {"n", wait, PTX_ALIGNED};

@@ -6,6 +6,8 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -39,6 +41,13 @@ find_kernel(const std::string &name)
     throw PtxError("no PTX has a kernel " + name);
 }
 
+// Is it for 9.0 or later? Older code knows nothing of dependents.
+bool
+is_for_hopper(const PtxModule &module)
+{
+    return strtol(module.target.c_str() + strlen("sm_"), nullptr, 10) >= 90;
+}
+
 } // namespace
 
 std::string
@@ -69,6 +78,7 @@ ptx_list_idle()
 
 void
 ptx_launch(const void *kernel, dim3 grid, dim3 block, size_t shared,
+           bool dependent,
            const std::vector<std::pair<const void *, size_t>> &arguments)
 {
     Dl_info info;
@@ -81,7 +91,8 @@ ptx_launch(const void *kernel, dim3 grid, dim3 block, size_t shared,
                         {grid.x, grid.y, grid.z},
                         {block.x, block.y, block.z},
                         shared,
-                        {}};
+                        {},
+                        dependent && is_for_hopper(*k.module)};
     const std::vector<PtxVariable> &parameters = k.program.parameters;
     if (parameters.size() != arguments.size())
         throw PtxError(k.kernel->name + " has other parameters");
@@ -95,5 +106,7 @@ ptx_launch(const void *kernel, dim3 grid, dim3 block, size_t shared,
         memcpy(&launch.parameters[parameters[i].offset], arguments[i].first,
                arguments[i].second);
     }
+    if (const auto before = pe_emulator_take_primary())
+        before();
     ptx_run(launch);
 }

@@ -65,6 +65,8 @@ start_warp(PtxWarp *w, PtxBlock *block, int index)
     w->live = w->all;
     w->file.assign((size_t)program->n_cells * ptx_lanes, ~0u);
     w->predicates.assign(program->n_predicates, 0);
+    if (program->true_predicate >= 0)
+        w->predicates[program->true_predicate] = ptx_all_lanes;
     w->local.assign(program->locals_size * ptx_lanes, 0xff);
     w->fragments = {{0, w->all, false}};
     for (const PtxConstant &c : program->constants) {
@@ -298,6 +300,7 @@ ptx_run(const PtxLaunch &launch)
             for (unsigned x = 0; x < launch.grid.x; x++) {
                 block.index = {x, y, z};
                 block.barriers = 0;
+                block.has_waited = false;
                 block.hopper.reset();
                 block.shared.assign(launch.shared_size, 0xff);
                 block.touched.assign(launch.shared_size, PtxSharedByte());

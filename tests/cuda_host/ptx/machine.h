@@ -20,6 +20,7 @@ struct PtxLaunch {
     PtxDim grid, block;
     size_t shared_size;
     std::vector<unsigned char> parameters;
+    bool dependent = false; // see cuda/dependent.h
 };
 
 // Who touched a byte of shared memory, to find threads that do not wait for
@@ -46,7 +47,8 @@ struct PtxBlock {
     std::vector<unsigned char> shared;
     std::vector<PtxSharedByte> touched; // of each byte
     uint32_t barriers = 0;
-    uint64_t events = 0; // that may let a warp go on which waits
+    uint64_t events = 0;     // that may let a warp go on which waits
+    bool has_waited = false; // a thread, for the kernels before
     std::shared_ptr<PtxHopper> hopper;
 };
 
@@ -79,6 +81,7 @@ struct PtxWarp {
     std::vector<unsigned char> local; // of each lane in turn
     std::vector<PtxFragment> fragments;
     PtxCopies copies[ptx_lanes];
+    PtxLanes waited = 0; // for the kernels before
     uint32_t syncs = 0;
     uint64_t steps = 0;
     bool at_barrier = false;
@@ -123,6 +126,9 @@ unsigned char *ptx_shared_read(PtxWarp &w, int lane, uint32_t address,
                                size_t n);
 unsigned char *ptx_shared_write(PtxWarp &w, int lane, uint32_t address,
                                 size_t n);
+
+// Fails where a lane has to wait for the kernels before it touches this.
+void ptx_check_late(PtxWarp &w, int lane, uint64_t address);
 
 // A byte that an engine reads or writes: what threads have written needs a
 // fence, which is not known here.

@@ -271,12 +271,22 @@ wait_all(PtxWarp &w, const PtxInstruction &i, PtxLanes active)
 
 } // namespace
 
+void
+ptx_check_late(PtxWarp &w, int lane, uint64_t address)
+{
+    if (w.block->launch->dependent && !(w.waited >> lane & 1) &&
+        is_late(address))
+        w.fail(lane, "touches what a kernel before has or reads, before "
+                     "griddepcontrol.wait");
+}
+
 unsigned char *
 ptx_global(PtxWarp &w, int lane, uint64_t address, size_t n)
 {
     check_alignment(w, lane, address, n);
     if (!is_lent(address, n))
         w.fail(lane, bytes_at(n, address) + " are in no array");
+    ptx_check_late(w, lane, address);
     return (unsigned char *)address;
 }
 

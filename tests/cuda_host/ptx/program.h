@@ -75,6 +75,7 @@ enum PtxSpecial {
 struct PtxProgram {
     std::vector<PtxInstruction> code;
     int n_cells = 0, n_predicates = 0;
+    int true_predicate = -1; // the others begin as false
     std::vector<PtxConstant> constants;
     std::vector<std::pair<int, PtxSpecial>> specials; // cell, which
     std::vector<PtxVariable> parameters;

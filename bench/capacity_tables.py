@@ -15,9 +15,9 @@ FRAME = 2320        # bytes of the archive for each of them
 SCAN = 0.062 * 2 / 1048576  # core seconds for each frame that a search reads
 TOWERS = (          # core seconds for each sample
     ("demo model", 1 / 1090),
-    ("B/16, int8", 2 / 17.3),
-    ("B/16, bf16", 2 / 10.0),
-    ("B/16, fp32", 2 / 5.3),
+    ("B/16, int8", 2 / 19.5),
+    ("B/16, bf16", 2 / 10.9),
+    ("B/16, fp32", 2 / 5.4),
     ("L/14, bf16", 2 / 1.05),
 )
 CARDS = (("B/16", 11418), ("L/14", 1242), ("G/14", 139))  # samples a second, a model

@@ -211,53 +211,48 @@ load_words(PeDtype type, const void *panel, size_t at)
 #endif
 }
 
+#ifdef __AVX512F__
+#define PE_MM(name) _mm512_##name
+#define PE_QUARTER(v, i) _mm512_extractf32x4_ps(v, i)
+typedef __m512 VecMm;
+typedef __m512d VecMmd;
+#else
+#define PE_MM(name) _mm256_##name
+#define PE_QUARTER(v, i) _mm256_extractf128_ps(v, i)
+typedef __m256 VecMm;
+typedef __m256d VecMmd;
+#endif
+
 // Word w of each of the four rows to to[w * stride ..].
 INLINE void
 store_columns(uint32_t *to, size_t stride, const VecWord rows[4])
 {
-#ifdef __AVX512F__
-    __m512 a = _mm512_unpacklo_ps((__m512)rows[0], (__m512)rows[1]);
-    __m512 b = _mm512_unpackhi_ps((__m512)rows[0], (__m512)rows[1]);
-    __m512 c = _mm512_unpacklo_ps((__m512)rows[2], (__m512)rows[3]);
-    __m512 d = _mm512_unpackhi_ps((__m512)rows[2], (__m512)rows[3]);
-    __m512 columns[4] = {
-        (__m512)_mm512_unpacklo_pd((__m512d)a, (__m512d)c),
-        (__m512)_mm512_unpackhi_pd((__m512d)a, (__m512d)c),
-        (__m512)_mm512_unpacklo_pd((__m512d)b, (__m512d)d),
-        (__m512)_mm512_unpackhi_pd((__m512d)b, (__m512d)d),
+    VecMm a = PE_MM(unpacklo_ps)((VecMm)rows[0], (VecMm)rows[1]);
+    VecMm b = PE_MM(unpackhi_ps)((VecMm)rows[0], (VecMm)rows[1]);
+    VecMm c = PE_MM(unpacklo_ps)((VecMm)rows[2], (VecMm)rows[3]);
+    VecMm d = PE_MM(unpackhi_ps)((VecMm)rows[2], (VecMm)rows[3]);
+    VecMm columns[4] = {
+        (VecMm)PE_MM(unpacklo_pd)((VecMmd)a, (VecMmd)c),
+        (VecMm)PE_MM(unpackhi_pd)((VecMmd)a, (VecMmd)c),
+        (VecMm)PE_MM(unpacklo_pd)((VecMmd)b, (VecMmd)d),
+        (VecMm)PE_MM(unpackhi_pd)((VecMmd)b, (VecMmd)d),
     };
 #define STORE(i) \
     _mm_storeu_ps((float *)(to + ((size_t)4 * (i) + j) * stride), \
-                  _mm512_extractf32x4_ps(columns[j], i))
+                  PE_QUARTER(columns[j], i))
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
         STORE(0);
         STORE(1);
+#ifdef __AVX512F__
         STORE(2);
         STORE(3);
-    }
-#else
-    __m256 a = _mm256_unpacklo_ps((__m256)rows[0], (__m256)rows[1]);
-    __m256 b = _mm256_unpackhi_ps((__m256)rows[0], (__m256)rows[1]);
-    __m256 c = _mm256_unpacklo_ps((__m256)rows[2], (__m256)rows[3]);
-    __m256 d = _mm256_unpackhi_ps((__m256)rows[2], (__m256)rows[3]);
-    __m256 columns[4] = {
-        (__m256)_mm256_unpacklo_pd((__m256d)a, (__m256d)c),
-        (__m256)_mm256_unpackhi_pd((__m256d)a, (__m256d)c),
-        (__m256)_mm256_unpacklo_pd((__m256d)b, (__m256d)d),
-        (__m256)_mm256_unpackhi_pd((__m256d)b, (__m256d)d),
-    };
-#define STORE(i) \
-    _mm_storeu_ps((float *)(to + ((size_t)4 * (i) + j) * stride), \
-                  _mm256_extractf128_ps(columns[j], i))
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) {
-        STORE(0);
-        STORE(1);
-    }
 #endif
+    }
 #undef STORE
 }
+#undef PE_MM
+#undef PE_QUARTER
 
 // sum + a b for words of two i16, and sums that are i32.
 INLINE Vec

@@ -300,24 +300,10 @@ takes_other_changes_of_sharpness_for_none(void)
 static void
 reads_every_format(void)
 {
-    static const char *const formats[] = {
-        "I420", "NV12",      "YUY2",      "RGB",       "I420_10LE",
-        "v210", "P010_10LE", "Y444_12LE", "GRAY16_LE", "RGB10A2_LE",
-    };
-    static const char *const needed[] = {"videoconvert", NULL};
-
-    if (!have_elements(needed))
-        return;
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
-        g_autofree char *line = g_strdup_printf(
-            "videoconvert ! video/x-raw,format=%s ! pehealth", formats[i]);
-        g_autofree char *flickers =
-            watch(line, CAPS_OF("GRAY8"), swing_light, 25 * RATE);
-        g_autofree char *hunts = watch(line, CAPS_OF("GRAY8"), hunt, 25 * RATE);
-        g_test_message("%s: %s, %s", formats[i], flickers, hunts);
-        g_assert_cmpstr(flickers, ==, FLICKER " start@16, " FLICKER " end@25");
-        g_assert_cmpstr(hunts, ==, HUNTING " start@15, " HUNTING " end@25");
-    }
+    assert_watched_in_formats(CAPS_OF("GRAY8"), swing_light, 25 * RATE,
+                              FLICKER " start@16, " FLICKER " end@25");
+    assert_watched_in_formats(CAPS_OF("GRAY8"), hunt, 25 * RATE,
+                              HUNTING " start@15, " HUNTING " end@25");
 }
 
 static View

@@ -164,3 +164,24 @@ assert_watched(const char *properties, Script script, int n,
 
     g_assert_cmpstr(found, ==, expected);
 }
+
+void
+assert_watched_in_formats(const char *caps, Script script, int n,
+                          const char *expected)
+{
+    static const char *const formats[] = {
+        "I420", "NV12",      "YUY2",      "RGB",       "I420_10LE",
+        "v210", "P010_10LE", "Y444_12LE", "GRAY16_LE", "RGB10A2_LE",
+    };
+    static const char *const needed[] = {"videoconvert", NULL};
+
+    if (!have_elements(needed))
+        return;
+    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
+        g_autofree char *line = g_strdup_printf(
+            "videoconvert ! video/x-raw,format=%s ! pehealth", formats[i]);
+        g_autofree char *found = watch(line, caps, script, n);
+        g_test_message("%s: %s", formats[i], found);
+        g_assert_cmpstr(found, ==, expected);
+    }
+}

@@ -49,3 +49,8 @@ char *watch(const char *line, const char *caps, Script script, int n);
 // The same must be `expected`; of a pehealth alone with these properties.
 void assert_watched(const char *properties, Script script, int n,
                     const char *expected);
+
+// The same of pictures of these caps that are converted to each format, of
+// every kind, first. Skipped where nothing converts.
+void assert_watched_in_formats(const char *caps, Script script, int n,
+                               const char *expected);

@@ -66,6 +66,10 @@ enum {
 // itself.
 #define STEADY 0.2
 
+// For how long a rhythm is seen before it is told, of pictures a second apart
+// two: what falls together by chance does not last.
+#define SURE_AFTER (9 * SECOND / 10)
+
 // Share of a stride that one picture makes, where it jumps.
 #define LARGEST_STEP 0.6f
 
@@ -81,12 +85,15 @@ struct GstPeRhythm {
     Moment moments[MOST];
     int n, next;
     uint64_t last;
-    bool flickers, hunts;
+    bool flickers, hunts;             // that is told
+    uint64_t seen_flicker, seen_hunt; // since when; NEVER: it is not seen
     // While it is judged: the last n moments, oldest first.
     uint64_t times[MOST];
     float series[CELLS][MOST]; // around their mean
     float mean[CELLS];
 };
+
+#define NEVER UINT64_MAX
 
 // Where each begins, which is where the one before ends, and where the last one
 // ends.
@@ -99,7 +106,10 @@ typedef struct {
 GstPeRhythm *
 gst_pe_rhythm_new(void)
 {
-    return g_new0(GstPeRhythm, 1);
+    GstPeRhythm *rhythm = g_new0(GstPeRhythm, 1);
+
+    gst_pe_rhythm_restart(rhythm);
+    return rhythm;
 }
 
 void
@@ -113,6 +123,7 @@ gst_pe_rhythm_restart(GstPeRhythm *rhythm)
 {
     rhythm->n = rhythm->next = 0;
     rhythm->flickers = rhythm->hunts = false;
+    rhythm->seen_flicker = rhythm->seen_hunt = NEVER;
 }
 
 void
@@ -263,6 +274,17 @@ least_stride(double share, bool stays)
     return (float)(-log1p(-share) * (stays ? STAYING : 1));
 }
 
+// Is what was asked for now seen for long enough?
+static bool
+is_sure(const GstPeRhythm *rhythm, bool seen, uint64_t *since)
+{
+    if (!seen)
+        *since = NEVER;
+    else if (*since == NEVER)
+        *since = rhythm->last;
+    return seen && rhythm->last - *since >= SURE_AFTER;
+}
+
 // ---- Flicker ----------------------------------------------------------------
 
 static bool
@@ -329,9 +351,10 @@ gst_pe_rhythm_flickers(GstPeRhythm *rhythm, const GstPeRhythmParams *params,
                     least_stride(params->flicker_above, rhythm->flickers),
                     &rows);
     // A lens that blurs what is bright changes the light a little.
-    bool flickers = !rhythm->hunts && rows.lit >= LEAST_LIT &&
-                    rows.swinging >= needed * MOST_ROWS * rows.lit &&
-                    rows.following >= needed * MOST_CELLS * rows.lit_cells;
+    bool seen = rhythm->seen_hunt == NEVER && rows.lit >= LEAST_LIT &&
+                rows.swinging >= needed * MOST_ROWS * rows.lit &&
+                rows.following >= needed * MOST_CELLS * rows.lit_cells;
+    bool flickers = is_sure(rhythm, seen, &rhythm->seen_flicker);
     if (flickers && !rhythm->flickers)
         *since = rows.since;
     rhythm->flickers = flickers;
@@ -500,8 +523,9 @@ gst_pe_rhythm_hunts(GstPeRhythm *rhythm, const GstPeRhythmParams *params,
                     uint64_t *since)
 {
     uint64_t begun = 0;
-    bool hunts = params->hunting_above > 0 && rhythm->n > 0 &&
-                 is_hunting(rhythm, params->hunting_above, &begun);
+    bool seen = params->hunting_above > 0 && rhythm->n > 0 &&
+                is_hunting(rhythm, params->hunting_above, &begun);
+    bool hunts = is_sure(rhythm, seen, &rhythm->seen_hunt);
 
     if (hunts && !rhythm->hunts)
         *since = begun;

@@ -198,6 +198,8 @@ class Primary
     explicit Primary(const std::vector<Earlier> &memory)
     {
         for (const Earlier &m : memory) {
+            if (m.size == 0) // of an array that is not there
+                continue;
             unsigned char *p = (unsigned char *)m.p;
             parts.push_back({p, {p, p + m.size}});
             memset(p, 0xff, m.size);

@@ -267,6 +267,22 @@ find_strides(const float *series, int n, float least, float alike)
     return strides;
 }
 
+// When the first stride has left its turn, which may be the greatest of much
+// that was calm before: by a quarter.
+static uint64_t
+find_begin(const GstPeRhythm *rhythm, const float *series,
+           const Strides *strides)
+{
+    int turn = strides->at[0], begin = turn;
+    int end = strides->n > 1 ? strides->at[1] : strides->end;
+    float left = fabsf(series[end] - series[turn]) / 4;
+
+    for (int k = turn; k < end; k++)
+        if (fabsf(series[k] - series[turn]) <= left)
+            begin = k;
+    return rhythm->times[begin];
+}
+
 // A share that is lost, as a difference of logarithms.
 static float
 least_stride(double share, bool stays)
@@ -332,7 +348,7 @@ look_at_row(const GstPeRhythm *rhythm, int row, int n, float least, Rows *rows)
     if (!goes_on(rhythm, &strides))
         return;
     rows->swinging++;
-    rows->since = MIN(rows->since, rhythm->times[strides.at[0]]);
+    rows->since = MIN(rows->since, find_begin(rhythm, common, &strides));
     for (int i = 0; i < n_cells; i++)
         rows->following +=
             correlate(rhythm->series[cells[i]], common, n) >= ALONG;
@@ -513,7 +529,7 @@ is_hunting(GstPeRhythm *rhythm, double share, uint64_t *since)
         squares[i] = follows ? sum_squares(series, n) : -1;
         n_following += follows;
     }
-    *since = rhythm->times[strides.at[0]];
+    *since = find_begin(rhythm, common, &strides);
     return n_following >= needed * n_cells &&
            count_steady(rhythm, cells, squares, n_cells) >= needed * n_cells;
 }

@@ -25,7 +25,8 @@ struct GstPeWatch {
     int width, height;              // 0: no picture yet
     uint64_t time;                  // of the last picture
     uint64_t elapsed;               // that the last one spoke for
-    uint64_t since[GST_PE_WATCH_N]; // when it may have begun
+    bool on[GST_PE_WATCH_N];        // states
+    uint64_t since[GST_PE_WATCH_N]; // when the last one has begun
     uint8_t last[GST_PE_SAMPLES];
     float gradients[GST_PE_THUMBNAIL_GRADIENTS];
     GstPeStill *still;
@@ -96,38 +97,49 @@ gst_pe_watch_free(GstPeWatch *watch)
 
 // ---- States ---------------------------------------------------------------
 
-static bool
-is_frozen(GstPeWatch *watch, uint64_t time)
+// since  used if it begins now
+static void
+set_state(GstPeWatch *watch, GstPeWatchState state, bool on, uint64_t since)
 {
-    return gst_pe_still_push(watch->still, &watch->params.still, watch->last,
-                             time, watch->measures.mean,
-                             &watch->since[GST_PE_WATCH_FROZEN]);
-}
-
-static bool
-has_moved(GstPeWatch *watch, uint64_t time, const float *embedding, int dim)
-{
-    const GstPeLook look = {watch->gradients, embedding, dim, watch->elapsed};
-    const GstPeViewParams *params = &watch->params.view;
-
-    bool moved =
-        gst_pe_view_push(watch->view, params, &look, &watch->measures.likeness);
-    // When it is told, it has lasted for so long.
-    watch->since[GST_PE_WATCH_MOVED] = time - MIN(time, params->moved_after);
-    return moved;
+    if (on && !watch->on[state])
+        watch->since[state] = since;
+    watch->on[state] = on;
 }
 
 static void
-find_rhythm(GstPeWatch *watch, float *evidence)
+find_frozen(GstPeWatch *watch, uint64_t time)
+{
+    uint64_t since;
+    bool frozen =
+        gst_pe_still_push(watch->still, &watch->params.still, watch->last, time,
+                          watch->measures.mean, &since);
+
+    set_state(watch, GST_PE_WATCH_FROZEN, frozen, since);
+}
+
+static void
+find_moved(GstPeWatch *watch, uint64_t time, const float *embedding, int dim)
+{
+    const GstPeLook look = {watch->gradients, embedding, dim, watch->elapsed};
+    const GstPeViewParams *params = &watch->params.view;
+    bool moved =
+        gst_pe_view_push(watch->view, params, &look, &watch->measures.likeness);
+
+    // When it is told, it has lasted for so long.
+    set_state(watch, GST_PE_WATCH_MOVED, moved,
+              time - MIN(time, params->moved_after));
+}
+
+static void
+find_rhythm(GstPeWatch *watch)
 {
     const GstPeRhythmParams *params = &watch->params.rhythm;
+    uint64_t since = 0;
 
-    bool hunts = gst_pe_rhythm_hunts(watch->rhythm, params,
-                                     &watch->since[GST_PE_WATCH_HUNTING]);
-    bool flickers = gst_pe_rhythm_flickers(watch->rhythm, params,
-                                           &watch->since[GST_PE_WATCH_FLICKER]);
-    evidence[GST_PE_WATCH_FLICKER] = flickers ? SURE : -SURE;
-    evidence[GST_PE_WATCH_HUNTING] = hunts ? SURE : -SURE;
+    bool hunts = gst_pe_rhythm_hunts(watch->rhythm, params, &since);
+    set_state(watch, GST_PE_WATCH_HUNTING, hunts, since);
+    bool flickers = gst_pe_rhythm_flickers(watch->rhythm, params, &since);
+    set_state(watch, GST_PE_WATCH_FLICKER, flickers, since);
 }
 
 // ---- Pictures -------------------------------------------------------------
@@ -193,10 +205,11 @@ gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
     }
     watch->elapsed = get_elapsed(watch, time, first);
     measure(watch, &picture, first);
-    evidence[GST_PE_WATCH_FROZEN] = is_frozen(watch, time) ? SURE : -SURE;
-    evidence[GST_PE_WATCH_MOVED] =
-        has_moved(watch, time, embedding, dim) ? SURE : -SURE;
-    find_rhythm(watch, evidence);
+    find_frozen(watch, time);
+    find_moved(watch, time, embedding, dim);
+    find_rhythm(watch);
+    for (int i = 0; i < GST_PE_WATCH_N; i++)
+        evidence[i] = watch->on[i] ? SURE : -SURE;
     // Each speaks for the time since the last one, however long that was.
     uint64_t since = first ? time : watch->time;
     watch->width = width;
@@ -212,6 +225,7 @@ gst_pe_watch_end(GstPeWatch *watch, const PeEvent **told)
     watch->width = watch->height = 0;
     gst_pe_view_restart(watch->view);
     gst_pe_rhythm_restart(watch->rhythm);
+    memset(watch->on, 0, sizeof watch->on);
     return pe_events_end(watch->events, told);
 }
 

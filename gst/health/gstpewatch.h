@@ -91,9 +91,9 @@ void gst_pe_watch_free(GstPeWatch *watch);
 void gst_pe_watch_set_params(GstPeWatch *watch, const GstPeWatchParams *params);
 
 // What goes on between the pictures that are pushed, for flicker and hunting:
-// of every picture, as those of push, which are to be added before. Luma that
-// has GST_PE_CELLS_ROWS rows of its picture is enough. Does nothing when
-// neither is watched.
+// of up to 33 a second, also of those of push, which are to be added before.
+// Luma that has GST_PE_CELLS_ROWS rows of its picture is enough. Does nothing
+// when neither is watched.
 void gst_pe_watch_add(GstPeWatch *watch, uint64_t time, const GstPeLuma *luma);
 
 // The next picture. After one of another size or of later, what is usual stays
@@ -113,7 +113,8 @@ int gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
 // and the return value are as above.
 int gst_pe_watch_end(GstPeWatch *watch, const PeEvent **told);
 
-// Since when a state has lasted when it is told, which is later; ns.
+// Since when a state has lasted, or had, when its begin was told, which was
+// later; ns.
 uint64_t gst_pe_watch_get_since(const GstPeWatch *watch, GstPeWatchState state);
 
 void gst_pe_watch_get_measures(const GstPeWatch *watch,

@@ -25,6 +25,15 @@ finds_a_frozen_picture(void)
     assert_watched("", freeze, 60, FROZEN " start@28, " FROZEN " end@40");
 }
 
+static void
+tells_since_when(void)
+{
+    g_autofree char *found = watch_since("pehealth", CAPS, freeze, 60);
+
+    g_assert_cmpstr(found, ==,
+                    FROZEN " start@28 since 20, " FROZEN " end@40 since 20");
+}
+
 static View
 freeze_under_a_clock(int second)
 {
@@ -488,6 +497,7 @@ add_tests(void)
 {
 #define ADD(test) g_test_add_func("/health/" #test, test)
     ADD(finds_a_frozen_picture);
+    ADD(tells_since_when);
     ADD(finds_it_below_a_clock);
     ADD(takes_the_noise_of_a_sensor_for_life);
     ADD(takes_a_walker_for_life);

@@ -113,6 +113,14 @@ finds_it_at_every_rate(void)
     assert_seen(drop_pictures, FLICKER " start@17, " FLICKER " end@32");
 }
 
+static void
+assert_since(Script script, const char *expected)
+{
+    g_autofree char *found = watch_since("pehealth", CAPS, script, END * RATE);
+
+    g_assert_cmpstr(found, ==, expected);
+}
+
 static View
 dim_a_little(int k)
 {
@@ -254,6 +262,15 @@ finds_a_focus_that_hunts(void)
     assert_watched("hunting-above=0.95", hunt, END * RATE, "");
 }
 
+static void
+tells_since_when(void)
+{
+    assert_since(swing_light,
+                 FLICKER " start@16 since 10, " FLICKER " end@32 since 10");
+    assert_since(hunt,
+                 HUNTING " start@15 since 10, " HUNTING " end@41 since 10");
+}
+
 static View
 focus_once(int k)
 {
@@ -345,6 +362,7 @@ add_tests(void)
     ADD(takes_other_changes_of_light_for_none);
     ADD(needs_some_pictures_a_second);
     ADD(finds_a_focus_that_hunts);
+    ADD(tells_since_when);
     ADD(takes_other_changes_of_sharpness_for_none);
     ADD(reads_every_format);
     ADD(looks_inside_the_crop);

@@ -120,8 +120,21 @@ play_line(const char *line, const char *caps)
     return play_element(bin, caps);
 }
 
-char *
-watch(const char *line, const char *caps, Script script, int n)
+static void
+append_event(GString *text, const GstStructure *s, int second, bool since)
+{
+    guint64 begun = 0;
+
+    gst_structure_get_uint64(s, "since", &begun);
+    g_string_append_printf(text, "%s%s %s@%d", text->len ? ", " : "",
+                           gst_structure_get_string(s, "label"),
+                           gst_structure_get_string(s, "event"), second);
+    if (since)
+        g_string_append_printf(text, " since %d", (int)(begun / GST_SECOND));
+}
+
+static char *
+follow(const char *line, const char *caps, Script script, int n, bool since)
 {
     GstHarness *h = play_line(line, caps);
     GstBus *bus = gst_element_get_bus(h->element);
@@ -141,11 +154,7 @@ watch(const char *line, const char *caps, Script script, int n)
         while ((message = gst_bus_pop_filtered(bus, GST_MESSAGE_ELEMENT))) {
             const GstStructure *s = gst_message_get_structure(message);
             if (gst_structure_has_name(s, "pehealth-event"))
-                g_string_append_printf(text, "%s%s %s@%d",
-                                       text->len ? ", " : "",
-                                       gst_structure_get_string(s, "label"),
-                                       gst_structure_get_string(s, "event"),
-                                       k / MAX(1, view.rate));
+                append_event(text, s, k / MAX(1, view.rate), since);
             gst_message_unref(message);
         }
     }
@@ -153,6 +162,18 @@ watch(const char *line, const char *caps, Script script, int n)
     gst_object_unref(bus);
     stop(h);
     return g_string_free(text, FALSE);
+}
+
+char *
+watch(const char *line, const char *caps, Script script, int n)
+{
+    return follow(line, caps, script, n, false);
+}
+
+char *
+watch_since(const char *line, const char *caps, Script script, int n)
+{
+    return follow(line, caps, script, n, true);
 }
 
 void

@@ -46,6 +46,9 @@ GstHarness *play_line(const char *line, const char *caps);
 // start@second", and so on, in order. To be freed.
 char *watch(const char *line, const char *caps, Script script, int n);
 
+// The same with "since second" behind each second.
+char *watch_since(const char *line, const char *caps, Script script, int n);
+
 // The same must be `expected`; of a pehealth alone with these properties.
 void assert_watched(const char *properties, Script script, int n,
                     const char *expected);

@@ -53,7 +53,10 @@
  * Of frames in CUDA memory, which are copied for that, ten a second are looked
  * at; none between the pictures of #GstPeHealth:interval with
  * #GstPeHealth:flicker-above and #GstPeHealth:hunting-above of 0. Neither can
- * be told with fewer than four pictures a second.
+ * be told with fewer than four pictures a second. Whether there is either is
+ * asked with each picture of #GstPeHealth:interval, of the last seconds: what
+ * is over between two of them is missed, and the end is told, and said to be,
+ * up to three seconds late for flicker and twelve for hunting.
  *
  * ## Messages
  *
@@ -249,15 +252,16 @@ get_embedding(GstPeHealth *self, GstClockTime time, GstClockTime interval,
     return vectors ? gst_pe_vectors_to_floats(vectors, dim) : NULL;
 }
 
-// Reads the picture, of which `rows` are enough for a glance; 0: look at all.
-// Returns how many events it makes known; -1: it cannot be read.
+// Reads the picture, for a glance, for a look, or for both; without a look, a
+// few rows are enough. Returns how many events it makes known; -1: it cannot be
+// read.
 static int
-push(GstPeHealth *self, GstBuffer *buffer, int rows, const GstPeLook *look,
+push(GstPeHealth *self, GstBuffer *buffer, bool glance, const GstPeLook *look,
      GstClockTime time, const PeEvent **told)
 {
     g_autoptr(GError) error = NULL;
     GstPeLuma luma;
-    int n = -1;
+    int rows = look ? 0 : GST_PE_CELLS_ROWS, n = -1;
 
     if (!gst_pe_plane_open(&self->plane, &self->info, buffer, rows, &luma,
                            &error)) {
@@ -266,8 +270,9 @@ push(GstPeHealth *self, GstBuffer *buffer, int rows, const GstPeLook *look,
     }
     if (is_large_enough(luma.width, luma.height)) {
         n = 0;
-        gst_pe_watch_add(self->watch, time, &luma);
-        if (rows == 0)
+        if (glance)
+            gst_pe_watch_add(self->watch, time, &luma);
+        if (look)
             n = gst_pe_watch_push(self->watch, time, luma.pixels, luma.width,
                                   luma.height, luma.stride, look->embedding,
                                   look->dim, told);
@@ -278,7 +283,7 @@ push(GstPeHealth *self, GstBuffer *buffer, int rows, const GstPeLook *look,
 }
 
 static void
-look_at(GstPeHealth *self, GstBuffer *buffer, GstClockTime time)
+look_at(GstPeHealth *self, GstBuffer *buffer, bool glance, GstClockTime time)
 {
     GstBaseTransform *base = GST_BASE_TRANSFORM(self);
     const GstPeTimes times = gst_pe_times_get(&base->segment, buffer);
@@ -293,7 +298,7 @@ look_at(GstPeHealth *self, GstBuffer *buffer, GstClockTime time)
     const GstPeLook look = {.embedding = embedding, .dim = (int)dim};
     gst_pe_watch_set_params(self->watch, &params);
     gst_pe_telling_add_times(&self->telling, &times);
-    int n = push(self, buffer, 0, &look, time, &told);
+    int n = push(self, buffer, glance, &look, time, &told);
     if (n < 0)
         return;
     if (wanted)
@@ -359,10 +364,11 @@ transform_ip(GstBaseTransform *base, GstBuffer *buffer)
         return GST_FLOW_OK;
     GstClockTime step =
         gst_pe_cuda_has_memory(buffer) ? GLANCE_STEP_CUDA : GLANCE_STEP;
+    bool glance = glances && is_due(&self->next_glance, time, step);
     if (is_due(&self->next, time, interval))
-        look_at(self, buffer, time);
-    else if (glances && is_due(&self->next_glance, time, step))
-        push(self, buffer, GST_PE_CELLS_ROWS, NULL, time, NULL);
+        look_at(self, buffer, glance, time);
+    else if (glance)
+        push(self, buffer, true, NULL, time, NULL);
     return GST_FLOW_OK;
 }
 

@@ -113,6 +113,24 @@ finds_it_at_every_rate(void)
     assert_seen(drop_pictures, FLICKER " start@17, " FLICKER " end@32");
 }
 
+static View
+swing_light_in_greater_haste(int k)
+{
+    View view = usual(k);
+
+    view.rate = 120;
+    view.gain = 1 - 0.2 * swing(get_elapsed(k, 120), 0.8);
+    return view;
+}
+
+// As many are looked at as there are.
+static void
+finds_it_at_every_interval(void)
+{
+    assert_watched("interval=10", swing_light_in_greater_haste, 20 * 120,
+                   FLICKER " start@15, " FLICKER " end@20");
+}
+
 static void
 assert_since(Script script, const char *expected)
 {
@@ -358,6 +376,7 @@ add_tests(void)
 #define ADD(test) g_test_add_func("/health/" #test, test)
     ADD(finds_flicker);
     ADD(finds_it_at_every_rate);
+    ADD(finds_it_at_every_interval);
     ADD(asks_how_much);
     ADD(takes_other_changes_of_light_for_none);
     ADD(needs_some_pictures_a_second);

@@ -202,6 +202,8 @@ gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
     if (first) {
         gst_pe_still_restart(watch->still);
         gst_pe_view_restart(watch->view);
+        // Of another size, the same has another sharpness.
+        gst_pe_rhythm_restart(watch->rhythm);
     }
     watch->elapsed = get_elapsed(watch, time, first);
     measure(watch, &picture, first);

@@ -329,9 +329,21 @@ gain_detail_up_to_key_frames(int k)
     return view;
 }
 
+// As of a server that sends now a large picture, now a small one.
+static View
+change_size(int k)
+{
+    View view = usual(k);
+
+    view.cut = k / (2 * RATE) % 2 ? 2 : 0;
+    view.lost = view.cut > 0 ? 0.7 : 0;
+    return view;
+}
+
 static void
 takes_other_changes_of_sharpness_for_none(void)
 {
+    assert_seen(change_size, "");
     assert_seen(focus_once, "");
     assert_seen(lose_focus, "");
     assert_seen(lose_detail_up_to_key_frames, "");

@@ -96,10 +96,10 @@ shoot(const View *view, int number, GRand *rand)
         map.data[i] = (guint8)g_rand_int(rand);
     draw(view, map.data + margin * stride + margin, stride, rand);
     gst_buffer_unmap(buffer, &map);
-    if (margin > 0) {
+    if (margin > 0 || view->cut > 0) {
         GstVideoCropMeta *crop = gst_buffer_add_video_crop_meta(buffer);
         crop->x = crop->y = (guint)margin;
-        crop->width = WIDTH;
+        crop->width = (guint)(WIDTH - view->cut);
         crop->height = HEIGHT;
     }
     if (view->embedded)

@@ -26,6 +26,7 @@ typedef struct {
     int seed;     // of the noise; 0: new noise each time
     int redrawn;  // seed of that of the left third; 0: as the rest
     int margin;   // columns of new noise around the crop; 0: there is no crop
+    int cut;      // columns on the right that the crop leaves out
     int rate;     // pictures a second; 0: one
     double lost;  // of the detail, 0 to 1: out of focus
     double band;  // share by which bands of the light, two a picture, are

@@ -31,7 +31,7 @@ enum {
     DOWN = GST_PE_CELLS_DOWN,
     CELLS = GST_PE_CELLS,
     MOST = 400,           // pictures that are kept
-    FLICKER_STRIDES = 2,  // in each third of the span
+    FLICKER_STRIDES = 2,  // in each third of the span, to begin
     LEAST = 16,           // pictures, to judge them, and at least
     LEAST_A_SECOND = 4,   // of them a second
     SHARPEST = CELLS / 3, // cells by which sharpness is judged
@@ -311,17 +311,18 @@ is_lit(const GstPeRhythm *rhythm, int cell)
     return light > LIT_ABOVE && light < LIT_BELOW;
 }
 
-// Not all at once: strides begin in each third of the span.
+// Not all at once: strides begin in each third of the span. Of what is told,
+// one is enough: what is about as slow as a third would end again and again.
 static bool
 goes_on(const GstPeRhythm *rhythm, const Strides *strides)
 {
-    int thirds[3] = {0};
+    int thirds[3] = {0}, needed = rhythm->flickers ? 1 : FLICKER_STRIDES;
 
     for (int i = 0; i < strides->n; i++) {
         uint64_t ago = rhythm->last - rhythm->times[strides->at[i]];
         thirds[MIN(3 * ago / FLICKER_SPAN, 2)]++;
     }
-    return MIN(MIN(thirds[0], thirds[1]), thirds[2]) >= FLICKER_STRIDES;
+    return MIN(MIN(thirds[0], thirds[1]), thirds[2]) >= needed;
 }
 
 typedef struct {

@@ -35,8 +35,8 @@
 //         one of much less structure, which is not told.
 // flicker  The light of most cells (8 x 12) has gone up and down by
 //         `flicker_above` of itself twice or more in each third of the last
-//         eight seconds: most rows of cells do, each row together, and the rows
-//         one after the other or together.
+//         eight seconds, or once where it is told already: most rows of cells
+//         do, each row together, and the rows one after the other or together.
 // hunting  The sharpest third of the cells has lost `hunting_above` of its
 //         sharpness, got it back and lost it again in the last twelve seconds,
 //         three times or more in all and the more alike the fewer, most cells

@@ -80,9 +80,36 @@ roll_bands(int k)
 static void
 finds_flicker(void)
 {
-    assert_seen(swing_light, FLICKER " start@17, " FLICKER " end@32");
+    assert_seen(swing_light, FLICKER " start@17, " FLICKER " end@33");
     assert_seen(alternate, FLICKER " start@17, " FLICKER " end@33");
-    assert_seen(roll_bands, FLICKER " start@18, " FLICKER " end@32");
+    assert_seen(roll_bands, FLICKER " start@18, " FLICKER " end@33");
+}
+
+// As slow as may be.
+static View
+swing_light_slowly(int k)
+{
+    View view = usual(k);
+
+    view.gain = 1 - 0.2 * swing(get_elapsed(k, RATE), 2.3);
+    return view;
+}
+
+static View
+pulse(int k)
+{
+    View view = usual(k);
+    double seconds = get_elapsed(k, RATE);
+
+    view.gain = seconds > 0 && fmod(seconds, 2.3) < 0.1 ? 0.8 : 1;
+    return view;
+}
+
+static void
+tells_slow_flicker_once(void)
+{
+    assert_seen(swing_light_slowly, FLICKER " start@18, " FLICKER " end@33");
+    assert_seen(pulse, FLICKER " start@18, " FLICKER " end@32");
 }
 
 static View
@@ -109,8 +136,8 @@ static void
 finds_it_at_every_rate(void)
 {
     assert_watched("", swing_light_in_haste, END * 50,
-                   FLICKER " start@17, " FLICKER " end@32");
-    assert_seen(drop_pictures, FLICKER " start@17, " FLICKER " end@32");
+                   FLICKER " start@17, " FLICKER " end@33");
+    assert_seen(drop_pictures, FLICKER " start@17, " FLICKER " end@33");
 }
 
 static View
@@ -153,7 +180,7 @@ asks_how_much(void)
 {
     assert_seen(dim_a_little, "");
     assert_watched("flicker-above=0.02", dim_a_little, END * RATE,
-                   FLICKER " start@17, " FLICKER " end@32");
+                   FLICKER " start@17, " FLICKER " end@33");
     assert_watched("flicker-above=0.3", swing_light, END * RATE, "");
     assert_watched("flicker-above=0", swing_light, END * RATE, "");
 }
@@ -284,7 +311,7 @@ static void
 tells_since_when(void)
 {
     assert_since(swing_light,
-                 FLICKER " start@16 since 10, " FLICKER " end@32 since 10");
+                 FLICKER " start@16 since 10, " FLICKER " end@33 since 10");
     assert_since(hunt,
                  HUNTING " start@15 since 10, " HUNTING " end@41 since 10");
 }
@@ -379,7 +406,7 @@ looks_inside_the_crop(void)
               "video/x-raw,format=GRAY8,width=312,height=228,framerate=12/1",
               flicker_inside_a_margin, END * RATE);
 
-    g_assert_cmpstr(found, ==, FLICKER " start@17, " FLICKER " end@32");
+    g_assert_cmpstr(found, ==, FLICKER " start@17, " FLICKER " end@33");
 }
 
 static void
@@ -387,6 +414,7 @@ add_tests(void)
 {
 #define ADD(test) g_test_add_func("/health/" #test, test)
     ADD(finds_flicker);
+    ADD(tells_slow_flicker_once);
     ADD(finds_it_at_every_rate);
     ADD(finds_it_at_every_interval);
     ADD(asks_how_much);

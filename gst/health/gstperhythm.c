@@ -66,9 +66,10 @@ enum {
 // itself.
 #define STEADY 0.2
 
-// For how long a rhythm is seen before it is told, of pictures a second apart
-// two: what falls together by chance does not last.
+// How far apart, at least and at most, two looks are that see flicker before it
+// is told: what falls together by chance is seen once.
 #define SURE_AFTER (9 * SECOND / 10)
+#define SURE_WITHIN (4 * SECOND)
 
 // Share of a stride that one picture makes, where it jumps.
 #define LARGEST_STEP 0.6f
@@ -85,8 +86,8 @@ struct GstPeRhythm {
     Moment moments[MOST];
     int n, next;
     uint64_t last;
-    bool flickers, hunts;             // that is told
-    uint64_t seen_flicker, seen_hunt; // since when; NEVER: it is not seen
+    bool flickers, hunts;  // that is told
+    uint64_t seen_flicker; // since when; NEVER: it is not seen
     // While it is judged: the last n moments, oldest first.
     uint64_t times[MOST];
     float series[CELLS][MOST]; // around their mean
@@ -123,7 +124,7 @@ gst_pe_rhythm_restart(GstPeRhythm *rhythm)
 {
     rhythm->n = rhythm->next = 0;
     rhythm->flickers = rhythm->hunts = false;
-    rhythm->seen_flicker = rhythm->seen_hunt = NEVER;
+    rhythm->seen_flicker = NEVER;
 }
 
 void
@@ -290,17 +291,6 @@ least_stride(double share, bool stays)
     return (float)(-log1p(-share) * (stays ? STAYING : 1));
 }
 
-// Is what was asked for now seen for long enough?
-static bool
-is_sure(const GstPeRhythm *rhythm, bool seen, uint64_t *since)
-{
-    if (!seen)
-        *since = NEVER;
-    else if (*since == NEVER)
-        *since = rhythm->last;
-    return seen && rhythm->last - *since >= SURE_AFTER;
-}
-
 // ---- Flicker ----------------------------------------------------------------
 
 static bool
@@ -355,6 +345,19 @@ look_at_row(const GstPeRhythm *rhythm, int row, int n, float least, Rows *rows)
             correlate(rhythm->series[cells[i]], common, n) >= ALONG;
 }
 
+// Is it told, after a look that has seen it or not?
+static bool
+is_told(GstPeRhythm *rhythm, bool seen)
+{
+    uint64_t *first = &rhythm->seen_flicker;
+
+    if (!seen && (rhythm->flickers || rhythm->last - *first > SURE_WITHIN))
+        *first = NEVER;
+    else if (seen && *first == NEVER)
+        *first = rhythm->last;
+    return seen && (rhythm->flickers || rhythm->last - *first >= SURE_AFTER);
+}
+
 bool
 gst_pe_rhythm_flickers(GstPeRhythm *rhythm, const GstPeRhythmParams *params,
                        uint64_t *since)
@@ -368,10 +371,10 @@ gst_pe_rhythm_flickers(GstPeRhythm *rhythm, const GstPeRhythmParams *params,
                     least_stride(params->flicker_above, rhythm->flickers),
                     &rows);
     // A lens that blurs what is bright changes the light a little.
-    bool seen = rhythm->seen_hunt == NEVER && rows.lit >= LEAST_LIT &&
+    bool seen = !rhythm->hunts && rows.lit >= LEAST_LIT &&
                 rows.swinging >= needed * MOST_ROWS * rows.lit &&
                 rows.following >= needed * MOST_CELLS * rows.lit_cells;
-    bool flickers = is_sure(rhythm, seen, &rhythm->seen_flicker);
+    bool flickers = is_told(rhythm, seen);
     if (flickers && !rhythm->flickers)
         *since = rows.since;
     rhythm->flickers = flickers;
@@ -540,9 +543,8 @@ gst_pe_rhythm_hunts(GstPeRhythm *rhythm, const GstPeRhythmParams *params,
                     uint64_t *since)
 {
     uint64_t begun = 0;
-    bool seen = params->hunting_above > 0 && rhythm->n > 0 &&
-                is_hunting(rhythm, params->hunting_above, &begun);
-    bool hunts = is_sure(rhythm, seen, &rhythm->seen_hunt);
+    bool hunts = params->hunting_above > 0 && rhythm->n > 0 &&
+                 is_hunting(rhythm, params->hunting_above, &begun);
 
     if (hunts && !rhythm->hunts)
         *since = begun;

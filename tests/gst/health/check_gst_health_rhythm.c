@@ -109,7 +109,7 @@ static void
 tells_slow_flicker_once(void)
 {
     assert_seen(swing_light_slowly, FLICKER " start@18, " FLICKER " end@33");
-    assert_seen(pulse, FLICKER " start@18, " FLICKER " end@32");
+    assert_seen(pulse, FLICKER " start@20, " FLICKER " end@32");
 }
 
 static View
@@ -155,7 +155,7 @@ static void
 finds_it_at_every_interval(void)
 {
     assert_watched("interval=10", swing_light_in_greater_haste, 20 * 120,
-                   FLICKER " start@15, " FLICKER " end@20");
+                   FLICKER " start@16, " FLICKER " end@20");
 }
 
 static void
@@ -301,8 +301,8 @@ hunt_fast(int k)
 static void
 finds_a_focus_that_hunts(void)
 {
-    assert_seen(hunt, HUNTING " start@16, " HUNTING " end@41");
-    assert_seen(hunt_fast, HUNTING " start@13, " HUNTING " end@42");
+    assert_seen(hunt, HUNTING " start@15, " HUNTING " end@41");
+    assert_seen(hunt_fast, HUNTING " start@12, " HUNTING " end@42");
     assert_watched("hunting-above=0", hunt, END * RATE, "");
     assert_watched("hunting-above=0.95", hunt, END * RATE, "");
 }
@@ -311,7 +311,7 @@ static void
 tells_since_when(void)
 {
     assert_since(swing_light,
-                 FLICKER " start@16 since 10, " FLICKER " end@33 since 10");
+                 FLICKER " start@17 since 10, " FLICKER " end@33 since 10");
     assert_since(hunt,
                  HUNTING " start@15 since 10, " HUNTING " end@41 since 10");
 }
@@ -385,7 +385,7 @@ reads_every_format(void)
     assert_watched_in_formats(CAPS_OF("GRAY8"), swing_light, 25 * RATE,
                               FLICKER " start@17, " FLICKER " end@25");
     assert_watched_in_formats(CAPS_OF("GRAY8"), hunt, 25 * RATE,
-                              HUNTING " start@16, " HUNTING " end@25");
+                              HUNTING " start@15, " HUNTING " end@25");
 }
 
 static View

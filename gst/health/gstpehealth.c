@@ -40,9 +40,10 @@
  * up and down by #GstPeHealth:flicker-above or more, at least three times in
  * that time: all of it at once, as with an exposure control that swings or a
  * lamp that fails, or in bands that roll through it, as with lamps on the mains
- * before a sensor that reads row after row. What happens once or slowly is not
- * called flicker, nor what happens in a part of the picture, and neither is
- * light in what is black or clipped.
+ * before a sensor that reads row after row. It is told when two pictures of
+ * #GstPeHealth:interval, a second to four apart, have found that. What happens
+ * once or slowly is not called flicker, nor what happens in a part of the
+ * picture, and neither is light in what is black or clipped.
  *
  * A focus hunts when most of the picture loses #GstPeHealth:hunting-above of
  * its sharpness, gets it back and loses it again within twelve seconds, by much
@@ -107,9 +108,6 @@ GST_DEBUG_CATEGORY_STATIC(pe_health_debug);
 
 // Results that are older say nothing about a picture.
 #define OLDEST_RESULT (10 * GST_SECOND)
-
-#define PLAYING \
-    (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
 
 // Behind those of the watch.
 enum {
@@ -495,7 +493,7 @@ install_properties(GObjectClass *object_class)
         g_param_spec_boolean("post-messages", "Post messages",
                              "Post a message with the measures of each picture "
                              "that is looked at",
-                             FALSE, PLAYING));
+                             FALSE, GST_PE_WATCH_PROPERTIES_FLAGS));
     g_object_class_install_property(
         object_class, PROP_SOURCE_ID,
         g_param_spec_string(
@@ -503,7 +501,7 @@ install_properties(GObjectClass *object_class)
             "Name of this camera or file in results, by which it can be found "
             "again. Example: entrance-north. Empty: upstream's URI, else the "
             "stream-id",
-            NULL, PLAYING));
+            NULL, GST_PE_WATCH_PROPERTIES_FLAGS));
 }
 
 static void

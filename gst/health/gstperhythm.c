@@ -77,6 +77,8 @@ enum {
 // What is told goes on with this share of what is needed to begin.
 #define STAYING 0.7
 
+#define NEVER UINT64_MAX
+
 typedef struct {
     uint64_t time;
     float light[CELLS], sharpness[CELLS]; // logarithms
@@ -93,8 +95,6 @@ struct GstPeRhythm {
     float series[CELLS][MOST]; // around their mean
     float mean[CELLS];
 };
-
-#define NEVER UINT64_MAX
 
 // Where each begins, which is where the one before ends, and where the last one
 // ends.
@@ -363,7 +363,7 @@ gst_pe_rhythm_flickers(GstPeRhythm *rhythm, const GstPeRhythmParams *params,
                        uint64_t *since)
 {
     double needed = rhythm->flickers ? STAYING : 1;
-    Rows rows = {.since = UINT64_MAX};
+    Rows rows = {.since = NEVER};
     int n = params->flicker_above > 0 ? lay_out(rhythm, FLICKER_SPAN, true) : 0;
 
     for (int row = 0; row < DOWN && n > 0; row++)

@@ -37,6 +37,7 @@
 //         `flicker_above` of itself twice or more in each third of the last
 //         eight seconds, or once where it is told already: most rows of cells
 //         do, each row together, and the rows one after the other or together.
+//         Two looks, a second to four apart, must see it.
 // hunting  The sharpest third of the cells has lost `hunting_above` of its
 //         sharpness, got it back and lost it again in the last twelve seconds,
 //         three times or more in all and the more alike the fewer, most cells

@@ -4,8 +4,6 @@
 
 #include "gst/health/gstpewatchproperties.h"
 
-#include <gst/gst.h>
-
 enum {
     PROP_INTERVAL = 1,
     PROP_FROZEN_AFTER,
@@ -93,8 +91,7 @@ add_time(GObjectClass *klass, guint id, const char *name, const char *nick,
         klass, id,
         g_param_spec_uint(name, nick, blurb, least, 86400000,
                           (guint)(*get_time(&standard, id) / GST_MSECOND),
-                          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
-                              GST_PARAM_MUTABLE_PLAYING));
+                          GST_PE_WATCH_PROPERTIES_FLAGS));
 }
 
 static void
@@ -108,8 +105,7 @@ add_share(GObjectClass *klass, guint id, const char *name, const char *nick,
         klass, id,
         g_param_spec_double(name, nick, blurb, 0, 0.99,
                             *get_share(&standard, id),
-                            G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
-                                GST_PARAM_MUTABLE_PLAYING));
+                            GST_PE_WATCH_PROPERTIES_FLAGS));
 }
 
 void

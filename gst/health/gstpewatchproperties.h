@@ -7,8 +7,12 @@
 
 #include "gst/health/gstpewatch.h"
 
-#include <glib-object.h>
+#include <gst/gst.h>
 #include <stdbool.h>
+
+// Of each: may be set while the pipeline plays.
+#define GST_PE_WATCH_PROPERTIES_FLAGS \
+    (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
 
 enum {
     GST_PE_WATCH_PROPERTIES_END = 9, // id of the next property

@@ -47,12 +47,19 @@ assert_seen(Script script, const char *expected)
 // ---- Flicker ----------------------------------------------------------------
 
 static View
-swing_light(int k)
+swing_light_at(int k, int rate, double period)
 {
     View view = usual(k);
 
-    view.gain = 1 - 0.2 * swing(get_elapsed(k, RATE), 0.8);
+    view.rate = rate;
+    view.gain = 1 - 0.2 * swing(get_elapsed(k, rate), period);
     return view;
+}
+
+static View
+swing_light(int k)
+{
+    return swing_light_at(k, RATE, 0.8);
 }
 
 static View
@@ -89,10 +96,7 @@ finds_flicker(void)
 static View
 swing_light_slowly(int k)
 {
-    View view = usual(k);
-
-    view.gain = 1 - 0.2 * swing(get_elapsed(k, RATE), 2.3);
-    return view;
+    return swing_light_at(k, RATE, 2.3);
 }
 
 static View
@@ -115,11 +119,7 @@ tells_slow_flicker_once(void)
 static View
 swing_light_in_haste(int k)
 {
-    View view = usual(k);
-
-    view.rate = 50;
-    view.gain = 1 - 0.2 * swing(get_elapsed(k, 50), 0.8);
-    return view;
+    return swing_light_at(k, 50, 0.8);
 }
 
 static View
@@ -143,11 +143,7 @@ finds_it_at_every_rate(void)
 static View
 swing_light_in_greater_haste(int k)
 {
-    View view = usual(k);
-
-    view.rate = 120;
-    view.gain = 1 - 0.2 * swing(get_elapsed(k, 120), 0.8);
-    return view;
+    return swing_light_at(k, 120, 0.8);
 }
 
 // As many are looked at as there are.

@@ -111,7 +111,7 @@ typedef enum {
     PE_PRECISION_FP32,
     PE_PRECISION_BF16,
     PE_PRECISION_FP16,
-    PE_PRECISION_INT8, // weights of 8 bits, CPU only
+    PE_PRECISION_INT8, // linears of the blocks in integers of 8 bits
     PE_PRECISION_FP8,  // linears of the blocks in E4M3, CUDA only
 } PePrecision;
 

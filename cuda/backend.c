@@ -79,6 +79,10 @@ resolve_precision(PeCuda *cuda, PePrecision precision, GError **error)
         if (has_bf16)
             return true;
         break;
+    case PE_PRECISION_INT8: // of linears in blocks, see int8/int8.c
+        cuda->be.act = cuda->be.narrow =
+            has_bf16 ? PE_DTYPE_BF16 : PE_DTYPE_F16;
+        return true;
     case PE_PRECISION_FP8:
         cuda->be.act = PE_DTYPE_BF16;
         cuda->be.narrow = PE_DTYPE_E4M3;
@@ -90,7 +94,7 @@ resolve_precision(PeCuda *cuda, PePrecision precision, GError **error)
     }
     g_set_error(
         error, PE_ERROR, PE_ERROR_DEVICE,
-        "precision %s is not available on %s (available: fp32, fp16%s%s)"
+        "precision %s is not available on %s (available: fp32, fp16, int8%s%s)"
         "%s",
         pe_precision_nick(precision), cuda->description,
         has_bf16 ? ", bf16" : "", has_fp8 ? ", fp8" : "",

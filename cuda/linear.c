@@ -9,6 +9,8 @@
 #include <math.h>
 
 #include "core/device/narrow.h"
+#include "core/device/weight.h"
+#include "cuda/int8/int8.h"
 #include "cuda/kernels.h"
 #include "cuda/matmul.h"
 
@@ -36,20 +38,6 @@ round_to(PeDtype type, void *y, const float *x, size_t n)
     }
 }
 
-// Row `i` times both scales, padded; `row` has k_padded floats.
-static void
-read_row(const PeLinearParams *params, int i, float *row)
-{
-    int k = (int)params->weight.shape[1];
-    PeTensor t = pe_tensor_rows(&params->weight, i, 1);
-    pe_tensor_to_f32(&t, row);
-    for (int j = 0; params->in_scale && j < k; j++)
-        row[j] *= params->in_scale[j];
-    for (int j = 0; params->scale && j < k; j++)
-        row[j] *= params->scale[i];
-    memset(row + k, 0, (size_t)(params->k_padded - k) * sizeof *row);
-}
-
 // By which power of two a weight fits E4M3 best.
 static float
 find_gain(const PeLinearParams *params)
@@ -58,7 +46,7 @@ find_gain(const PeLinearParams *params)
     g_autofree float *row = g_new(float, k);
     float most = 0;
     for (int i = 0; i < n; i++) {
-        read_row(params, i, row);
+        pe_weight_rows(params, i, 1, row);
         for (int j = 0; j < k; j++)
             most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
     }
@@ -93,7 +81,7 @@ upload_weight(PeCuda *cuda, PeLinear *l, const PeLinearParams *params,
         if (!stage)
             return;
         for (int i = 0; i < n; i++) {
-            read_row(params, first + i, row);
+            pe_weight_rows(params, first + i, 1, row);
             for (int j = 0; params->narrow && j < l->k; j++)
                 row[j] *= gain;
             char *rounded = (char *)stage->host + (size_t)i * row_size;
@@ -141,9 +129,30 @@ static bool
 sums_columns(const PeCuda *cuda, const PeLinearParams *params)
 {
     return cuda->rates.sm == SM_HOPPER && cuda->be.act != PE_DTYPE_F32 &&
-           !params->narrow &&
+           !params->narrow && !pe_cuda_int8_takes(cuda, params) &&
            (params->epilogue == PE_EPILOGUE_ROPE ||
             params->epilogue == PE_EPILOGUE_GELU);
+}
+
+// The weight in the type of a product. False when there is no memory left.
+static bool
+upload(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
+{
+    PeBackend *be = &cuda->be;
+    size_t size = (size_t)l->n * sizeof(float);
+    l->weight =
+        pe_cuda_alloc(be, (size_t)l->n * (size_t)l->k * pe_dtype_size(l->in));
+    if (!l->weight)
+        return false;
+    g_autofree float *columns = NULL;
+    if (sums_columns(cuda, params)) {
+        l->columns = pe_cuda_alloc(be, size);
+        columns = g_new(float, l->n);
+    }
+    upload_weight(cuda, l, params, columns);
+    if (l->columns)
+        pe_cuda_upload(be, l->columns, columns, size);
+    return true;
 }
 
 PeLinear *
@@ -157,22 +166,14 @@ pe_cuda_linear_new(PeBackend *be, const PeLinearParams *params)
     l->n = (int)params->weight.shape[0];
     l->k = params->k_padded;
     l->in = params->narrow ? be->narrow : be->act;
-    l->weight =
-        pe_cuda_alloc(be, (size_t)l->n * (size_t)l->k * pe_dtype_size(l->in));
-    if (!l->weight || (params->bias && !upload_bias(cuda, l, params)) ||
-        (params->gain && !upload_gain(cuda, l, params))) {
+    bool bytes = pe_cuda_int8_takes(cuda, params);
+    if ((params->bias && !upload_bias(cuda, l, params)) ||
+        (params->gain && !upload_gain(cuda, l, params)) ||
+        !(bytes ? pe_cuda_int8_upload(cuda, l, params)
+                : upload(cuda, l, params))) {
         pe_cuda_linear_free(be, l);
         return NULL;
     }
-    size_t size = (size_t)l->n * sizeof(float);
-    g_autofree float *columns = NULL;
-    if (sums_columns(cuda, params)) {
-        l->columns = pe_cuda_alloc(be, size);
-        columns = g_new(float, l->n);
-    }
-    upload_weight(cuda, l, params, columns);
-    if (l->columns)
-        pe_cuda_upload(be, l->columns, columns, size);
     return l;
 }
 
@@ -184,24 +185,26 @@ pe_cuda_linear_free(PeBackend *be, PeLinear *l)
     pe_cuda_free(be, l->bias_f32);
     pe_cuda_free(be, l->gain);
     pe_cuda_free(be, l->columns);
+    pe_cuda_free(be, l->in_scales);
+    pe_cuda_free(be, l->column_scales);
     pe_cuda_free(be, l->weight);
     g_free(l);
 }
 
 // ---- The operation ----------------------------------------------------------
 
-void
-pe_cuda_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
-               const PeRope *rope, void *y, const void *x, int rows)
+// By the library.
+static void
+multiply(PeCuda *cuda, const PeLinear *l, PeEpilogue epilogue, void *y,
+         const void *x, int rows)
 {
-    PeCuda *cuda = (PeCuda *)be;
     bool f32 = epilogue == PE_EPILOGUE_F32 || epilogue == PE_EPILOGUE_RESIDUAL;
     PeMatmul p = {
         .m = rows,
         .n = l->n,
         .k = l->k,
         .in = l->in,
-        .out = f32 ? PE_DTYPE_F32 : be->act,
+        .out = f32 ? PE_DTYPE_F32 : cuda->be.act,
         .scale = l->scale,
         .x = x,
         .w = l->weight,
@@ -226,6 +229,17 @@ pe_cuda_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
     if (adds_bias)
         pe_cuda_bias(pe_cuda_stream(cuda), PE_DTYPE_F32, y, l->bias_f32, rows,
                      l->n);
+}
+
+void
+pe_cuda_linear(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,
+               const PeRope *rope, void *y, const void *x, int rows)
+{
+    PeCuda *cuda = (PeCuda *)be;
+    if (l->in_scales)
+        pe_cuda_int8_linear(cuda, l, epilogue, y, x, rows);
+    else
+        multiply(cuda, l, epilogue, y, x, rows);
     if (epilogue == PE_EPILOGUE_ROPE)
         pe_cuda_rope(pe_cuda_stream(cuda), be->act, y, rope->cos_sin, true,
                      rows, l->n / 3, rope->n_tokens, rope->head_dim);

@@ -20,4 +20,7 @@ struct PeLinear {
     // [n], the sums of the weight's rows as they were rounded, where Hopper's
     // products may take a norm behind them; else NULL.
     float *columns;
+    // Of a layer in bytes, else NULL: `weight` is i8 [n, pe_int8_length(k)],
+    // `in_scales` s [k] and `column_scales` c [n] of core/device/int8.h.
+    float *in_scales, *column_scales;
 };

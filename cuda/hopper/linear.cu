@@ -12,6 +12,7 @@
 // right what has changed since. All of it is f32, and what is rounded to 16
 // bits is as large as what a pass would round.
 
+#include "cuda/fragments.h"
 #include "cuda/gelu.h"
 #include "cuda/hopper/device.h"
 #include "cuda/hopper/kernels.h"
@@ -180,26 +181,6 @@ find_norm(const PeHopperRows &rows, int row, int m, int width, float eps)
 }
 
 // ---- Epilogues --------------------------------------------------------------
-
-// Store what two lanes have of two fragments side by side, 8 columns each: one
-// lane stores four columns of the first, the other of the second. `y` is where
-// this lane's columns of the first fragment begin.
-template <typename T>
-PE_DEVICE void
-store_fragments(T *y, bool ok, const float (&a)[2], const float (&b)[2])
-{
-    const bool odd = threadIdx.x & 1;
-    float other[2];
-#pragma unroll
-    for (int j = 0; j < 2; j++)
-        other[j] = pe_shuffle_xor(odd ? a[j] : b[j], 1);
-    if (!ok)
-        return;
-    if (odd)
-        pe_store4(y + 6, other[0], other[1], b[0], b[1]);
-    else
-        pe_store4(y, a[0], a[1], other[0], other[1]);
-}
 
 // See pe_hopper_linear().
 //

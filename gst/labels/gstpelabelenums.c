@@ -36,7 +36,7 @@ gst_pe_precision_get_type(void)
         {PE_PRECISION_FP32, "32-bit float", "fp32"},
         {PE_PRECISION_BF16, "bfloat16", "bf16"},
         {PE_PRECISION_FP16, "16-bit float", "fp16"},
-        {PE_PRECISION_INT8, "8-bit weights, on the CPU", "int8"},
+        {PE_PRECISION_INT8, "8-bit integers in the blocks", "int8"},
         {PE_PRECISION_FP8, "8-bit float in the blocks, on CUDA from Ada on",
          "fp8"},
         {0, NULL, NULL},

@@ -55,6 +55,8 @@ Array::get(size_t i)
         return ((float *)raw())[i];
     if (type == PE_DTYPE_E4M3)
         return pe_e4m3_to_f32(raw()[i]);
+    if (type == PE_DTYPE_U8)
+        return (float)(int8_t)raw()[i];
     uint16_t v = ((uint16_t *)raw())[i];
     return type == PE_DTYPE_F16 ? pe_f16_to_f32(v) : pe_bf16_to_f32(v);
 }
@@ -66,6 +68,8 @@ Array::set(size_t i, float v)
         ((float *)raw())[i] = v;
     else if (type == PE_DTYPE_E4M3)
         raw()[i] = pe_e4m3_from_f32(v);
+    else if (type == PE_DTYPE_U8)
+        raw()[i] = (unsigned char)(int8_t)v;
     else if (type == PE_DTYPE_F16)
         ((uint16_t *)raw())[i] = pe_f16_from_f32(v);
     else
@@ -112,6 +116,12 @@ random_array(PeDtype type, size_t n, float mean, float deviation)
     for (size_t i = 0; i < n; i++)
         a.set(i, mean + deviation * d(generator));
     return a;
+}
+
+double
+exact_gelu(double v)
+{
+    return v * 0.5 * erfc(-v / sqrt(2.0));
 }
 
 Array
@@ -180,6 +190,7 @@ limit_of(PeDtype type)
     case PE_DTYPE_F32:
         return 1e-11;
     case PE_DTYPE_F16:
+    case PE_DTYPE_U8: // some that lie between two of them
         return 2e-6;
     case PE_DTYPE_E4M3:
         return 1.5e-3;

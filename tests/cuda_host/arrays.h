@@ -16,7 +16,7 @@ extern "C" {
 }
 
 // Values of an operand in the type of a run, lent to kernels. They begin as
-// NaN.
+// NaN. U8 stands for signed bytes here.
 struct Array {
     struct alignas(128) Line {
         unsigned char bytes[128];
@@ -66,6 +66,9 @@ Array random_array(PeDtype type, size_t n, float mean = 0, float deviation = 1);
 Array random_qkv(PeDtype type, int rows, int heads, int head_dim,
                  float loudest);
 
+// The erf form.
+double exact_gelu(double v);
+
 // The same values in f32, so that the twin sees what the kernel saw.
 Array as_f32(Array &a);
 
@@ -111,5 +114,6 @@ void add_attention_tests();
 void add_dependent_tests();
 void add_hopper_tests();
 void add_hopper_linear_tests();
+void add_int8_tests();
 void add_pixel_tests();
 void add_token_tests();

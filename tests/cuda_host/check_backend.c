@@ -413,14 +413,15 @@ old_devices_are_named(void)
     g_assert_null(pe_backend_open("cuda", PE_PRECISION_BF16, 0, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_DEVICE);
     g_test_message("%s", error->message);
-    g_assert_nonnull(strstr(error->message, "(available: fp32, fp16)"));
+    g_assert_nonnull(strstr(error->message, "(available: fp32, fp16, int8)"));
     g_clear_error(&error);
 
     g_setenv("PE_FAKE_CUDA_SM", "80", TRUE);
     g_assert_null(pe_backend_open("cuda", PE_PRECISION_FP8, 0, &error));
     g_assert_error(error, PE_ERROR, PE_ERROR_DEVICE);
     g_test_message("%s", error->message);
-    g_assert_nonnull(strstr(error->message, "(available: fp32, fp16, bf16)"));
+    g_assert_nonnull(
+        strstr(error->message, "(available: fp32, fp16, int8, bf16)"));
     g_assert_nonnull(strstr(error->message, "8.9 (Ada)"));
     g_clear_error(&error);
     g_setenv("PE_FAKE_CUDA_SM", "89", TRUE);

@@ -61,12 +61,6 @@ struct Product {
     }
 };
 
-double
-exact_gelu(double v)
-{
-    return v * 0.5 * erfc(-v / sqrt(2.0));
-}
-
 // Rows and columns that end inside of tiles, depths that end inside of a step,
 // and more steps than there are places.
 struct Case {

@@ -17,6 +17,7 @@ main(int argc, char **argv)
     add_attention_tests();
     add_hopper_tests();
     add_hopper_linear_tests();
+    add_int8_tests();
     add_token_tests();
     add_pixel_tests();
     add_dependent_tests();

@@ -27,8 +27,8 @@ import sys
 import tempfile
 import time
 
-FILES = ("attention", "bias", "hopper/attention", "hopper/linear", "norm", "pool",
-         "preprocess", "tokens")
+FILES = ("attention", "bias", "hopper/attention", "hopper/linear", "int8/linear",
+         "int8/rows", "norm", "pool", "preprocess", "tokens")
 SECONDS = 60  # of one run with a mutation, which may never end
 HERE = pathlib.Path(__file__).parent
 # Misaligned reads, which this machine forgives and a GPU does not, trap.
@@ -122,8 +122,8 @@ class Runner:
 class EmulatorRunner(Runner):
     mutations = HERE / "mutations.txt"
     # That only the kernel files include.
-    headers = ("cuda/frame.h", "cuda/gelu.h", "cuda/softmax.h",
-               "cuda/hopper/device.h", "cuda/hopper/ring.h")
+    headers = ("cuda/frame.h", "cuda/fragments.h", "cuda/gelu.h",
+               "cuda/softmax.h", "cuda/hopper/device.h", "cuda/hopper/ring.h")
 
     def __init__(self, root, program, folder, core):
         super().__init__(root, program, folder)
@@ -153,8 +153,9 @@ class EmulatorRunner(Runner):
 
 class PtxRunner(Runner):
     mutations = HERE / "ptx/mutations.txt"
-    headers = ("cuda/device.h", "cuda/frame.h", "cuda/gelu.h", "cuda/softmax.h",
-               "cuda/hopper/device.h", "cuda/hopper/ring.h")
+    headers = ("cuda/device.h", "cuda/frame.h", "cuda/fragments.h", "cuda/gelu.h",
+               "cuda/softmax.h", "cuda/hopper/device.h", "cuda/hopper/ring.h",
+               "cuda/int8/device.h")
 
     def __init__(self, root, program, folder, nvcc):
         super().__init__(root, program, folder)

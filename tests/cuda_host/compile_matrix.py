@@ -32,6 +32,7 @@ BUDGETS = {  # registers
     "hopper_residual_kernel<64>": 96,
     "hopper_residual_kernel<128>": 96,
     "hopper_residual_kernel<256>": 168,
+    "int8_linear_kernel": 128,  # two blocks of 256 threads, four of 128
     # Five blocks of 128 threads: 120 KiB of loads under way, where the fastest
     # memory needs 50 of each SM (8 TB/s for 0.9 us over 148).
     "layernorm_kernel": 96,
@@ -138,7 +139,8 @@ def main():
     if not nvcc:
         print("1..0 # SKIP there is no nvcc")
         return 77
-    sources = sorted((root / "cuda").glob("*.cu"))
+    sources = sorted([*(root / "cuda").glob("*.cu"),
+                      *(root / "cuda/int8").glob("*.cu")])
     jobs = [(a, s) for a in ARCHITECTURES for s in sources]
     jobs += [("90a", s) for s in sorted((root / "cuda/hopper").glob("*.cu"))]
     print(f"1..{len(jobs)}", flush=True)

@@ -264,3 +264,5 @@ void pe_mma_16816(PeBf16, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
                   uint32_t b1);
 void pe_mma_16816(PeHalf, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
                   uint32_t b1);
+void pe_mma_16832(int32_t (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+                  uint32_t b1);

@@ -82,6 +82,37 @@ mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1)
     pe_emulator_warp(&m, nullptr, mma_16816<T>, 0);
 }
 
+// The same of signed bytes, k = 32. Sums wrap. Source: PTX ISA, "Matrix
+// Fragments for mma.m16n8k32".
+struct ByteOperands {
+    int32_t *c;
+    const uint32_t *a;
+    uint32_t b[2];
+};
+
+void
+mma_16832(const void *const *in, void *const *, int)
+{
+    int8_t a[16][32], b[8][32];
+    for (int l = 0; l < max_lanes; l++) {
+        const ByteOperands *m = (const ByteOperands *)in[l];
+        for (int i = 0; i < 4; i++)
+            memcpy(&a[l / 4 + i % 2 * 8][l % 4 * 4 + i / 2 * 16], &m->a[i], 4);
+        for (int i = 0; i < 2; i++)
+            memcpy(&b[l / 4][l % 4 * 4 + i * 16], &m->b[i], 4);
+    }
+    for (int l = 0; l < max_lanes; l++) {
+        const ByteOperands *m = (const ByteOperands *)in[l];
+        for (int i = 0; i < 4; i++) {
+            const int row = l / 4 + i / 2 * 8, column = l % 4 * 2 + i % 2;
+            uint32_t sum = (uint32_t)m->c[i];
+            for (int k = 0; k < 32; k++)
+                sum += (uint32_t)(a[row][k] * b[column][k]);
+            m->c[i] = (int32_t)sum;
+        }
+    }
+}
+
 void
 ldmatrix_x4(const void *const *in, void *const *out, int transpose)
 {
@@ -140,4 +171,11 @@ pe_mma_16816(PeHalf, float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
              uint32_t b1)
 {
     mma<PeHalf>(c, a, b0, b1);
+}
+
+void
+pe_mma_16832(int32_t (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1)
+{
+    ByteOperands m = {c, a, {b0, b1}};
+    pe_emulator_warp(&m, nullptr, mma_16832, 0);
 }

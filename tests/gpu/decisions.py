@@ -346,14 +346,22 @@ def ask_dependent(run):
     return answers
 
 
-def ask_fp8(run):
+def ask_narrow(run, precision, wanted):
     answers = {}
-    for model, ours in run.measured("fp8").items():
+    for model, ours in run.measured(precision).items():
         best, bf16 = run.best(ours), run.best(run.measured().get(model, {}))
         if best and bf16:
             ratio = best["images_per_s"] / bf16["images_per_s"]
-            answers[model] = Answer(f"{ratio:.2f} x bf16", ratio >= 1.3)
+            answers[model] = Answer(f"{ratio:.2f} x bf16", ratio >= wanted)
     return answers
+
+
+def ask_fp8(run):
+    return ask_narrow(run, "fp8", 1.3)
+
+
+def ask_int8(run):
+    return ask_narrow(run, "int8", 1.15)
 
 
 def ask_preprocessing(run):
@@ -397,6 +405,8 @@ QUESTIONS = [
      "nsys: whether kernels overlap; behind a library's kernel they cannot"),
     ("fp8", ask_fp8, ">= 1.3 x bf16",
      "quantising costs passes: look at the kernels between products"),
+    ("int8", ask_int8, ">= 1.15 x bf16",
+     "a tile for bytes in hopper/linear.cu, or rows rounded by the norm before them"),
     ("preprocessing", ask_preprocessing, "<= 10 us",
      "see preprocess.cu"),
     ("choices while loading", ask_choices, "the faster one is taken",

@@ -20,9 +20,9 @@ ROOMS = ("base", "checkpoint", "model", "text", "device", "tower", "queue",
 # What a device implements, and what it may call.
 DEVICE = {"core/pe.h", "core/pebench.h", "core/base/",
           "core/device/backend.h",
-          "core/device/formats.h", "core/device/narrow.h",
+          "core/device/formats.h", "core/device/int8.h", "core/device/narrow.h",
           "core/device/preprocess.h",
-          "core/device/resize_cache.h"}
+          "core/device/resize_cache.h", "core/device/weight.h"}
 LAYERS = {
     f"core/{room}": ({"core/pe.h", "core/pebench.h"} | {f"core/{r}/" for r in ROOMS[:i]},
                      f"{GSTREAMER}|{CUDA}")
@@ -30,8 +30,9 @@ LAYERS = {
 } | {
     "core": (set(), f"{GSTREAMER}|{CUDA}"),
     "core/device/cpu": (DEVICE, f"{GSTREAMER}|{CUDA}"),
-    "cuda": (DEVICE | {"cuda/hopper/attend.h"}, GSTREAMER),
+    "cuda": (DEVICE | {"cuda/hopper/attend.h", "cuda/int8/int8.h"}, GSTREAMER),
     "cuda/hopper": (DEVICE | {"cuda/"}, GSTREAMER),
+    "cuda/int8": (DEVICE | {"cuda/"}, GSTREAMER),
     "gst": ({"core/pe.h", "gst/inference/", "gst/convert/", "gst/health/",
              "gst/meta/",
              "gst/overlay/", "gst/score/"},

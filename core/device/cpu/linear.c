@@ -8,6 +8,8 @@
 #include <glib.h>
 #include <math.h>
 
+#include "core/device/weight.h"
+
 #define LANES 16
 #define ROWS 8
 
@@ -30,23 +32,6 @@ pe_linear_new_unpacked(const PeLinearParams *params)
     return l;
 }
 
-void
-pe_linear_weight_rows(const PeLinearParams *params, int first, int n,
-                      float *out)
-{
-    int k = (int)params->weight.shape[1], k_padded = params->k_padded;
-    for (int i = 0; i < n; i++) {
-        float *row = out + (size_t)i * k_padded;
-        PeTensor t = pe_tensor_rows(&params->weight, first + i, 1);
-        pe_tensor_to_f32(&t, row);
-        for (int j = 0; params->in_scale && j < k; j++)
-            row[j] *= params->in_scale[j];
-        for (int j = 0; params->scale && j < k; j++)
-            row[j] *= params->scale[first + i];
-        memset(row + k, 0, (size_t)(k_padded - k) * sizeof(float));
-    }
-}
-
 // Weights are kept as [n, k] f32, rounded to what `act` can hold, so that the
 // definition has no second type.
 PeLinear *
@@ -61,7 +46,7 @@ pe_linear_new_c(PeBackend *be, const PeLinearParams *params)
         pe_linear_free_c(be, l);
         return NULL;
     }
-    pe_linear_weight_rows(params, 0, l->n, w);
+    pe_weight_rows(params, 0, l->n, w);
     if (be->act == PE_DTYPE_BF16) {
         for (size_t i = 0; i < size; i++)
             w[i] = pe_bf16_to_f32(pe_bf16_from_f32(w[i]));

@@ -5,6 +5,8 @@
 
 #include "blocks_simd.h"
 
+#include "core/device/weight.h"
+
 // Rows of one task of the rotation.
 #define ROPE_ROWS 16
 
@@ -44,7 +46,7 @@ pack_panel(void *data, int task, int lane)
     size_t k = (size_t)p->l->k, size = (size_t)n_words * TILE_COLS;
     uint32_t *panel = (uint32_t *)p->l->weight + (size_t)task * size;
     float *rows = p->rows + (size_t)lane * p->stride;
-    pe_linear_weight_rows(p->params, first, n, rows);
+    pe_weight_rows(p->params, first, n, rows);
     for (int c = 0; c < n && p->act == PE_DTYPE_BF16; c++)
         narrow_row(rows + (size_t)c * k, p->l->k);
     if (n < TILE_COLS)

@@ -104,9 +104,6 @@ void pe_cpu_fail(PeCpu *cpu, const char *error);
 // Allocates `l` with n, k and the bias; the weight is left to the caller. NULL
 // when there is no memory left.
 PeLinear *pe_linear_new_unpacked(const PeLinearParams *params);
-// Rows first..first+n-1 of the weight times both scales, padded; out [n, k].
-void pe_linear_weight_rows(const PeLinearParams *params, int first, int n,
-                           float *out);
 PeLinear *pe_linear_new_c(PeBackend *be, const PeLinearParams *params);
 void pe_linear_free_c(PeBackend *be, PeLinear *l);
 void pe_linear_c(PeBackend *be, const PeLinear *l, PeEpilogue epilogue,

@@ -275,6 +275,49 @@ multiplies_matrices()
     }
 }
 
+// Signed bytes: number i of a lane's registers is (16 lane + i) times something
+// odd. The smaller form has the first register of each operand of the larger
+// one, and the first two of its sums.
+void
+multiplies_bytes()
+{
+    auto word = [](int lane, int i) {
+        return (uint32_t)(16 * lane + i) * 0x9e3779b1u;
+    };
+    auto byte = [&](int row, int k, int first) { // of a row of 32
+        const int i = first + k / 16 * (first ? 1 : 2) + row / 8;
+        return (int8_t)(word(row % 8 * 4 + k % 16 / 4, i) >> k % 4 * 8);
+    };
+    std::string code = "setp.gt.u32 %p4, %r0, 31; @%p4 bra away;\n"
+                       "shl.b32 %r17, %r0, 4;\n";
+    for (int i = 0; i < 10; i++)
+        code += "add.s32 %r16, %r17, " + std::to_string(i) + "; mul.lo.s32 %r" +
+                std::to_string(i + 1) + ", %r16, 0x9e3779b1;\n";
+    for (int rows : {8, 16}) {
+        const std::string mma =
+            rows == 16 ? "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+                         "{%r11,%r12,%r13,%r14},{%r1,%r2,%r3,%r4},{%r5,%r6},"
+                         "{%r7,%r8,%r9,%r10};\n"
+                       : "mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 "
+                         "{%r11,%r12},{%r1},{%r5},{%r7,%r8};\n";
+        const std::vector<uint32_t> out =
+            run(code + mma +
+                    "cvt.u64.u32 %rd3, %r17; add.s64 %rd3, %rd0, %rd3;\n"
+                    "st.global.v4.b32 [%rd3], {%r11,%r12,%r13,%r14};\n"
+                    "away:",
+                128, 1024);
+        for (int l = 0; l < 32; l++) {
+            for (int r = 0; r < rows / 4; r++) {
+                const int row = l / 4 + r / 2 * 8, column = l % 4 * 2 + r % 2;
+                uint32_t sum = word(l, 6 + r);
+                for (int k = 0; k < rows * 2; k++)
+                    sum += (uint32_t)(byte(row, k, 0) * byte(column, k, 4));
+                g_assert_cmpuint(out[l * 4 + r], ==, sum);
+            }
+        }
+    }
+}
+
 // ---- Faults -----------------------------------------------------------------
 
 void
@@ -470,6 +513,7 @@ main(int argc, char **argv)
     g_test_add_func("/ptx/shuffles", shuffles_between_lanes);
     g_test_add_func("/ptx/joins", joins_lanes_that_parted);
     g_test_add_func("/ptx/matrices", multiplies_matrices);
+    g_test_add_func("/ptx/bytes", multiplies_bytes);
     g_test_add_func("/ptx/unknown", names_unknown_instructions);
     g_test_add_func("/ptx/addresses", finds_wrong_addresses);
     g_test_add_func("/ptx/unwritten", finds_unwritten_shared_memory);

@@ -53,6 +53,7 @@ main(int argc, char **argv)
         add_hopper_tests();
         add_hopper_linear_tests();
     }
+    add_int8_tests();
     add_token_tests();
     add_pixel_tests();
     g_test_add_func("/ptx/every_kernel", ran_every_kernel);

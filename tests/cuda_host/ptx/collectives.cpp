@@ -182,6 +182,40 @@ multiply(PtxWarp &w, const PtxInstruction &i, PtxLanes)
     }
 }
 
+// ---- 9.7.14.5.3 and 9.7.14.5.10, mma.m8n8k16 and mma.m16n8k32 of signed bytes
+
+// d [8 R, 8] = a [8 R, K] b [K, 8] + c, sums that wrap. Operands: 2 R registers
+// of d, R K / 16 of a, K / 16 of b, 2 R of c.
+template <int R, int K>
+void
+multiply_bytes(PtxWarp &w, const PtxInstruction &i, PtxLanes)
+{
+    const int A = 2 * R, B = A + R * K / 16, C = B + K / 16;
+    int8_t a[8 * R][K], b[8][K];
+    uint32_t c[8 * R][8];
+    for (int l = 0; l < ptx_lanes; l++) {
+        const int group = l / 4, t = l % 4;
+        for (int r = 0; r < R * K / 16; r++)
+            memcpy(&a[group + r % R * 8][t * 4 + r / R * 16],
+                   &ptx_cell<uint32_t>(w, i.operands[A + r])[l], 4);
+        for (int r = 0; r < K / 16; r++)
+            memcpy(&b[group][t * 4 + r * 16],
+                   &ptx_cell<uint32_t>(w, i.operands[B + r])[l], 4);
+        for (int r = 0; r < 2 * R; r++)
+            c[group + r / 2 * 8][t * 2 + r % 2] =
+                ptx_cell<uint32_t>(w, i.operands[C + r])[l];
+    }
+    for (int l = 0; l < ptx_lanes; l++) {
+        for (int r = 0; r < 2 * R; r++) {
+            const int row = l / 4 + r / 2 * 8, column = l % 4 * 2 + r % 2;
+            uint32_t sum = c[row][column];
+            for (int k = 0; k < K; k++)
+                sum += (uint32_t)(a[row][k] * b[column][k]);
+            ptx_cell<uint32_t>(w, i.operands[r])[l] = sum;
+        }
+    }
+}
+
 } // namespace
 
 void
@@ -211,4 +245,8 @@ ptx_add_collectives(PtxForms *forms)
     const std::string k16 = "mma.sync.aligned.m16n8k16.row.col.f32.";
     f[k16 + "f16.f16.f32"] = {"4424", multiply<Half, 16>, PTX_ALIGNED};
     f[k16 + "bf16.bf16.f32"] = {"4424", multiply<Bf16, 16>, PTX_ALIGNED};
+    f["mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32"] = {
+        "2112", multiply_bytes<1, 16>, PTX_ALIGNED};
+    f["mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32"] = {
+        "4424", multiply_bytes<2, 32>, PTX_ALIGNED};
 }

@@ -9,21 +9,12 @@
 #include <math.h>
 
 #include "core/base/threads.h"
+#include "core/device/weight.h"
 
 // Scales and rows are so many numbers longer than they need, for any vector.
 #define MOST_OF_A_VECTOR 16
 
 // ---- The rotation ---------------------------------------------------------
-
-// -1 or 1, by the finalizer of MurmurHash3.
-static float
-sign_of(int column)
-{
-    uint32_t h = (uint32_t)column + 1;
-    h = (h ^ h >> 16) * 0x85ebca6b;
-    h = (h ^ h >> 13) * 0xc2b2ae35;
-    return (h ^ h >> 16) & 1 ? -1 : 1;
-}
 
 void
 pe_int8_turn_c(float *row, int length, int block)
@@ -59,7 +50,7 @@ static float *
 read_rows(const Packing *p, int lane, int first, int n)
 {
     float *rows = p->rows + (size_t)lane * p->stride;
-    pe_linear_weight_rows(p->params, first, n, rows);
+    pe_weight_rows(p->params, first, n, rows);
     return rows;
 }
 
@@ -89,9 +80,8 @@ find_in_scales(const Packing *p, int n_threads)
         for (int j = 0; j < p->l->k; j++)
             s[j] += p->sums[(size_t)g * (size_t)p->l->k + j];
     }
-    const float *size = p->params->in_size;
     for (int j = 0; j < p->l->k; j++)
-        s[j] = sqrtf(size ? s[j] / size[j] : s[j]) * sign_of(j);
+        s[j] = pe_int8_scale(p->params, j, s[j]);
 }
 
 // A row of the weight, scaled and turned.
@@ -178,21 +168,11 @@ pack(PeCpu *cpu, PeLinear *l, const PeLinearParams *params)
                    &p);
 }
 
-// Those of the blocks.
-static bool
-is_narrow(const PeLinearParams *params)
-{
-    return pe_int8_length(params->k_padded) <= PE_INT8_MAX_LENGTH &&
-           (params->epilogue == PE_EPILOGUE_ROPE ||
-            params->epilogue == PE_EPILOGUE_GELU ||
-            params->epilogue == PE_EPILOGUE_RESIDUAL);
-}
-
 static PeLinear *
 linear_new(PeBackend *be, const PeLinearParams *params)
 {
     PeCpu *cpu = (PeCpu *)be;
-    if (!is_narrow(params))
+    if (!pe_int8_takes(params, PE_INT8_MAX_LENGTH))
         return cpu->int8_wide->linear_new(be, params);
     PeLinear *l = pe_linear_new_unpacked(params);
     if (!l)

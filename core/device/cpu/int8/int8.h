@@ -1,34 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// int8.h - linear layers with weights of 8 bits, for cpu.c and this folder
-// only. Everything else of precision=int8 is as with the act of the backend.
-//
-//   w[j] = sum_i |W[i,j]| / sum_l |W[i,l]|   the weight of a column, for which
-//                                            each row counts the same
-//   s[j] = +-sqrt(w[j] / size[j])            with signs that look random, and
-//                                            in_size of PeLinearParams
-//   H                 a Walsh-Hadamard transform of each block of columns, the
-//                     last one made whole by zeros: H H^T = block
-//   V = (W / s) H^T / block, u = H (x s)     hence V u = W x
-//   c[i] = max_j |V[i,j]| / 127
-//   Q[i,j] = round(V[i,j] / c[i])
-//
-// and of every row, at run time,
-//
-//   r = max_j |u[j]| / limit
-//   p[j] = round(u[j] / r)
-//   y[i] = r c[i] sum_j p[j] Q[i,j] + b[i]
-//
-// so that a column of the weight or a channel of the rows that is larger than
-// the others is shared between both, and then among all columns of a block, and
-// costs the others little of their precision. The sum is of integers, in 32
-// bits, and exact. Rows have 8 bits where there are instructions for products
-// of bytes, else as many, up to 16, as never overflow it. No data is needed.
-// Sources: Xiao et al., SmoothQuant, 2022, for the square root, and Ashkboos et
-// al., QuaRot, 2024, for the rotation.
-//
-// Layers outside of the blocks stay as they are: the patches' before the first
-// one, and the pool's, the head's and the projection's after the last.
+// int8.h - linear layers with weights of 8 bits, see core/device/int8.h, for
+// cpu.c and this folder only. Everything else of precision=int8 is as with the
+// act of the backend. Rows have 8 bits where there are instructions for
+// products of bytes, else as many, up to 16, as never overflow the sum.
 
 #pragma once
 
@@ -36,27 +11,10 @@
 #include <string.h>
 
 #include "core/device/cpu/ops.h"
+#include "core/device/int8.h"
 
 // Longer rows are left to wide linears: sums of bytes could overflow.
 #define PE_INT8_MAX_LENGTH 65536
-
-// Columns of a block: as many as cost the rows few zeros.
-static inline int
-pe_int8_block(int k)
-{
-    int block = 256;
-    while (block > 1 && (block - k % block) % block > k / 32)
-        block /= 2;
-    return block;
-}
-
-// Columns with the zeros behind them.
-static inline int
-pe_int8_length(int k)
-{
-    int block = pe_int8_block(k);
-    return (k + block - 1) / block * block;
-}
 
 // Steps of a row's largest value.
 static inline float
@@ -67,11 +25,7 @@ pe_int8_limit(const PeCpu *cpu, int k)
     return (float)(steps < most ? steps : most);
 }
 
-// A number that, added to one within 2^22 of 0, leaves an integer in the low
-// bits: PE_INT8_ZERO + p.
-#define PE_INT8_MAGIC 12582912.0f // 1.5 * 2^23
-#define PE_INT8_ZERO 0x4b400000
-
+// To the nearest integer, of two the even one.
 static inline int16_t
 pe_int8_round(float v)
 {
@@ -83,9 +37,6 @@ pe_int8_round(float v)
 
 // Rows of bytes are unsigned, and so much larger.
 #define PE_INT8_OFFSET 128
-
-// Smaller rows are zeros: their scale would not be a number.
-#define PE_INT8_LEAST 1e-30f
 
 // One step of a row with these numbers, and its inverse; NAN when the row is
 // not finite.

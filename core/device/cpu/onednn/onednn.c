@@ -13,6 +13,7 @@
 #include "onednn.h"
 
 #include "core/base/threads.h"
+#include "core/device/weight.h"
 
 #include <glib.h>
 #include <omp.h>
@@ -61,7 +62,7 @@ plain_rows(PeBackend *be, const PeLinearParams *params, int first, int n)
     g_autofree float *rows = g_new(float, CHUNK *k);
     for (int i = 0; i < n; i += CHUNK) {
         int n_rows = MIN(CHUNK, n - i);
-        pe_linear_weight_rows(params, first + i, n_rows, rows);
+        pe_weight_rows(params, first + i, n_rows, rows);
         be->ops->convert(be, plain + (size_t)i * k * element, rows,
                          (size_t)n_rows * k);
     }

@@ -35,13 +35,16 @@ MOST_IMAGES, MOST_ROWS = 64, 23000  # of a batch, as cuda/bucket.c
 
 @dataclass(frozen=True)
 class Card:
-    """`flops` is of 16 bits a clock and multiprocessor, dense, with f32 sums; the
-    share of it that large products reach is `sustained`."""
+    """`flops` is of 16 bits a clock and multiprocessor, dense, with f32 sums, and
+    `int8` of integers of 8 bits; the share of both that large products reach is
+    `sustained`."""
 
     name: str
+    sm: int  # compute capability, 75 for 7.5
     sms: int
     ghz: float
     flops: int
+    int8: int
     sustained: float
     mma: float  # mma.sync's share of what the library's products reach
     memory: float  # bytes a second, a copy's, reads and writes
@@ -54,6 +57,13 @@ class Card:
         return next(w for w in self.name.split() if any(c.isdigit() for c in w))
 
     @property
+    def precisions(self):
+        """What the module has there."""
+        if self.sm < 80:
+            return ["fp16", "int8"]
+        return ["bf16", "fp8", "int8"] if self.sm >= 89 else ["bf16", "int8"]
+
+    @property
     def rate(self):
         return self.sms * self.ghz * 1e9 * self.flops * self.sustained
 
@@ -63,17 +73,34 @@ class Card:
 
 
 CARDS = [
-    Card("H200", 132, 1.755, 4096, 0.88, 0.62, 4.3e12, 48e6,
-         "NVIDIA H200 data sheet (989 TFLOP/s, 4.8 TB/s); measured elsewhere: 790 "
-         "TFLOP/s at 8192^3, 4.3 TB/s for a copy"),
-    Card("H100 SXM", 132, 1.755, 4096, 0.88, 0.62, 3.0e12, 40e6,
-         "NVIDIA H100 data sheet (989 TFLOP/s, 3.35 TB/s); shares as for the H200"),
-    Card("L4", 58, 1.60, 1024, 1.0, 1.0, 0.27e12, 38e6,
-         "NVIDIA L4 data sheet (121 TFLOP/s at 2.04 GHz, 300 GB/s, 72 W): a clock that "
-         "72 W may hold is a guess"),
-    Card("RTX 4090", 128, 2.52, 512, 0.97, 1.0, 0.92e12, 58e6,
-         "NVIDIA Ada white paper (165 TFLOP/s with f32 sums, 1008 GB/s)"),
+    Card("H200", 90, 132, 1.755, 4096, 8192, 0.88, 0.62, 4.3e12, 48e6,
+         "NVIDIA H200 data sheet (989 TFLOP/s, 1979 TOP/s, 4.8 TB/s); measured "
+         "elsewhere: 790 TFLOP/s at 8192^3, 4.3 TB/s for a copy"),
+    Card("H100 SXM", 90, 132, 1.755, 4096, 8192, 0.88, 0.62, 3.0e12, 40e6,
+         "NVIDIA H100 data sheet (989 TFLOP/s, 1979 TOP/s, 3.35 TB/s); shares as for "
+         "the H200"),
+    Card("A100 80GB", 80, 108, 1.41, 2048, 4096, 0.88, 1.0, 1.75e12, 32e6,
+         "NVIDIA A100 data sheet (312 TFLOP/s, 624 TOP/s, 2.0 TB/s); the share as for "
+         "the H200"),
+    Card("L4", 89, 58, 1.60, 1024, 2048, 1.0, 1.0, 0.27e12, 38e6,
+         "NVIDIA L4 data sheet (121 TFLOP/s and 242 TOP/s at 2.04 GHz, 300 GB/s, 72 "
+         "W): a clock that 72 W may hold is a guess"),
+    Card("RTX 4090", 89, 128, 2.52, 512, 2048, 0.97, 1.0, 0.92e12, 58e6,
+         "NVIDIA Ada white paper (165 TFLOP/s with f32 sums, 660 TOP/s, 1008 GB/s)"),
+    Card("A10", 86, 72, 1.30, 1024, 2048, 1.0, 1.0, 0.54e12, 4.8e6,
+         "NVIDIA A10 data sheet (125 TFLOP/s and 250 TOP/s at 1.70 GHz, 600 GB/s, 150 "
+         "W): a clock that 150 W may hold is a guess"),
+    Card("T4", 75, 40, 1.00, 1024, 2048, 1.0, 1.0, 0.24e12, 3.2e6,
+         "NVIDIA T4 data sheet (65 TFLOP/s and 130 TOP/s at 1.59 GHz, 320 GB/s, 70 "
+         "W): a clock that 70 W may hold is a guess"),
 ]
+
+
+def find_card(name):
+    """That of the table which a device calls itself, or None."""
+    words = name.replace("-", " ").split()
+    return next((card for card in CARDS if card.word in words), None)
+
 
 # Each with the reason; printed with the table.
 CACHE_BYTES = 20
@@ -85,6 +112,10 @@ EPILOGUE_S = {2: 2e-6, 8: 5e-6}
 GELU_S = 0.6e-6
 FP8 = 1.75
 OVERLAP = 0.75
+INT8_SLICE = 8 << 20
+INT8_SLICE_HOPPER = 32 << 20
+INT8_REACHED = 0.85
+TURN_CLOCKS = 54
 ASSUMPTIONS = [
     "A product is cut into the tile of 128x256, 256x128, 128x128 or 64x128 (the last "
     "two at 0.93 and 0.80 of the rate) that ends first; a multiprocessor computes one "
@@ -110,6 +141,20 @@ ASSUMPTIONS = [
     "weights that a product fetches meanwhile are not counted.",
     f"fp8: the four products at {FP8} of the rate, a byte an element of their inputs, "
     "nothing for quantising.",
+    "int8: the four products are the module's own, by mma.sync, in tiles of 128x128 "
+    "(eight warps of 64x32) or 64x64 (four of 32x32), whichever ends first. A step "
+    "of 32 columns takes the larger of what tensor cores need and what shared memory "
+    "needs to take the tile's rows in and give each warp its own, at 128 bytes a "
+    f"clock; {INT8_REACHED} of that is reached, which is a guess. Bias, scales, GELU "
+    "and the residual are in the tile's end, which takes as long as above.",
+    f"int8: before each product a pass turns rows and rounds them, {TURN_CLOCKS} "
+    "clocks of a multiprocessor's path to its L1 for 256 columns of a row: 40 "
+    "shuffles for five of a transform's eight steps, 14 for rows and scales. It "
+    "reads two bytes a column and writes one, in slices of what fits into "
+    f"{INT8_SLICE >> 20} MiB, on Hopper {INT8_SLICE_HOPPER >> 20} MiB, each with two "
+    "launches. Norms, rotation and attention are those of 16 bits.",
+    "Before Ampere, attention has tiles of 32 keys and instructions of half the "
+    "size.",
 ]
 
 
@@ -163,8 +208,10 @@ SHORT = 16  # keys of attention's last tile, if few are left
 PER_SCORE = 6.7  # other instructions for each exp2, where none were counted
 
 
-def flash_variant(shape, batch, sms):
+def flash_variant(shape, batch, sms, sm=80):
     """(keys a tile, fragments of 16 queries a warp), as choose_flash()."""
+    if sm < 80:
+        return 32, 1
     blocks = math.ceil(shape.tokens / 128) * shape.heads * batch
     wide = shape.tokens > 64 and blocks >= 2 * sms
     return (64 if shape.head_dim == 64 else 32), (2 if wide else 1)
@@ -238,6 +285,16 @@ def disassemble(path):
 # ---- Times --------------------------------------------------------------------
 
 TILES = [(128, 256, 1), (256, 128, 1), (128, 128, 0.93), (64, 128, 0.8)]
+INT8_TILES = [(128, 128, 64, 32), (64, 64, 32, 32)]  # and a warp's part of it
+
+
+def int8_step(card, tile):
+    """Clocks of a multiprocessor for 32 columns of both sides of a tile."""
+    rows, columns, warp_rows, warp_columns = tile
+    warps = rows // warp_rows * (columns // warp_columns)
+    tensor = 2 * rows * columns * 32 / (card.int8 * card.sustained * card.mma)
+    read = warps * (warp_rows + warp_columns) * 32
+    return max(tensor, (read + (rows + columns) * 32) / 128) / INT8_REACHED
 
 
 class Model:
@@ -245,16 +302,26 @@ class Model:
 
     def __init__(self, card, shape, precision="bf16", tiles=None):
         self.card, self.shape, self.tiles = card, shape, tiles or {}
-        self.fp8 = precision == "fp8"
+        self.precision = precision
+        self.fp8, self.int8 = precision == "fp8", precision == "int8"
 
     def moving(self, size, used):
         fits = used < self.card.cache
         return size / (0.9 * (self.card.cache_rate if fits else self.card.memory))
 
+    def main_loops(self, k):
+        """(rows, columns, seconds of its sums) of each tile there is."""
+        card = self.card
+        if self.int8:
+            return [(*tile[:2], k / 32 * int8_step(card, tile) / (card.ghz * 1e9))
+                    for tile in INT8_TILES]
+        rate = card.rate * (FP8 if self.fp8 else 1) / card.sms
+        return [(rows, columns, 2 * rows * columns * k / (rate * share))
+                for rows, columns, share in TILES]
+
     def product(self, m, n, k, out, gelu=False):
         """Of [m, k] x [k, n], `out` bytes a result that are written or read."""
-        card, in_size = self.card, 1 if self.fp8 else 2
-        rate = card.rate * (FP8 if self.fp8 else 1) / card.sms
+        card, in_size = self.card, 1 if self.fp8 or self.int8 else 2
         h200 = CARDS[0]
         slower = (h200.memory / h200.sms) / (card.memory / card.sms)
         fits = m * (in_size * k + out * n) < card.cache
@@ -262,23 +329,54 @@ class Model:
             slower = min(slower, 1)
         end = EPILOGUE_S[out] * slower + (GELU_S if gelu else 0)
         best = math.inf
-        for rows, columns, share in TILES:
+        for rows, columns, sums in self.main_loops(k):
             waves = math.ceil(math.ceil(m / rows) * math.ceil(n / columns) / card.sms)
             part = rows * columns / (128 * 256)
-            best = min(best, waves * (2 * rows * columns * k / (rate * share)
-                                      + end * part))
+            best = min(best, waves * (sums + end * part))
         data = m * (in_size * k + out * n)
         moved = in_size * n * k / card.memory + self.moving(data, data)
         return max(best + START_S, moved)
 
+    def slices(self, m, k):
+        """Rows of each slice that an int8 linear turns and multiplies."""
+        room = INT8_SLICE_HOPPER if self.card.sm == 90 else INT8_SLICE
+        fit = room // (k + 4)
+        rows = m if m <= fit else fit // 128 * 128
+        return [min(rows, m - first) for first in range(0, m, rows)]
+
+    def turning(self, m, k):
+        """Of rows [m, k] into integers, in slices."""
+        card, total = self.card, 0
+        for rows in self.slices(m, k):
+            clocks = TURN_CLOCKS * math.ceil(rows * k / 256 / card.sms)
+            moved = (self.moving(2 * rows * k, 2 * m * k)
+                     + self.moving(rows * (k + 4), 3 * rows * k))
+            total += max(moved, clocks / (card.ghz * 1e9))
+        return total
+
+    def linear(self, m, n, k, out):
+        """A product of a block, without what is before it."""
+        if not self.int8:
+            return self.product(m, n, k, out)
+        return sum(self.product(rows, n, k, out) for rows in self.slices(m, k))
+
+    def fc1(self, m, n, k):
+        if self.int8:
+            return sum(self.product(rows, n, k, 2, gelu=True)
+                       for rows in self.slices(m, k))
+        gelu = self.moving(4 * m * n, 2 * m * n) + LAUNCH_S
+        return min(self.product(m, n, k, 2) + gelu,
+                   self.product(m, n, k, 2, gelu=True))
+
     def attention(self, batch):
         s, card = self.shape, self.card
-        keys, m = flash_variant(s, batch, card.sms)
+        keys, m = flash_variant(s, batch, card.sms, card.sm)
         c = self.tiles.get((s.head_dim, keys, m)) or tile_counts(s.head_dim, keys, m)
+        issued = c["issued"] + (c["HMMA"] if card.sm < 80 else 0)
         # Clocks of a quarter of a multiprocessor, for one warp's tile.
         tensor = c["HMMA"] * 4096 / (card.flops * card.sustained * card.mma / 4)
         shared = c["LDSM"] * 4 * 4  # 512 bytes each, 128 a clock for four quarters
-        other = max(c["MUFU"] * 8, c["issued"])
+        other = max(c["MUFU"] * 8, issued)
         per_tile = OVERLAP * (tensor + shared + other)
         whole, left = divmod(s.tokens, keys)
         tiles = whole + (0 if not left else SHORT / keys if left <= SHORT else 1)
@@ -292,18 +390,20 @@ class Model:
         s = self.shape
         m, d, mlp = batch * s.tokens, s.width, s.mlp
         norm_out = 1 if self.fp8 else 2
-        fc1 = self.product(m, mlp, d, 2)
-        gelu = self.moving(4 * m * mlp, 2 * m * mlp) + LAUNCH_S
-        fused = self.product(m, mlp, d, 2, gelu=True)
-        return {
+        launches, turning = 8, {}
+        if self.int8:
+            depths = [d, d, d, mlp]
+            launches += sum(2 * len(self.slices(m, k)) - 1 for k in depths)
+            turning["turning"] = sum(self.turning(m, k) for k in depths)
+        return turning | {
             "norms": 2 * self.moving(m * d * (4 + norm_out), m * d * 6),
-            "qkv": self.product(m, 3 * d, d, 2),
+            "qkv": self.linear(m, 3 * d, d, 2),
             "rotation": self.moving(8 * m * d, 6 * m * d),
             "attention": self.attention(batch),
-            "out": self.product(m, d, d, 8),
-            "fc1, GELU": min(fc1 + gelu, fused),
-            "fc2": self.product(m, d, mlp, 8),
-            "launches": 8 * LAUNCH_S,
+            "out": self.linear(m, d, d, 8),
+            "fc1, GELU": self.fc1(m, mlp, d),
+            "fc2": self.linear(m, d, mlp, 8),
+            "launches": launches * LAUNCH_S,
         }
 
     def own_saving(self, batch):
@@ -372,10 +472,11 @@ def print_assumptions(tiles, arch):
     else:
         print_item("Attention's instructions are added up from its source, with "
                    f"{PER_SCORE} for each exp2: no listing was there.")
-    print("\n| card | SMs | GHz | FLOP a clock and SM | sustained | mma.sync | memory "
-          "| L2 | from |\n|---|--:|--:|--:|--:|--:|--:|--:|---|")
+    print("\n| card | SMs | GHz | FLOP a clock and SM | int8 | sustained | mma.sync "
+          "| memory | L2 | from |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|---|")
     for c in CARDS:
-        print(f"| {c.name} | {c.sms} | {c.ghz} | {c.flops} | {c.sustained:.2f} | "
+        print(f"| {c.name} | {c.sms} | {c.ghz} | {c.flops} | {c.int8} | "
+              f"{c.sustained:.2f} | "
               f"{c.mma:.2f} | {c.memory / 1e12:.2f} TB/s | {c.cache / 1e6:.0f} MB | "
               f"{c.source} |")
 
@@ -387,7 +488,7 @@ def print_rates(shapes, tiles):
           "|---|---|---|--:|--:|--:|--:|")
     for card in CARDS:
         for model, config in MODELS.items():
-            for precision in ("bf16", "fp8"):
+            for precision in card.precisions:
                 m = Model(card, shapes[config], precision, tiles)
                 b = m.best_batch()
                 share = m.rate(b) * shapes[config].flops() / card.rate
@@ -407,6 +508,24 @@ def print_layers(shapes, tiles):
     for name in layers["B/16"]:
         print(f"| {name} | " + " | ".join(
             f"{layers[n][name] * 1e6:.1f}" for n in models) + " |")
+
+
+def print_int8(shapes, tiles):
+    print("\n## int8 beside 16 bits, microseconds of a layer\n\nAt int8's best "
+          "batch: products of both and the passes that turn rows. Then how many\n"
+          "times as fast a whole model is, of one image and each at its best batch.\n")
+    print("| card | model | batch | products, 16 bits | int8 | turning | one image | "
+          "best batch |\n|---|---|--:|--:|--:|--:|--:|--:|")
+    for card in CARDS:
+        for model, config in MODELS.items():
+            wide, narrow = (Model(card, shapes[config], p, tiles)
+                            for p in (card.precisions[0], "int8"))
+            b = narrow.best_batch()
+            turning = narrow.layer(b)["turning"]
+            print(f"| {card.name} | {model} | {b} | {wide.products(b) * 1e6:.0f} | "
+                  f"{narrow.products(b) * 1e6:.0f} | {turning * 1e6:.0f} | "
+                  f"{wide.seconds(1) / narrow.seconds(1):.2f} | "
+                  f"{narrow.rate(b) / wide.rate(wide.best_batch()):.2f} |")
 
 
 def print_own(shapes, tiles):
@@ -467,6 +586,7 @@ def main():
     print_assumptions(tiles, arch)
     print_rates(shapes, tiles)
     print_layers(shapes, tiles)
+    print_int8(shapes, tiles)
     print_own(shapes, tiles)
     print_dependents(shapes, tiles)
     return 0

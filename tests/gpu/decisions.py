@@ -113,8 +113,7 @@ def ask_prediction(run):
     """Beside bench/cuda_model.py, where it knows the card."""
     answers = {}
     shapes = cuda_model.read_shapes()
-    words = run.data.get("card", "").split()
-    card = next((c for c in cuda_model.CARDS if c.word in words), None)
+    card = cuda_model.find_card(run.data.get("card", ""))
     for model, ours in run.measured().items():
         best, shape = run.best(ours), shapes.get(ours.get("config"))
         if card and best and shape:

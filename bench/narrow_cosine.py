@@ -1,23 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How near precision=fp8 stays to fp32, for published shapes with random weights,
-as they are and with the outliers of int8_cosine.py.
+"""How near precision=fp8 and int8 stay to fp32 on CUDA, for published shapes with
+random weights, as they are and with the outliers of int8_cosine.py.
 
 The CUDA backend's emulator is too slow for these shapes, so the image tower is
 written here once more, in numpy: with the roundings of that backend, or with none.
-What has none is compared with pe-embed in fp32. Modes:
+What has none is compared with pe-embed in fp32, and int8 with pe-embed's where the
+CPU has the same arithmetic. Modes:
 
-    bf16        what is behind every operation is rounded to bf16
-    behind      the same with norms behind the products, as cuda/hopper/linear.cu
-    fp8         and the linears of the blocks multiply E4M3: MODEL.md, section 11
+    bf16, f16   what is behind every operation is rounded to bf16, or f16
+    behind      bf16 with norms behind the products, as cuda/hopper/linear.cu
+    fp8         bf16, and the linears of the blocks multiply E4M3: MODEL.md, section 11
     tensor      the same with one gain for each input instead of one a channel
     calibrated  gains by the largest numbers that the same pictures gave
+    int8        bf16, and the linears of the blocks multiply integers: section 11
+    int8-f16    f16, and the same, as on Turing
 
-    bench/fp8_cosine.py --models B16,L14 build/tools
+    bench/narrow_cosine.py --models B16,L14 build/tools
+    bench/narrow_cosine.py --models B16 --modes bf16,int8 --seed 2 build/tools
 """
 
 import argparse
 import json
+import math
 import pathlib
 import sys
 import tempfile
@@ -29,7 +34,9 @@ from int8_cosine import cosines, embed, plant_outliers, write_pictures
 from peer_model import (HEAD, POOL_HEADS, SHAPES, angles, random_weights,
                         write_safetensors)
 
-MODES = ("bf16", "behind", "fp8", "tensor", "calibrated")
+MODES = ("bf16", "f16", "behind", "fp8", "tensor", "calibrated", "int8", "int8-f16")
+FLOATS = ("fp8", "tensor", "calibrated")  # whose linears multiply E4M3
+INTEGERS = ("int8", "int8-f16")
 LARGEST = 448  # of E4M3
 ROOM = 400  # what a bound may reach: inputs and weights have been rounded
 
@@ -40,6 +47,10 @@ ROOM = 400  # what a bound may reach: inputs and weights have been rounded
 def bf16(x):
     bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
     return (bits + 0x7FFF + (bits >> 16 & 1) & 0xFFFF0000).view(np.float32)
+
+
+def f16(x):
+    return x.astype(np.float16).astype(np.float32)
 
 
 def e4m3(x):
@@ -55,6 +66,52 @@ def e4m3(x):
 def gain_for(bound, most=ROOM):
     """Powers of two, so that they cost nothing."""
     return np.exp2(np.floor(np.log2(most / np.maximum(bound, 1e-30)))).astype("f4")
+
+
+# ---- Integers ---------------------------------------------------------------
+
+
+def signs(k):
+    """-1 or 1, by the finalizer of MurmurHash3."""
+    h = np.arange(1, k + 1, dtype=np.uint32)
+    h = (h ^ h >> 16) * np.uint32(0x85EBCA6B)
+    h = (h ^ h >> 13) * np.uint32(0xC2B2AE35)
+    return np.where((h ^ h >> 16) & 1, np.float32(-1), np.float32(1))
+
+
+def turn(x):
+    """A Walsh-Hadamard transform of blocks of columns, [n, k]. The widths of SHAPES
+    need no zeros behind the last block."""
+    half, block = 1, math.gcd(x.shape[1], 256)
+    while half < block:
+        pairs = x.reshape(len(x), -1, 2, half)
+        x = np.stack([pairs[:, :, 0] + pairs[:, :, 1],
+                      pairs[:, :, 0] - pairs[:, :, 1]], 2).reshape(x.shape)
+        half *= 2
+    return x
+
+
+def integers(x):
+    """Rows of integers of 8 bits, to even between two, and what a step is worth."""
+    most = np.abs(x).max(1, keepdims=True)
+    inverse = 127 / np.maximum(most, np.float32(1e-30))
+    return np.rint(x * inverse), most / 127
+
+
+class Integers:
+    """A weight [n, k] as MODEL.md, section 11, has it, for rows whose channels are
+    as large as `size` [k]. Sums of integers are exact in f32 up to 2^24."""
+
+    def __init__(self, weight, size):
+        part = np.abs(weight)
+        part = (part / part.sum(1, keepdims=True)).sum(0)
+        self.scale = np.sqrt(part / size) * signs(len(part))
+        block = math.gcd(len(part), 256)
+        self.weight, self.step = integers(turn(weight / (self.scale * block)))
+
+    def multiply(self, x):
+        rows, step = integers(turn(x * self.scale))
+        return rows @ self.weight.T * step * self.step.T
 
 
 # ---- The tower --------------------------------------------------------------
@@ -81,7 +138,8 @@ class Tower:
     def __init__(self, name, weights, mode, largest=None):
         self.side, self.patch, self.d, self.layers, _ = SHAPES[name]
         self.w, self.mode = weights, mode
-        self.narrow = mode not in (None, "bf16", "behind")
+        self.floats, self.integers = mode in FLOATS, mode in INTEGERS
+        self.power = np.ones(self.d, np.float32)  # of the stream's channels
         self.largest = largest  # of inputs by their names, for "calibrated"
         self.seen = {}
         self.norm_errors = []  # of a pass, and behind a product
@@ -91,11 +149,13 @@ class Tower:
         self.blocks = [self.load_block(f"blocks.{i}.") for i in range(self.layers)]
 
     def act(self, x):
-        return x if self.mode is None else bf16(x)
+        if self.mode is None:
+            return x
+        return f16(x) if self.mode in ("f16", "int8-f16") else bf16(x)
 
     # What multiplies the channels of an input, by bounds [k] of them.
     def gains(self, name, bounds):
-        if not self.narrow:
+        if not self.floats:
             return np.ones_like(bounds)
         if self.mode == "calibrated":
             bounds = np.full_like(bounds, self.largest[name])
@@ -103,13 +163,26 @@ class Tower:
             bounds = np.full_like(bounds, bounds.max())
         return gain_for(bounds)
 
-    def pack(self, weight):
+    # size: how large the channels of its input are, by the weights.
+    def pack(self, weight, size=1):
         self.n_linears += 1
-        if not self.narrow:
+        self.n_narrow += self.floats or self.integers
+        if self.integers:
+            return Integers(weight, size)
+        if not self.floats:
             return self.act(weight)
-        self.n_narrow += 1
         scale = gain_for(np.abs(weight).max(), LARGEST)
         return e4m3(weight * scale) / scale
+
+    # A bias that a product adds to what it rounds.
+    def pack_bias(self, bias):
+        return bias if self.integers else self.act(bias)
+
+    # One that writes the stream.
+    def pack_writer(self, weight, gain):
+        packed = self.pack(weight / gain)
+        self.power += (weight * weight).sum(1)
+        return packed
 
     def load_block(self, p):
         w, d = self.w, self.d
@@ -124,23 +197,27 @@ class Tower:
         bounds = root * np.linalg.norm(weight, axis=1) + np.abs(bias)
         gain = self.gains(p + "out", bounds[2 * d:])
         scale[2 * d:] = gain
-        block["qkv"] = self.pack(weight * scale[:, None] / norm)
-        block["qkv_bias"] = self.act(bias * scale)
-        block["out"] = self.pack(w[p + "attn.proj.weight"] / gain)
+        block["qkv"] = self.pack(weight * scale[:, None] / norm, np.sqrt(self.power))
+        block["qkv_bias"] = self.pack_bias(bias * scale)
+        block["out"] = self.pack_writer(w[p + "attn.proj.weight"], gain)
         weight, bias = w[p + "mlp.fc1.weight"], w[p + "mlp.fc1.bias"]
         bias = bias + weight @ w[p + "norm2.bias"]
         weight = weight * w[p + "norm2.weight"]
         bounds = root * np.linalg.norm(weight, axis=1) + np.abs(bias)
         gain = self.gains(p + "fc2", bounds)
-        block["fc1"], block["fc1_bias"] = self.pack(weight / norm), self.act(bias)
-        block["fc2"] = self.pack(w[p + "mlp.fc2.weight"] / gain)
+        block["fc1"] = self.pack(weight / norm, np.sqrt(self.power))
+        block["fc1_bias"] = self.pack_bias(bias)
+        block["fc2"] = self.pack_writer(w[p + "mlp.fc2.weight"], gain)
         block["norm"], block["gain"] = norm, gain
         return block
 
     # An input of a block's linear. Gains have been multiplied with.
     def feed(self, name, x):
         self.seen[name] = max(self.seen.get(name, 0), float(np.abs(x).max()))
-        return e4m3(x) if self.narrow else self.act(x)
+        return e4m3(x) if self.floats else self.act(x)
+
+    def multiply(self, x, weight):
+        return weight.multiply(x) if self.integers else x @ weight.T
 
     def rotate(self, x):
         a, b = x[..., 0::2], x[..., 1::2]
@@ -161,13 +238,14 @@ class Tower:
     def run_block(self, x, b):
         p = b["name"]
         h = self.feed(p + "norm", normalise(x) * b["norm"])
-        qkv = self.act(h @ b["qkv"].T + b["qkv_bias"])
+        qkv = self.act(self.multiply(h, b["qkv"]) + b["qkv_bias"])
         h = self.feed(p + "out", self.attend(qkv))
-        x = x + h @ b["out"].T + self.w[p + "attn.proj.bias"]
+        x = x + self.multiply(h, b["out"]) + self.w[p + "attn.proj.bias"]
         h = self.feed(p + "norm", normalise(x) * b["norm"])
-        h = gelu(self.act(h @ b["fc1"].T + b["fc1_bias"]))
+        h = self.multiply(h, b["fc1"]) + b["fc1_bias"]
+        h = gelu(h if self.integers else self.act(h))
         h = self.feed(p + "fc2", h * b["gain"])
-        return x + h @ b["fc2"].T + self.w[p + "mlp.fc2.bias"]
+        return x + self.multiply(h, b["fc2"]) + self.w[p + "mlp.fc2.bias"]
 
     # Rows of the stream for a product: in bf16, normalised by a norm before, and
     # what its epilogue puts right.
@@ -268,23 +346,29 @@ def measure(tools, name, seed, planted, n, modes):
         files = write_pictures(folder, side, n)
         pictures = [read_png(path, side) for path in files[1::2]]
         wanted, exact = embed_all(name, weights, None, pictures)
+        ours = {}
         if tools:
             write_safetensors(folder / "model.safetensors", weights)
-            found["pe-embed"] = float(cosines(
-                wanted, embed(tools, folder / "model.safetensors", "fp32",
-                              files)).min())
+            for precision in {"fp32", "int8"} & {"fp32", *modes}:
+                ours[precision] = embed(tools, folder / "model.safetensors",
+                                        precision, files)
+            found["pe-embed"] = float(cosines(wanted, ours["fp32"]).min())
     mean = wanted.mean(0)
     found["between-pictures"] = round(
         float(cosines(wanted[1:], wanted[:-1]).mean()), 6)
     for mode in modes:
         got, tower = embed_all(name, weights, mode, pictures, exact.seen)
+        if mode == "int8" and tools:
+            # Of pe-embed's int8: to fp32, and to what numpy has for it.
+            found["pe-embed-int8"] = [round(float(cosines(ours[mode], x).min()), 6)
+                                      for x in (wanted, got)]
         found[mode] = round(float(cosines(got, wanted).min()), 6)
         found[f"{mode}-without-mean"] = round(
             float(cosines(got - mean, wanted - mean).min()), 6)
         if tower.norm_errors:
             found["norm-errors"] = [float(f"{e:.2e}")
                                     for e in np.max(tower.norm_errors, axis=0)]
-        if tower.narrow:
+        if tower.n_narrow:
             found["8-bit"] = round(tower.n_narrow / tower.n_linears, 4)
     return found
 

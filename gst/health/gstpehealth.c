@@ -56,8 +56,27 @@
  * #GstPeHealth:flicker-above and #GstPeHealth:hunting-above of 0. Neither can
  * be told with fewer than four pictures a second. Whether there is either is
  * asked with each picture of #GstPeHealth:interval, of the last seconds: what
- * is over between two of them is missed, and the end is told, and said to be,
- * up to three seconds late for flicker and twelve for hunting.
+ * is over between two of them is missed, and the end is told up to three
+ * seconds late for flicker and twelve for hunting.
+ *
+ * ## Time
+ *
+ * Behind a gap, as of a camera that stalled, what is still so goes on, with the
+ * `since` that it had, and what is not has ended before the gap. Time without
+ * pictures makes none frozen and no camera moved. The same is so behind a
+ * segment that goes on in running time, and a buffer with DISCONT.
+ *
+ * What has begun ends with the stream, a flush (as of a seek), READY, and a
+ * step back in running time of more than a second and #GstPeHealth:interval, as
+ * of timestamps that wrap or a source that begins anew; behind it, all but the
+ * usual view begins anew. Another stream, which is one of another stream-id,
+ * ends it, too, and has a usual view of its own.
+ *
+ * A picture more than ten seconds ahead of the last one, and three times as far
+ * as the one before and as #GstPeHealth:interval, or one that steps back, is
+ * not looked at until the next one is nearer to it than to the last: one wrong
+ * timestamp changes nothing. Pictures without a timestamp are not looked at,
+ * which a warning tells once.
  *
  * ## Messages
  *
@@ -69,9 +88,10 @@
  * `drift`, 1 - the cosine with the usual embedding. A message named
  * `pehealth-event` tells an event: `event` (`start` or `end`), `id`, which
  * counts from READY on, `label` (`frozen picture`, `camera moved`, `flicker`
- * or `hunting`), and running times: `start`, when it was sure, `since`, when it
- * has begun as far as can be said, and `end`, up to when it has lasted. The end
- * of the stream, a flush, a jump of time and READY end what has begun.
+ * or `hunting`), and running times: `start`, when it was sure, `since`, which
+ * is not later, when it has begun as far as can be said, and `end`, up to when
+ * it has lasted: at the start, as far as was seen by then, and of flicker and
+ * hunting up to the last swing.
  *
  * Each event also travels downstream as a result without frames, see
  * `gst_event_get_pe_result()`, as those of labels do: `pemetaconvert` writes it
@@ -88,6 +108,7 @@
 
 #include "gst/health/gstpehealth.h"
 
+#include "gst/health/gstpepace.h"
 #include "gst/health/gstpeplane.h"
 #include "gst/health/gstpetelling.h"
 #include "gst/health/gstpewatch.h"
@@ -128,9 +149,7 @@ struct _GstPeHealth {
     GstPeWatch *watch; // NULL: stopped
     GstPePlane plane;
     GstPeTelling telling;
-    GstClockTime next;        // running time of the next picture to look at
-    GstClockTime next_glance; // and to glance at, likewise
-    GstClockTime last;        // of the last picture
+    GstPePace pace;
     GstPeResult *result; // the newest of a whole frame; NULL: there is none
     GstClockTime result_time; // when it came, running time
     bool warned;              // of pictures that cannot be watched
@@ -311,63 +330,79 @@ end(GstPeHealth *self, GstPeReason reason)
 
     int n = gst_pe_watch_end(self->watch, &told);
     tell(self, told, n, reason);
-    self->next = self->next_glance = self->last = GST_CLOCK_TIME_NONE;
 }
 
-// Is it the picture's turn? On a grid, so that the rate of frames does not
-// lengthen the interval.
-static bool
-is_due(GstClockTime *next, GstClockTime time, GstClockTime interval)
+// The stream ends, or what comes next has nothing to do with it.
+static void
+cut(GstPeHealth *self, GstPeReason reason)
 {
-    if (*next == GST_CLOCK_TIME_NONE) {
-        *next = time + interval;
-        return true;
-    }
-    if (time < *next)
-        return false;
-    bool late = time - *next >= interval;
-    *next = late ? time + interval : *next + interval;
-    return true;
+    end(self, reason);
+    gst_pe_pace_restart(&self->pace);
+}
+
+// The picture's running time. GST_CLOCK_TIME_NONE: it lasts for none, as it has
+// no timestamp or is outside of the segment.
+static GstClockTime
+get_time(GstPeHealth *self, GstBuffer *buffer)
+{
+    const GstSegment *segment = &GST_BASE_TRANSFORM(self)->segment;
+    GstClockTime time = GST_CLOCK_TIME_NONE;
+    bool known =
+        segment->format == GST_FORMAT_TIME && GST_BUFFER_PTS_IS_VALID(buffer);
+
+    if (known)
+        time = gst_segment_to_running_time(segment, GST_FORMAT_TIME,
+                                           GST_BUFFER_PTS(buffer));
+    bool beyond = GST_CLOCK_TIME_IS_VALID(time) && time >= GST_PE_PACE_END;
+    if (!known || beyond)
+        warn(self, "Pictures without a timestamp are not watched, and neither "
+                   "are those of 292 years from the start");
+    return beyond ? GST_CLOCK_TIME_NONE : time;
 }
 
 static GstFlowReturn
 transform_ip(GstBaseTransform *base, GstBuffer *buffer)
 {
     GstPeHealth *self = GST_PE_HEALTH(base);
-    GstClockTime time = GST_CLOCK_TIME_NONE;
+    GstClockTime time = get_time(self, buffer);
 
-    if (base->segment.format == GST_FORMAT_TIME)
-        time = gst_segment_to_running_time(&base->segment, GST_FORMAT_TIME,
-                                           GST_BUFFER_PTS(buffer));
-    if (!GST_CLOCK_TIME_IS_VALID(time)) {
-        if (base->segment.format != GST_FORMAT_TIME ||
-            !GST_BUFFER_PTS_IS_VALID(buffer))
-            warn(self, "Pictures without a timestamp are not watched");
-        return GST_FLOW_OK; // a picture without a time lasts for none
-    }
-    keep_results(self, buffer, time);
+    if (!GST_CLOCK_TIME_IS_VALID(time))
+        return GST_FLOW_OK;
     GST_OBJECT_LOCK(self);
     GstClockTime interval = self->params.step;
     bool glances = self->params.rhythm.flicker_above > 0 ||
                    self->params.rhythm.hunting_above > 0;
     GST_OBJECT_UNLOCK(self);
-    // Pictures that are out of order, as decoders leave them, are not by that
-    // much.
-    if (self->last != GST_CLOCK_TIME_NONE && time < self->last &&
-        self->last - time > MAX(interval, GST_SECOND))
+    GstPePaceStep step = gst_pe_pace_step(&self->pace, time, interval);
+    if (step == GST_PE_PACE_STRAY)
+        return GST_FLOW_OK;
+    if (step == GST_PE_PACE_BACK)
         end(self, GST_PE_REASON_JUMP);
-    self->last = time;
+    keep_results(self, buffer, time);
     if (!is_large_enough(GST_VIDEO_INFO_WIDTH(&self->info),
                          GST_VIDEO_INFO_HEIGHT(&self->info)))
         return GST_FLOW_OK;
-    GstClockTime step =
+    GstClockTime rest =
         gst_pe_cuda_has_memory(buffer) ? GLANCE_STEP_CUDA : GLANCE_STEP;
-    bool glance = glances && is_due(&self->next_glance, time, step);
-    if (is_due(&self->next, time, interval))
+    bool glance =
+        glances && gst_pe_pace_is_due(&self->pace.next_glance, time, rest);
+    if (gst_pe_pace_is_due(&self->pace.next_look, time, interval))
         look_at(self, buffer, glance, time);
     else if (glance)
         push(self, buffer, true, NULL, time, NULL);
     return GST_FLOW_OK;
+}
+
+// What is usual of one camera is not so of another.
+static bool
+is_other_stream(const GstPeHealth *self, GstEvent *event)
+{
+    const char *id, *last = self->telling.source.stream_id;
+
+    if (GST_EVENT_TYPE(event) != GST_EVENT_STREAM_START || !last)
+        return false;
+    gst_event_parse_stream_start(event, &id);
+    return !g_str_equal(id, last);
 }
 
 static gboolean
@@ -376,15 +411,19 @@ sink_event(GstBaseTransform *base, GstEvent *event)
     GstPeHealth *self = GST_PE_HEALTH(base);
 
     if (GST_EVENT_TYPE(event) == GST_EVENT_EOS)
-        end(self, GST_PE_REASON_EOS);
+        cut(self, GST_PE_REASON_EOS);
+    if (is_other_stream(self, event)) {
+        cut(self, GST_PE_REASON_JUMP);
+        gst_pe_watch_forget(self->watch);
+    }
     if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
         // What ends now is told behind the next segment.
         gst_pe_telling_passed(&self->telling, event);
-        end(self, GST_PE_REASON_JUMP);
+        cut(self, GST_PE_REASON_JUMP);
     }
     GstPeResult *result = gst_event_get_pe_result(event);
-    if (result && self->last != GST_CLOCK_TIME_NONE)
-        keep_result(self, result, self->last);
+    if (result && self->pace.last != GST_CLOCK_TIME_NONE)
+        keep_result(self, result, self->pace.last);
     g_autoptr(GstEvent) passed = gst_event_ref(event);
     gboolean ok = GST_BASE_TRANSFORM_CLASS(gst_pe_health_parent_class)
                       ->sink_event(base, event);
@@ -414,7 +453,7 @@ set_caps(GstBaseTransform *base, GstCaps *in, GstCaps *out)
     if (is_large_enough(GST_VIDEO_INFO_WIDTH(&self->info),
                         GST_VIDEO_INFO_HEIGHT(&self->info)))
         return TRUE;
-    end(self, GST_PE_REASON_JUMP);
+    cut(self, GST_PE_REASON_JUMP);
     GST_ELEMENT_WARNING(
         self, STREAM, FORMAT,
         ("Pictures of %dx%d are too small to be watched: %dx%d at least",
@@ -433,7 +472,7 @@ start(GstBaseTransform *base)
     GstPeWatchParams params = self->params;
     GST_OBJECT_UNLOCK(self);
     self->watch = gst_pe_watch_new(&params);
-    self->next = self->next_glance = self->last = GST_CLOCK_TIME_NONE;
+    gst_pe_pace_restart(&self->pace);
     self->warned = false;
     return TRUE;
 }

@@ -89,7 +89,8 @@ struct GstPeRhythm {
     int n, next;
     uint64_t last;
     bool flickers, hunts;  // that is told
-    uint64_t seen_flicker; // since when; NEVER: it is not seen
+    uint64_t seen_flicker; // when first; NEVER: it is not seen
+    uint64_t since;        // and since when it was there, as that look saw
     // While it is judged: the last n moments, oldest first.
     uint64_t times[MOST];
     float series[CELLS][MOST]; // around their mean
@@ -268,20 +269,32 @@ find_strides(const float *series, int n, float least, float alike)
     return strides;
 }
 
-// When the first stride has left its turn, which may be the greatest of much
-// that was calm before: by a quarter.
-static uint64_t
-find_begin(const GstPeRhythm *rhythm, const float *series,
-           const Strides *strides)
+// Where a stride, of which one end is at `turn`, has left it or comes to it: by
+// a quarter. The turn itself may be the greatest of much that is calm.
+static int
+find_edge(const float *series, int turn, int other)
 {
-    int turn = strides->at[0], begin = turn;
-    int end = strides->n > 1 ? strides->at[1] : strides->end;
-    float left = fabsf(series[end] - series[turn]) / 4;
+    int edge = turn, way = other > turn ? 1 : -1;
+    float left = fabsf(series[other] - series[turn]) / 4;
 
-    for (int k = turn; k < end; k++)
+    for (int k = turn; k != other; k += way)
         if (fabsf(series[k] - series[turn]) <= left)
-            begin = k;
-    return rhythm->times[begin];
+            edge = k;
+    return edge;
+}
+
+// From the first stride to the last.
+static GstPeRhythmSpan
+find_span(const GstPeRhythm *rhythm, const float *series,
+          const Strides *strides)
+{
+    int first = strides->at[0], last = strides->at[strides->n - 1];
+    int end = strides->n > 1 ? strides->at[1] : strides->end;
+
+    return (GstPeRhythmSpan){
+        .since = rhythm->times[find_edge(series, first, end)],
+        .until = rhythm->times[find_edge(series, strides->end, last)],
+    };
 }
 
 // A share that is lost, as a difference of logarithms.
@@ -318,7 +331,7 @@ goes_on(const GstPeRhythm *rhythm, const Strides *strides)
 typedef struct {
     int lit, swinging;        // rows
     int lit_cells, following; // cells of the lit rows
-    uint64_t since;
+    GstPeRhythmSpan span;
 } Rows;
 
 static void
@@ -339,31 +352,36 @@ look_at_row(const GstPeRhythm *rhythm, int row, int n, float least, Rows *rows)
     if (!goes_on(rhythm, &strides))
         return;
     rows->swinging++;
-    rows->since = MIN(rows->since, find_begin(rhythm, common, &strides));
+    const GstPeRhythmSpan span = find_span(rhythm, common, &strides);
+    rows->span.since = MIN(rows->span.since, span.since);
+    rows->span.until = MAX(rows->span.until, span.until);
     for (int i = 0; i < n_cells; i++)
         rows->following +=
             correlate(rhythm->series[cells[i]], common, n) >= ALONG;
 }
 
 // Is it told, after a look that has seen it or not?
+//   since  as it has seen
 static bool
-is_told(GstPeRhythm *rhythm, bool seen)
+is_told(GstPeRhythm *rhythm, bool seen, uint64_t since)
 {
     uint64_t *first = &rhythm->seen_flicker;
 
     if (!seen && (rhythm->flickers || rhythm->last - *first > SURE_WITHIN))
         *first = NEVER;
-    else if (seen && *first == NEVER)
+    else if (seen && *first == NEVER) {
         *first = rhythm->last;
+        rhythm->since = since;
+    }
     return seen && (rhythm->flickers || rhythm->last - *first >= SURE_AFTER);
 }
 
 bool
 gst_pe_rhythm_flickers(GstPeRhythm *rhythm, const GstPeRhythmParams *params,
-                       uint64_t *since)
+                       GstPeRhythmSpan *span)
 {
     double needed = rhythm->flickers ? STAYING : 1;
-    Rows rows = {.since = NEVER};
+    Rows rows = {.span.since = NEVER};
     int n = params->flicker_above > 0 ? lay_out(rhythm, FLICKER_SPAN, true) : 0;
 
     for (int row = 0; row < DOWN && n > 0; row++)
@@ -374,9 +392,11 @@ gst_pe_rhythm_flickers(GstPeRhythm *rhythm, const GstPeRhythmParams *params,
     bool seen = !rhythm->hunts && rows.lit >= LEAST_LIT &&
                 rows.swinging >= needed * MOST_ROWS * rows.lit &&
                 rows.following >= needed * MOST_CELLS * rows.lit_cells;
-    bool flickers = is_told(rhythm, seen);
-    if (flickers && !rhythm->flickers)
-        *since = rows.since;
+    bool flickers = is_told(rhythm, seen, rows.span.since);
+    if (flickers) {
+        *span = rows.span;
+        span->since = MIN(span->since, rhythm->since);
+    }
     rhythm->flickers = flickers;
     return flickers;
 }
@@ -509,7 +529,7 @@ find_hunt(const float *common, int n, float least, bool hunts)
 // Do the sharpest cells get blurred and sharp again together, and keep their
 // light?
 static bool
-is_hunting(GstPeRhythm *rhythm, double share, uint64_t *since)
+is_hunting(GstPeRhythm *rhythm, double share, GstPeRhythmSpan *span)
 {
     double needed = MOST_SHARP_CELLS * (rhythm->hunts ? STAYING : 1);
     int cells[CELLS], n = lay_out(rhythm, HUNTING_SPAN, false);
@@ -533,21 +553,16 @@ is_hunting(GstPeRhythm *rhythm, double share, uint64_t *since)
         squares[i] = follows ? sum_squares(series, n) : -1;
         n_following += follows;
     }
-    *since = find_begin(rhythm, common, &strides);
+    *span = find_span(rhythm, common, &strides);
     return n_following >= needed * n_cells &&
            count_steady(rhythm, cells, squares, n_cells) >= needed * n_cells;
 }
 
 bool
 gst_pe_rhythm_hunts(GstPeRhythm *rhythm, const GstPeRhythmParams *params,
-                    uint64_t *since)
+                    GstPeRhythmSpan *span)
 {
-    uint64_t begun = 0;
-    bool hunts = params->hunting_above > 0 && rhythm->n > 0 &&
-                 is_hunting(rhythm, params->hunting_above, &begun);
-
-    if (hunts && !rhythm->hunts)
-        *since = begun;
-    rhythm->hunts = hunts;
-    return hunts;
+    rhythm->hunts = params->hunting_above > 0 && rhythm->n > 0 &&
+                    is_hunting(rhythm, params->hunting_above, span);
+    return rhythm->hunts;
 }

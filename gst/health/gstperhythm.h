@@ -16,6 +16,12 @@ typedef struct {
     double hunting_above; // share of the sharpness, below 1; 0: not watched
 } GstPeRhythmParams;
 
+// ns; of those pictures that are still kept.
+typedef struct {
+    uint64_t since; // the first move of them begins
+    uint64_t until; // and the last one has come to its end
+} GstPeRhythmSpan;
+
 typedef struct GstPeRhythm GstPeRhythm; // the last seconds; one owner
 
 GstPeRhythm *gst_pe_rhythm_new(void);
@@ -29,12 +35,13 @@ void gst_pe_rhythm_restart(GstPeRhythm *rhythm);
 void gst_pe_rhythm_add(GstPeRhythm *rhythm, uint64_t time,
                        const GstPeCells *cells);
 
-// Does the focus hunt, as far as the pictures up to now tell? `since` gets when
-// it has begun, if so.
+// Does the focus hunt, as far as the pictures up to now tell? `span` gets from
+// when to when, if so.
 bool gst_pe_rhythm_hunts(GstPeRhythm *rhythm, const GstPeRhythmParams *params,
-                         uint64_t *since);
+                         GstPeRhythmSpan *span);
 
 // Likewise: does the light flicker? It does not while the focus hunts, which is
 // to be asked before.
 bool gst_pe_rhythm_flickers(GstPeRhythm *rhythm,
-                            const GstPeRhythmParams *params, uint64_t *since);
+                            const GstPeRhythmParams *params,
+                            GstPeRhythmSpan *span);

@@ -43,6 +43,7 @@ struct GstPeStill {
     // Nothing changes.
     uint8_t first[GST_PE_SAMPLES]; // since which nothing has
     uint64_t first_time;
+    uint64_t lasted; // ns that pictures speak for
     bool begun;
     // All of it was there before.
     uint8_t recent[RECENT][GST_PE_SAMPLES];
@@ -78,14 +79,16 @@ gst_pe_still_restart(GstPeStill *still)
 
 static bool
 is_unchanged(GstPeStill *still, const GstPeStillParams *params,
-             const uint8_t *samples, uint64_t time)
+             const GstPeStillLook *look)
 {
-    if (!still->begun ||
-        gst_pe_samples_change(still->first, samples) > params->still_share) {
-        memcpy(still->first, samples, sizeof still->first);
-        still->first_time = time;
-    }
-    return time - still->first_time >= params->frozen_after;
+    if (!still->begun || gst_pe_samples_change(still->first, look->samples) >
+                             params->still_share) {
+        memcpy(still->first, look->samples, sizeof still->first);
+        still->first_time = look->time;
+        still->lasted = 0;
+    } else
+        still->lasted += look->elapsed;
+    return still->lasted >= params->frozen_after;
 }
 
 // ---- All of it was there before ---------------------------------------------
@@ -159,18 +162,18 @@ begins_to_repeat(const GstPeStill *still)
 }
 
 static void
-look(GstPeStill *still, const uint8_t *samples, uint64_t time, double mean)
+compare(GstPeStill *still, const GstPeStillLook *look)
 {
-    float novelty = measure_novelty(still, samples);
+    float novelty = measure_novelty(still, look->samples);
     bool first = still->n_recent == 0;
 
-    remember(still, samples);
+    remember(still, look->samples);
     if (first)
         return;
     if (still->repeats && novelty <= OLD_BELOW)
         return; // nothing of it says how this camera usually is
     still->repeats = false;
-    add(still, (Glance){time, novelty, (float)mean});
+    add(still, (Glance){look->time, novelty, (float)look->mean});
     if (!begins_to_repeat(still))
         return;
     still->repeats = true;
@@ -182,15 +185,14 @@ look(GstPeStill *still, const uint8_t *samples, uint64_t time, double mean)
 
 bool
 gst_pe_still_push(GstPeStill *still, const GstPeStillParams *params,
-                  const uint8_t *samples, uint64_t time, double mean,
-                  uint64_t *since)
+                  const GstPeStillLook *look, uint64_t *since)
 {
-    bool unchanged = is_unchanged(still, params, samples, time);
+    bool unchanged = is_unchanged(still, params, look);
 
     still->begun = true;
-    if (time >= still->next_slot) {
-        look(still, samples, time, mean);
-        still->next_slot = time + params->frozen_after / SLOTS;
+    if (look->time >= still->next_slot) {
+        compare(still, look);
+        still->next_slot = look->time + params->frozen_after / SLOTS;
     }
     *since = still->first_time;
     if (still->repeats && (!unchanged || still->repeats_since < *since))

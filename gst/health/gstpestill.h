@@ -16,6 +16,14 @@ typedef struct {
     double still_share;    // of the cells, 0 to 1; 0: only the first witness
 } GstPeStillParams;
 
+// One picture.
+typedef struct {
+    const uint8_t *samples; // [GST_PE_SAMPLES], borrowed
+    uint64_t time;          // ns, not before the last one
+    uint64_t elapsed;       // ns that it speaks for, of those since the last
+    double mean;            // of the luma, levels
+} GstPeStillLook;
+
 typedef struct GstPeStill GstPeStill; // one owner
 
 GstPeStill *gst_pe_still_new(void);
@@ -24,11 +32,8 @@ void gst_pe_still_free(GstPeStill *still);
 // Time does not go on from the last picture: all begins anew.
 void gst_pe_still_restart(GstPeStill *still);
 
-// Is the picture frozen, as far as this one and those before it tell?
-//   samples  [GST_PE_SAMPLES], borrows
-//   time     ns, not before the last one
-//   mean     of the luma, levels
-//   since    gets when it may have begun
+// Is the picture frozen, as far as this one and those before it tell? Time
+// that no picture speaks for makes none frozen, and ends nothing.
+//   since  gets when it may have begun
 bool gst_pe_still_push(GstPeStill *still, const GstPeStillParams *params,
-                       const uint8_t *samples, uint64_t time, double mean,
-                       uint64_t *since);
+                       const GstPeStillLook *look, uint64_t *since);

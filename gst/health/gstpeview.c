@@ -39,7 +39,8 @@ struct GstPeView {
     uint64_t strays; // ns of pictures that were like neither, since the last
                      // that was like the other
     bool differs;    // the other view is unlike the usual, not only weaker
-    bool moved;      // has been told
+    uint64_t differs_since; // time of the first of it that is
+    bool moved;             // has been told
 };
 
 GstPeView *
@@ -173,6 +174,8 @@ look_elsewhere(GstPeView *view, const GstPeViewParams *params,
         forget_other(view);
     }
     view->strays = 0;
+    if (differs && !view->differs)
+        view->differs_since = look->time;
     view->differs |= differs;
     add(other, look);
     if (other->learned < params->moved_after)
@@ -233,4 +236,10 @@ gst_pe_view_push(GstPeView *view, const GstPeViewParams *params,
     follow(usual, look,
            fmin(1, (double)look->elapsed / (double)params->learn) / FOLLOW);
     return false;
+}
+
+uint64_t
+gst_pe_view_get_since(const GstPeView *view)
+{
+    return view->differs_since;
 }

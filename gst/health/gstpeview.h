@@ -21,6 +21,7 @@ typedef struct {
     const float *gradients; // [GST_PE_THUMBNAIL_GRADIENTS], borrowed
     const float *embedding; // [dim], unit, borrowed, or NULL
     int dim;
+    uint64_t time;    // ns
     uint64_t elapsed; // ns that it speaks for
 } GstPeLook;
 
@@ -44,3 +45,6 @@ void gst_pe_view_restart(GstPeView *view);
 // view. A picture that shows nothing changes nothing.
 bool gst_pe_view_push(GstPeView *view, const GstPeViewParams *params,
                       const GstPeLook *look, GstPeLikeness *likeness);
+
+// The time of the first of the pictures by which it has been moved.
+uint64_t gst_pe_view_get_since(const GstPeView *view);

@@ -22,11 +22,13 @@ struct GstPeWatch {
     GstPeWatchParams params;
     PeEvents *events;
     GstPeMeasures measures;
-    int width, height;              // 0: no picture yet
-    uint64_t time;                  // of the last picture
-    uint64_t elapsed;               // that the last one spoke for
-    bool on[GST_PE_WATCH_N];        // states
-    uint64_t since[GST_PE_WATCH_N]; // when the last one has begun
+    int width, height;                // 0: no picture yet
+    uint64_t time;                    // of the last picture
+    uint64_t elapsed;                 // that the last one spoke for
+    bool on[GST_PE_WATCH_N];          // states
+    uint64_t since[GST_PE_WATCH_N];   // when the last one has begun
+    uint64_t until[GST_PE_WATCH_N];   // up to when it was seen
+    PeEvent told[2 * GST_PE_WATCH_N]; // each may end and begin again
     uint8_t last[GST_PE_SAMPLES];
     float gradients[GST_PE_THUMBNAIL_GRADIENTS];
     GstPeStill *still;
@@ -98,48 +100,73 @@ gst_pe_watch_free(GstPeWatch *watch)
 // ---- States ---------------------------------------------------------------
 
 // since  used if it begins now
+// until  used if it is on
 static void
-set_state(GstPeWatch *watch, GstPeWatchState state, bool on, uint64_t since)
+set_state(GstPeWatch *watch, GstPeWatchState state, bool on, uint64_t since,
+          uint64_t until)
 {
     if (on && !watch->on[state])
-        watch->since[state] = since;
+        watch->since[state] = watch->until[state] = since;
+    if (on)
+        watch->until[state] = MAX(watch->until[state], until);
     watch->on[state] = on;
 }
 
 static void
 find_frozen(GstPeWatch *watch, uint64_t time)
 {
+    const GstPeStillLook look = {watch->last, time, watch->elapsed,
+                                 watch->measures.mean};
     uint64_t since;
     bool frozen =
-        gst_pe_still_push(watch->still, &watch->params.still, watch->last, time,
-                          watch->measures.mean, &since);
+        gst_pe_still_push(watch->still, &watch->params.still, &look, &since);
 
-    set_state(watch, GST_PE_WATCH_FROZEN, frozen, since);
+    set_state(watch, GST_PE_WATCH_FROZEN, frozen, since, time);
 }
 
 static void
 find_moved(GstPeWatch *watch, uint64_t time, const float *embedding, int dim)
 {
-    const GstPeLook look = {watch->gradients, embedding, dim, watch->elapsed};
+    const GstPeLook look = {watch->gradients, embedding, dim, time,
+                            watch->elapsed};
     const GstPeViewParams *params = &watch->params.view;
     bool moved =
         gst_pe_view_push(watch->view, params, &look, &watch->measures.likeness);
 
-    // When it is told, it has lasted for so long.
     set_state(watch, GST_PE_WATCH_MOVED, moved,
-              time - MIN(time, params->moved_after));
+              gst_pe_view_get_since(watch->view), time);
 }
 
 static void
 find_rhythm(GstPeWatch *watch)
 {
     const GstPeRhythmParams *params = &watch->params.rhythm;
-    uint64_t since = 0;
+    GstPeRhythmSpan span = {0};
 
-    bool hunts = gst_pe_rhythm_hunts(watch->rhythm, params, &since);
-    set_state(watch, GST_PE_WATCH_HUNTING, hunts, since);
-    bool flickers = gst_pe_rhythm_flickers(watch->rhythm, params, &since);
-    set_state(watch, GST_PE_WATCH_FLICKER, flickers, since);
+    bool hunts = gst_pe_rhythm_hunts(watch->rhythm, params, &span);
+    set_state(watch, GST_PE_WATCH_HUNTING, hunts, span.since, span.until);
+    bool flickers = gst_pe_rhythm_flickers(watch->rhythm, params, &span);
+    set_state(watch, GST_PE_WATCH_FLICKER, flickers, span.since, span.until);
+}
+
+// The events with times that fit together, whatever the interval: a look speaks
+// for the time since the one before, in which the state has perhaps begun only
+// later; and of a rhythm it sees the last seconds, not now.
+static int
+tell(GstPeWatch *watch, const PeEvent *events, int n, const PeEvent **told)
+{
+    n = MIN(n, (int)G_N_ELEMENTS(watch->told));
+    for (int i = 0; i < n; i++) {
+        PeEvent *event = &watch->told[i];
+
+        *event = events[i];
+        event->start = MAX(event->start, watch->since[event->label]);
+        event->end =
+            MAX(event->start, MIN(event->end, watch->until[event->label]));
+        event->peak = CLAMP(event->peak, event->start, event->end);
+    }
+    *told = watch->told;
+    return n;
 }
 
 // ---- Pictures -------------------------------------------------------------
@@ -217,7 +244,9 @@ gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
     watch->width = width;
     watch->height = height;
     watch->time = time;
-    return pe_events_push(watch->events, since, time, evidence, NULL, told);
+    const PeEvent *events;
+    int n = pe_events_push(watch->events, since, time, evidence, NULL, &events);
+    return tell(watch, events, n, told);
 }
 
 int
@@ -228,7 +257,17 @@ gst_pe_watch_end(GstPeWatch *watch, const PeEvent **told)
     gst_pe_view_restart(watch->view);
     gst_pe_rhythm_restart(watch->rhythm);
     memset(watch->on, 0, sizeof watch->on);
-    return pe_events_end(watch->events, told);
+    const PeEvent *events;
+    int n = pe_events_end(watch->events, &events);
+    return tell(watch, events, n, told);
+}
+
+void
+gst_pe_watch_forget(GstPeWatch *watch)
+{
+    g_return_if_fail(watch);
+    gst_pe_view_free(watch->view);
+    watch->view = gst_pe_view_new();
 }
 
 uint64_t

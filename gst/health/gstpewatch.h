@@ -98,13 +98,15 @@ void gst_pe_watch_set_params(GstPeWatch *watch, const GstPeWatchParams *params);
 void gst_pe_watch_add(GstPeWatch *watch, uint64_t time, const GstPeLuma *luma);
 
 // The next picture. After one of another size or of later, what is usual stays
-// so, and all else begins anew.
+// so, and all else begins anew. Behind a gap, what was so may go on; what does
+// not has ended before it.
 //   time       ns
 //   luma       [height] rows of width bytes, stride bytes apart, borrows; no
 //              smaller than GST_PE_WATCH_LEAST_...
 //   embedding  [dim], unit, borrows, or NULL
 //   told       gets the events that this picture makes known, valid until the
-//              next call
+//              next call. None has begun to be sure before it had begun;
+//              flicker and hunting end with the last swing that was seen
 // Returns how many.
 int gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
                       int width, int height, size_t stride,
@@ -113,6 +115,9 @@ int gst_pe_watch_push(GstPeWatch *watch, uint64_t time, const uint8_t *luma,
 // The stream ends, or jumps: ends every event. What is usual stays so. `told`
 // and the return value are as above.
 int gst_pe_watch_end(GstPeWatch *watch, const PeEvent **told);
+
+// Another camera: what is usual is to be learned. After gst_pe_watch_end().
+void gst_pe_watch_forget(GstPeWatch *watch);
 
 // Since when a state has lasted, or had, when its begin was told, which was
 // later; ns.

@@ -154,14 +154,6 @@ finds_it_at_every_interval(void)
                    FLICKER " start@16, " FLICKER " end@20");
 }
 
-static void
-assert_since(Script script, const char *expected)
-{
-    g_autofree char *found = watch_since("pehealth", CAPS, script, END * RATE);
-
-    g_assert_cmpstr(found, ==, expected);
-}
-
 static View
 dim_a_little(int k)
 {
@@ -304,12 +296,27 @@ finds_a_focus_that_hunts(void)
 }
 
 static void
-tells_since_when(void)
+assert_times(const char *properties, Script script, const char *expected)
 {
-    assert_since(swing_light,
-                 FLICKER " start@17 since 10, " FLICKER " end@33 since 10");
-    assert_since(hunt,
-                 HUNTING " start@15 since 10, " HUNTING " end@41 since 10");
+    g_autofree char *line = g_strdup_printf("pehealth %s", properties);
+    g_autofree char *found = watch_times(line, CAPS, script, NULL, END * RATE);
+
+    g_assert_cmpstr(found, ==, expected);
+}
+
+// The end is told late, and says when it was. Between two looks, it may be sure
+// of what has begun only after the first.
+static void
+tells_from_when_to_when(void)
+{
+    assert_times("", swing_light,
+                 FLICKER " start@17 10 16-17, " FLICKER " end@33 10 16-29");
+    assert_times("", hunt,
+                 HUNTING " start@15 10 14-14, " HUNTING " end@41 10 14-29");
+    assert_times("interval=10000", swing_light,
+                 FLICKER " start@30 12 20-29, " FLICKER " end@40 12 20-29");
+    assert_times("interval=14000", hunt,
+                 HUNTING " start@28 16 16-27, " HUNTING " end@42 16 16-27");
 }
 
 static View
@@ -417,7 +424,7 @@ add_tests(void)
     ADD(takes_other_changes_of_light_for_none);
     ADD(needs_some_pictures_a_second);
     ADD(finds_a_focus_that_hunts);
-    ADD(tells_since_when);
+    ADD(tells_from_when_to_when);
     ADD(takes_other_changes_of_sharpness_for_none);
     ADD(reads_every_format);
     ADD(looks_inside_the_crop);

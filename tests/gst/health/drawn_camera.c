@@ -105,8 +105,9 @@ shoot(const View *view, int number, GRand *rand)
     if (view->embedded)
         embed(buffer, view->angle);
     GST_BUFFER_DURATION(buffer) = GST_SECOND / (guint)MAX(1, view->rate);
-    GST_BUFFER_PTS(buffer) =
-        (GstClockTime)(number + view->ahead) * GST_BUFFER_DURATION(buffer);
+    if (!view->untimed)
+        GST_BUFFER_PTS(buffer) =
+            (GstClockTime)(number + view->ahead) * GST_BUFFER_DURATION(buffer);
     return buffer;
 }
 
@@ -120,21 +121,41 @@ play_line(const char *line, const char *caps)
     return play_element(bin, caps);
 }
 
-static void
-append_event(GString *text, const GstStructure *s, int second, bool since)
+static int
+get_second(const GstStructure *s, const char *name)
 {
-    guint64 begun = 0;
+    guint64 time;
 
-    gst_structure_get_uint64(s, "since", &begun);
+    g_assert_true(gst_structure_get_uint64(s, name, &time));
+    return (int)(time / GST_SECOND);
+}
+
+static void
+append_event(GString *text, const GstStructure *s, int second, bool times)
+{
     g_string_append_printf(text, "%s%s %s@%d", text->len ? ", " : "",
                            gst_structure_get_string(s, "label"),
                            gst_structure_get_string(s, "event"), second);
-    if (since)
-        g_string_append_printf(text, " since %d", (int)(begun / GST_SECOND));
+    if (times)
+        g_string_append_printf(text, " %d %d-%d", get_second(s, "since"),
+                               get_second(s, "start"), get_second(s, "end"));
+}
+
+// Pushes picture k, or behind the last one the end. Returns its second.
+static int
+push(GstHarness *h, const View *view, int k, int n, GRand *rand)
+{
+    if (k == n)
+        g_assert_true(gst_harness_push_event(h, gst_event_new_eos()));
+    else if (!view->dropped)
+        g_assert_cmpint(gst_harness_push(h, shoot(view, k, rand)), ==,
+                        GST_FLOW_OK);
+    return k / MAX(1, view->rate);
 }
 
 static char *
-follow(const char *line, const char *caps, Script script, int n, bool since)
+follow(const char *line, const char *caps, Script script,
+       void (*before)(GstHarness *h, int number), bool times, int n)
 {
     GstHarness *h = play_line(line, caps);
     GstBus *bus = gst_element_get_bus(h->element);
@@ -142,19 +163,16 @@ follow(const char *line, const char *caps, Script script, int n, bool since)
     GRand *rand = g_rand_new_with_seed(3);
 
     for (int k = 0; k <= n; k++) {
-        View view = script(k);
-        if (k < n && view.dropped)
-            continue;
-        if (k < n)
-            g_assert_cmpint(gst_harness_push(h, shoot(&view, k, rand)), ==,
-                            GST_FLOW_OK);
-        else
-            g_assert_true(gst_harness_push_event(h, gst_event_new_eos()));
+        const View view = script(k);
         GstMessage *message;
+
+        if (before)
+            before(h, k);
+        int second = push(h, &view, k, n, rand);
         while ((message = gst_bus_pop_filtered(bus, GST_MESSAGE_ELEMENT))) {
             const GstStructure *s = gst_message_get_structure(message);
             if (gst_structure_has_name(s, "pehealth-event"))
-                append_event(text, s, k / MAX(1, view.rate), since);
+                append_event(text, s, second, times);
             gst_message_unref(message);
         }
     }
@@ -167,13 +185,14 @@ follow(const char *line, const char *caps, Script script, int n, bool since)
 char *
 watch(const char *line, const char *caps, Script script, int n)
 {
-    return follow(line, caps, script, n, false);
+    return follow(line, caps, script, NULL, false, n);
 }
 
 char *
-watch_since(const char *line, const char *caps, Script script, int n)
+watch_times(const char *line, const char *caps, Script script,
+            void (*before)(GstHarness *h, int number), int n)
 {
-    return follow(line, caps, script, n, true);
+    return follow(line, caps, script, before, true, n);
 }
 
 void

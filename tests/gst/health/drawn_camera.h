@@ -22,7 +22,8 @@ typedef struct {
     int walker;   // columns that somebody has walked; 0: nobody
     double angle; // of the embedding, degrees, with `embedded`
     bool embedded;
-    int ahead;    // seconds that its timestamp is
+    int ahead;    // seconds, or pictures, that its timestamp is
+    bool untimed; // it has none
     int seed;     // of the noise; 0: new noise each time
     int redrawn;  // seed of that of the left third; 0: as the rest
     int margin;   // columns of new noise around the crop; 0: there is no crop
@@ -47,8 +48,11 @@ GstHarness *play_line(const char *line, const char *caps);
 // start@second", and so on, in order. To be freed.
 char *watch(const char *line, const char *caps, Script script, int n);
 
-// The same with "since second" behind each second.
-char *watch_since(const char *line, const char *caps, Script script, int n);
+// The same with the seconds of `since`, `start` and `end` behind each: "label
+// start@28 20 27-28".
+//   before  called with the number of each picture before it comes; or NULL
+char *watch_times(const char *line, const char *caps, Script script,
+                  void (*before)(GstHarness *h, int number), int n);
 
 // The same must be `expected`; of a pehealth alone with these properties.
 void assert_watched(const char *properties, Script script, int n,

@@ -76,7 +76,7 @@
  * as the one before and as #GstPeHealth:interval, or one that steps back, is
  * not looked at until the next one is nearer to it than to the last: one wrong
  * timestamp changes nothing. Pictures without a timestamp are not looked at,
- * which a warning tells once.
+ * nor those that all have the same; a warning tells either once.
  *
  * ## Messages
  *
@@ -108,6 +108,7 @@
 
 #include "gst/health/gstpehealth.h"
 
+#include "gst/health/gstpenewest.h"
 #include "gst/health/gstpepace.h"
 #include "gst/health/gstpeplane.h"
 #include "gst/health/gstpetelling.h"
@@ -118,6 +119,7 @@
 #include "gst/video/gstpeframe.h"
 
 #include <math.h>
+#include <string.h>
 
 GST_DEBUG_CATEGORY_STATIC(pe_health_debug);
 #define GST_CAT_DEFAULT pe_health_debug
@@ -127,14 +129,23 @@ GST_DEBUG_CATEGORY_STATIC(pe_health_debug);
 #define GLANCE_STEP (30 * GST_MSECOND)
 #define GLANCE_STEP_CUDA (100 * GST_MSECOND)
 
-// Results that are older say nothing about a picture.
-#define OLDEST_RESULT (10 * GST_SECOND)
+// So many pictures, none of which is later than one before, are told.
+#define MOST_STANDING 1000
 
 // Behind those of the watch.
 enum {
     PROP_POST_MESSAGES = GST_PE_WATCH_PROPERTIES_END,
     PROP_SOURCE_ID,
 };
+
+// Why pictures are not watched.
+typedef enum {
+    DOUBT_TIME,     // they have none
+    DOUBT_STANDING, // they have all the same
+    DOUBT_MEMORY,   // they cannot be read
+    DOUBT_SIZE,     // they are too small, or their crops are
+    N_DOUBTS,
+} Doubt;
 
 struct _GstPeHealth {
     GstBaseTransform parent;
@@ -150,9 +161,8 @@ struct _GstPeHealth {
     GstPePlane plane;
     GstPeTelling telling;
     GstPePace pace;
-    GstPeResult *result; // the newest of a whole frame; NULL: there is none
-    GstClockTime result_time; // when it came, running time
-    bool warned;              // of pictures that cannot be watched
+    GstPeNewest newest;
+    bool warned[N_DOUBTS];
 };
 
 static GstStaticPadTemplate sink_template =
@@ -199,11 +209,11 @@ set_known(GstStructure *s, const char *name, double value)
 
 // Once a stream: the next picture would say the same.
 static void
-warn(GstPeHealth *self, const char *what)
+warn(GstPeHealth *self, Doubt doubt, const char *what)
 {
-    if (!self->warned)
+    if (!self->warned[doubt])
         GST_ELEMENT_WARNING(self, STREAM, FORMAT, ("%s", what), (NULL));
-    self->warned = true;
+    self->warned[doubt] = true;
 }
 
 static void
@@ -231,44 +241,6 @@ is_large_enough(int width, int height)
            height >= GST_PE_WATCH_LEAST_HEIGHT;
 }
 
-// Keep the newest result of a whole frame. Takes none. One without frames tells
-// events and has no embedding.
-static void
-keep_result(GstPeHealth *self, GstPeResult *result, GstClockTime time)
-{
-    if (!result || gst_pe_result_get_region(result) ||
-        gst_pe_result_get_n_frames(result) == 0)
-        return;
-    gst_pe_result_ref(result);
-    g_clear_pointer(&self->result, gst_pe_result_unref);
-    self->result = result;
-    self->result_time = time;
-}
-
-// Results are not on every frame, and seldom on one that is looked at.
-static void
-keep_results(GstPeHealth *self, GstBuffer *buffer, GstClockTime time)
-{
-    for (guint i = 0; i < gst_buffer_get_n_pe_metas(buffer); i++) {
-        GstPeMeta *meta = gst_buffer_get_nth_pe_meta(buffer, i);
-        keep_result(self, gst_pe_meta_get_result(meta), time);
-    }
-}
-
-// Returns the vector of the newest result, g_free(); NULL: none is new enough.
-static float *
-get_embedding(GstPeHealth *self, GstClockTime time, GstClockTime interval,
-              gsize *dim)
-{
-    GstClockTime oldest = MAX(OLDEST_RESULT, 2 * interval);
-
-    if (!self->result || self->result_time > time ||
-        time - self->result_time > oldest)
-        return NULL;
-    GstPeVectors *vectors = gst_pe_result_get_embedding(self->result);
-    return vectors ? gst_pe_vectors_to_floats(vectors, dim) : NULL;
-}
-
 // Reads the picture, for a glance, for a look, or for both; without a look, a
 // few rows are enough. Returns how many events it makes known; -1: it cannot be
 // read.
@@ -282,7 +254,7 @@ push(GstPeHealth *self, GstBuffer *buffer, bool glance, const GstPeLook *look,
 
     if (!gst_pe_plane_open(&self->plane, &self->info, buffer, rows, &luma,
                            &error)) {
-        warn(self, error->message);
+        warn(self, DOUBT_MEMORY, error->message);
         return -1;
     }
     if (is_large_enough(luma.width, luma.height)) {
@@ -294,7 +266,8 @@ push(GstPeHealth *self, GstBuffer *buffer, bool glance, const GstPeLook *look,
                                   luma.height, luma.stride, look->embedding,
                                   look->dim, told);
     } else
-        warn(self, "The crop of a picture is too small to be watched");
+        warn(self, DOUBT_SIZE,
+             "The crop of a picture is too small to be watched");
     gst_pe_plane_close(&self->plane);
     return n;
 }
@@ -311,7 +284,8 @@ look_at(GstPeHealth *self, GstBuffer *buffer, bool glance, GstClockTime time)
     const GstPeWatchParams params = self->params;
     bool wanted = self->post_messages;
     GST_OBJECT_UNLOCK(self);
-    g_autofree float *embedding = get_embedding(self, time, params.step, &dim);
+    g_autofree float *embedding =
+        gst_pe_newest_get(&self->newest, time, params.step, &dim);
     const GstPeLook look = {.embedding = embedding, .dim = (int)dim};
     gst_pe_watch_set_params(self->watch, &params);
     gst_pe_telling_add_times(&self->telling, &times);
@@ -355,8 +329,9 @@ get_time(GstPeHealth *self, GstBuffer *buffer)
                                            GST_BUFFER_PTS(buffer));
     bool beyond = GST_CLOCK_TIME_IS_VALID(time) && time >= GST_PE_PACE_END;
     if (!known || beyond)
-        warn(self, "Pictures without a timestamp are not watched, and neither "
-                   "are those of 292 years from the start");
+        warn(self, DOUBT_TIME,
+             "Pictures without a timestamp, or 292 years from the start, are "
+             "not watched");
     return beyond ? GST_CLOCK_TIME_NONE : time;
 }
 
@@ -378,7 +353,10 @@ transform_ip(GstBaseTransform *base, GstBuffer *buffer)
         return GST_FLOW_OK;
     if (step == GST_PE_PACE_BACK)
         end(self, GST_PE_REASON_JUMP);
-    keep_results(self, buffer, time);
+    if (self->pace.n_standing == MOST_STANDING)
+        warn(self, DOUBT_STANDING,
+             "Pictures that all have the same timestamp are not watched");
+    gst_pe_newest_keep_all(&self->newest, buffer, time);
     if (!is_large_enough(GST_VIDEO_INFO_WIDTH(&self->info),
                          GST_VIDEO_INFO_HEIGHT(&self->info)))
         return GST_FLOW_OK;
@@ -415,6 +393,7 @@ sink_event(GstBaseTransform *base, GstEvent *event)
     if (is_other_stream(self, event)) {
         cut(self, GST_PE_REASON_JUMP);
         gst_pe_watch_forget(self->watch);
+        memset(self->warned, 0, sizeof self->warned);
     }
     if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
         // What ends now is told behind the next segment.
@@ -423,7 +402,7 @@ sink_event(GstBaseTransform *base, GstEvent *event)
     }
     GstPeResult *result = gst_event_get_pe_result(event);
     if (result && self->pace.last != GST_CLOCK_TIME_NONE)
-        keep_result(self, result, self->pace.last);
+        gst_pe_newest_keep(&self->newest, result, self->pace.last);
     g_autoptr(GstEvent) passed = gst_event_ref(event);
     gboolean ok = GST_BASE_TRANSFORM_CLASS(gst_pe_health_parent_class)
                       ->sink_event(base, event);
@@ -454,12 +433,11 @@ set_caps(GstBaseTransform *base, GstCaps *in, GstCaps *out)
                         GST_VIDEO_INFO_HEIGHT(&self->info)))
         return TRUE;
     cut(self, GST_PE_REASON_JUMP);
-    GST_ELEMENT_WARNING(
-        self, STREAM, FORMAT,
-        ("Pictures of %dx%d are too small to be watched: %dx%d at least",
-         GST_VIDEO_INFO_WIDTH(&self->info), GST_VIDEO_INFO_HEIGHT(&self->info),
-         GST_PE_WATCH_LEAST_WIDTH, GST_PE_WATCH_LEAST_HEIGHT),
-        (NULL));
+    g_autofree char *what = g_strdup_printf(
+        "Pictures of %dx%d are too small to be watched: %dx%d at least",
+        GST_VIDEO_INFO_WIDTH(&self->info), GST_VIDEO_INFO_HEIGHT(&self->info),
+        GST_PE_WATCH_LEAST_WIDTH, GST_PE_WATCH_LEAST_HEIGHT);
+    warn(self, DOUBT_SIZE, what);
     return TRUE;
 }
 
@@ -473,7 +451,7 @@ start(GstBaseTransform *base)
     GST_OBJECT_UNLOCK(self);
     self->watch = gst_pe_watch_new(&params);
     gst_pe_pace_restart(&self->pace);
-    self->warned = false;
+    memset(self->warned, 0, sizeof self->warned);
     return TRUE;
 }
 
@@ -486,7 +464,7 @@ stop(GstBaseTransform *base)
     gst_pe_telling_clear(&self->telling);
     gst_pe_plane_clear(&self->plane);
     g_clear_pointer(&self->watch, gst_pe_watch_free);
-    g_clear_pointer(&self->result, gst_pe_result_unref);
+    gst_pe_newest_clear(&self->newest);
     return TRUE;
 }
 

@@ -12,8 +12,12 @@
 void
 gst_pe_pace_restart(GstPePace *pace)
 {
-    *pace = (GstPePace){GST_CLOCK_TIME_NONE, 0, GST_CLOCK_TIME_NONE,
-                        GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE};
+    *pace = (GstPePace){
+        .last = GST_CLOCK_TIME_NONE,
+        .stray = GST_CLOCK_TIME_NONE,
+        .next_look = GST_CLOCK_TIME_NONE,
+        .next_glance = GST_CLOCK_TIME_NONE,
+    };
 }
 
 static GstClockTime
@@ -45,7 +49,8 @@ gst_pe_pace_step(GstPePace *pace, GstClockTime time, GstClockTime interval)
     if (back)
         gst_pe_pace_restart(pace);
     pace->stray = GST_CLOCK_TIME_NONE;
-    if (back || time > last) {
+    pace->n_standing = back || time > last ? 0 : pace->n_standing + 1;
+    if (pace->n_standing == 0) {
         pace->step = get_distance(time, far ? stray : last);
         pace->last = time;
     }

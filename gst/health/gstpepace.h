@@ -14,6 +14,7 @@ typedef struct {
     GstClockTime step;  // from the one before to it
     GstClockTime stray; // of a picture that was far from the last, just now
     GstClockTime next_look, next_glance;
+    guint n_standing; // pictures since one that was later than the last
 } GstPePace;
 
 typedef enum {

@@ -314,6 +314,52 @@ passes_pictures_of_any_time(void)
     stop(h);
 }
 
+// A source that gives all of them the time of the first.
+static void
+says_that_time_stands_still(void)
+{
+    GstHarness *h = play_line("pehealth", CAPS);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(3);
+    const View view = {.gain = 1, .noise = 3};
+    GstBuffer *picture = shoot(&view, 7, rand);
+
+    for (int k = 0; k < 900; k++)
+        gst_harness_push(h, gst_buffer_copy(picture));
+    g_assert_cmpint(count_warnings(h), ==, 0);
+    for (int k = 0; k < 1200; k++)
+        gst_harness_push(h, gst_buffer_copy(picture));
+    g_assert_cmpint(count_warnings(h), ==, 1);
+    gst_buffer_unref(picture);
+    stop(h);
+}
+
+static View
+give_reasons(int second)
+{
+    return (View){.gain = 1,
+                  .noise = 3,
+                  .untimed = second < 3,
+                  .cut = second >= 3 ? WIDTH - 10 : 0};
+}
+
+static void
+says_each_reason_once(void)
+{
+    GstHarness *h = play_line("pehealth", CAPS);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(3);
+
+    for (int second = 0; second < 6; second++) {
+        const View view = give_reasons(second);
+        gst_harness_push(h, shoot(&view, second, rand));
+    }
+    g_assert_cmpint(count_warnings(h), ==, 2);
+    begin_stream(h, 50);
+    const View view = give_reasons(0);
+    gst_harness_push(h, shoot(&view, 0, rand));
+    g_assert_cmpint(count_warnings(h), ==, 1);
+    stop(h);
+}
+
 static void
 add_tests(void)
 {
@@ -328,6 +374,8 @@ add_tests(void)
     ADD(goes_on_in_the_next_segment);
     ADD(begins_anew_with_another_stream);
     ADD(passes_pictures_of_any_time);
+    ADD(says_that_time_stands_still);
+    ADD(says_each_reason_once);
 #undef ADD
 }
 

@@ -183,14 +183,10 @@ search_remote(Archive *archive, const PeSearch *search, PeHit *hits,
               int *n_hits, GError **error)
 {
     g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(guint64));
-    size_t dim = (size_t)archive->rows.dim;
-    for (int i = 0; i < search->n_queries; i++) {
-        if (!archive->remote->find_near(archive, archive->remote_data,
-                                        search->queries + (size_t)i * dim,
-                                        search->top_k, search->selected,
-                                        search->n_selected, rows, error))
-            return false;
-    }
+    if (!archive->remote->find_near(
+            archive, archive->remote_data, search->queries, search->n_queries,
+            search->top_k, search->selected, search->n_selected, rows, error))
+        return false;
     sort_rows(rows);
     static const uint64_t nothing[1]; // an empty array has no address
     PeSearch again = *search;

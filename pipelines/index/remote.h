@@ -10,13 +10,13 @@
 #include "archive.h"
 
 typedef struct {
-    // Add to `rows` (guint64) those that are among the k nearest to a query,
-    // and maybe others, and hand their values to archive_put_row().
-    //   query     [row_dim] of unit length
+    // Add to `rows` (guint64) those that are among the k nearest to one of the
+    // queries, and maybe others, and hand their values to archive_put_row().
+    //   queries   [n_queries, row_dim] of unit length
     //   selected  [n_selected] ascending, the only rows that count; NULL: all
-    bool (*find_near)(Archive *archive, void *data, const float *query, int k,
-                      const uint64_t *selected, size_t n_selected, GArray *rows,
-                      GError **error);
+    bool (*find_near)(Archive *archive, void *data, const float *queries,
+                      int n_queries, int k, const uint64_t *selected,
+                      size_t n_selected, GArray *rows, GError **error);
     // Hand the values of these rows to archive_put_row(); of those that are
     // there.
     bool (*read_rows)(Archive *archive, void *data, const uint64_t *rows,

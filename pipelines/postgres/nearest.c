@@ -4,15 +4,18 @@
 //
 // DESIGN
 //
-// There are three ways. The index (HNSW) looks at about k / f vectors for k of
-// a selection that is the fraction f of all, and in any case at LEAST, one here
-// and one there; comparing all of the selection looks at f * n, one behind the
-// other. The one that looks at less is taken; behind a narrow filter the index
-// would also miss some, because in strict_order it leaves out what it comes
-// across too late (bench/results/pgvector.md). As the index may end before it
-// has found k, as many as there are, comparing all follows then. And when the
-// selection is so large a part that the tables are read as a whole, ranges of
-// rows are tested instead of looked up.
+// Comparing all of a selection misses nothing, and is what is done up to
+// MOST_COMPARED vectors. Behind that, there is the index (HNSW). It does not
+// find the nearest for sure: where very many vectors are nearly the same, as
+// those of a camera that stays where it is, its graph falls apart into islands,
+// and a search that has come to one never leaves it
+// (bench/results/pgvector.md). So it goes on until it has SEEN many, in
+// relaxed_order, which unlike strict_order keeps what it comes across late, and
+// the nearest of those are taken. It looks at about k / f vectors for k of a
+// selection that is the fraction f of all; comparing looks at f * n. As the
+// index may end before it has found k, as many as there are, comparing all
+// follows then. And when the selection is so large a part that the tables are
+// read as a whole, ranges of rows are tested instead of looked up.
 
 #include "nearest.h"
 
@@ -20,7 +23,10 @@
 
 #define MORE 64     // rows besides k, whose order the server sees less exactly
 #define MAX_EF 1000 // pgvector's limit
-#define LEAST (MAX_EF * 16) // the neighbours of as many vectors, see schema.c
+// With about so many, comparing takes as long for a text and the everyday ones
+// as the index, which has to be asked for each of them.
+#define MOST_COMPARED 500000
+#define SEEN 8192 // vectors that the index looks for at least
 
 // ---- Session --------------------------------------------------------------
 
@@ -52,14 +58,32 @@ set(Sql *sql, const char *name, const char *value, GError **error)
     return false;
 }
 
+static bool
+read_most_compared(Nearest *nearest, GError **error)
+{
+    const char *text = g_getenv("PE_POSTGRES_COMPARED");
+    g_autoptr(GError) e = NULL;
+    nearest->most_compared = MOST_COMPARED;
+    if (!text || g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT32,
+                                            &nearest->most_compared, &e))
+        return true;
+    g_set_error(error, PE_ERROR, PE_ERROR_FORMAT,
+                "PE_POSTGRES_COMPARED is \"%s\", but must be a number of "
+                "frames: %s",
+                text, e->message);
+    return false;
+}
+
 bool
-nearest_prepare(const Nearest *nearest, GError **error)
+nearest_prepare(Nearest *nearest, GError **error)
 {
     Sql *sql = nearest->sql;
+    if (!read_most_compared(nearest, error))
+        return false;
     // Whose settings are not known before it is used; only some may LOAD.
     return sql_run(sql, error, "SELECT '[1]'::halfvec <#> '[1]'::halfvec",
                    "") &&
-           set(sql, "hnsw.iterative_scan", "strict_order", error) &&
+           set(sql, "hnsw.iterative_scan", "relaxed_order", error) &&
            set(sql, "hnsw.ef_search", G_STRINGIFY(MAX_EF), error) &&
            set(sql, "hnsw.max_scan_tuples", "2147483647", error);
 }
@@ -93,43 +117,84 @@ write_ranges(const uint64_t *rows, size_t n)
     return g_string_free(g_string_append_c(text, '}'), FALSE);
 }
 
-// ---- Find -----------------------------------------------------------------
+// ---- Compare --------------------------------------------------------------
+
+// What is read: all, or ranges of rows, which are the parameter.
+static char *
+write_from(const char *ranges, bool look_up, int parameter)
+{
+    if (!ranges)
+        return g_strdup("perception.frames");
+    return look_up
+               ? g_strdup_printf("unnest($%d::int8multirange) AS r JOIN "
+                                 "perception.frames ON \"row\" >= lower(r) AND "
+                                 "\"row\" < upper(r)",
+                                 parameter)
+               : g_strdup_printf("perception.frames WHERE \"row\" <@ "
+                                 "$%d::int8multirange",
+                                 parameter);
+}
 
 // Equal vectors come in the order of their rows, as in every archive.
-#define BY_ALL " ORDER BY vector::vector <#> $1::vector, \"row\" LIMIT $2"
-
 static PGresult *
 compare_all(const Nearest *nearest, const char *query, gint64 k,
             const char *ranges, bool look_up, GError **error)
 {
-    if (!ranges)
-        return sql_query(nearest->sql, error,
-                         "SELECT \"row\", vector FROM perception.frames" BY_ALL,
-                         "ti", query, k);
-    return sql_query(
-        nearest->sql, error,
-        look_up ? "SELECT \"row\", vector FROM unnest($3::int8multirange) AS r "
-                  "JOIN perception.frames ON \"row\" >= lower(r) AND "
-                  "\"row\" < upper(r)" BY_ALL
-                : "SELECT \"row\", vector FROM perception.frames "
-                  "WHERE \"row\" <@ $3::int8multirange" BY_ALL,
-        "tit", query, k, ranges);
+    g_autofree char *from = write_from(ranges, look_up, 3);
+    g_autofree char *text =
+        g_strdup_printf("SELECT \"row\", vector FROM %s ORDER BY "
+                        "vector::vector <#> $1::vector, \"row\" LIMIT $2",
+                        from);
+    return ranges
+               ? sql_query(nearest->sql, error, text, "tit", query, k, ranges)
+               : sql_query(nearest->sql, error, text, "ti", query, k);
 }
 
-#define BY_INDEX " ORDER BY vector <#> $1::vector::halfvec LIMIT $2"
+// Reads once what compare_all() would read for each query. OFFSET keeps the
+// planner from converting each vector once a query.
+static PGresult *
+compare_all_with_many(const Nearest *nearest, const float *queries, int n,
+                      const char *ranges, bool look_up, GError **error)
+{
+    size_t dim = (size_t)nearest->row_dim;
+    g_autofree char *from = write_from(ranges, look_up, 1);
+    g_autoptr(GString) text =
+        g_string_new("SELECT \"row\", vector FROM perception.frames WHERE "
+                     "\"row\" = ANY ((SELECT ARRAY[");
+    for (int i = 0; i < n; i++) {
+        g_autofree char *query =
+            write_vector(queries + (size_t)i * dim, nearest->dim);
+        g_string_append_printf(text, "%s(min(ARRAY[x <#> '%s'::vector, n]))[2]",
+                               i ? "," : "", query);
+    }
+    g_string_append_printf(text,
+                           "] FROM (SELECT vector::vector AS x, "
+                           "\"row\"::double precision AS n FROM %s OFFSET 0) "
+                           "f)::bigint[])",
+                           from);
+    return ranges ? sql_query(nearest->sql, error, text->str, "t", ranges)
+                  : sql_query(nearest->sql, error, text->str, "");
+}
+
+// ---- Find -----------------------------------------------------------------
+
+#define NEAR "vector <#> $1::vector::halfvec"
+#define NAMED \
+    " ORDER BY " NEAR " LIMIT $3) f ORDER BY " NEAR ", \"row\" LIMIT $2"
 
 static PGresult *
-ask_index(const Nearest *nearest, const char *query, gint64 k,
+ask_index(const Nearest *nearest, const char *query, gint64 k, gint64 seen,
           const char *ranges, GError **error)
 {
     return ranges ? sql_query(nearest->sql, error,
-                              "SELECT \"row\", vector FROM perception.frames "
-                              "WHERE \"row\" <@ $3::int8multirange" BY_INDEX,
-                              "tit", query, k, ranges)
+                              "SELECT \"row\", vector FROM (SELECT \"row\", "
+                              "vector FROM perception.frames WHERE \"row\" <@ "
+                              "$4::int8multirange" NAMED,
+                              "tiit", query, k, seen, ranges)
                   : sql_query(nearest->sql, error,
-                              "SELECT \"row\", vector FROM "
-                              "perception.frames" BY_INDEX,
-                              "ti", query, k);
+                              "SELECT \"row\", vector FROM (SELECT \"row\", "
+                              "vector FROM perception.frames" NAMED,
+                              "tii", query, k, seen);
 }
 
 // Which way is taken is decided here, not by the planner.
@@ -145,22 +210,30 @@ let_read_all(Nearest *nearest, bool reads_all, GError **error)
                        error);
 }
 
+bool
+nearest_is_many(const Nearest *nearest, double n)
+{
+    return !nearest->exact && n > (double)nearest->most_compared;
+}
+
 PGresult *
 nearest_find(Nearest *nearest, const float *query, int k,
              const uint64_t *selected, size_t n_selected, GError **error)
 {
     double all = (double)nearest->n_frames;
     double n = selected ? (double)n_selected : all;
-    gint64 limit = k + MORE, least = (gint64)MIN(n, (double)limit);
+    gint64 limit = k + MORE;
+    gint64 seen = MAX(limit, (gint64)(SEEN * n / all)); // that pass
+    gint64 least = (gint64)MIN(n, (double)limit);
     g_autofree char *text = write_vector(query, nearest->dim);
     g_autofree char *ranges =
         selected ? write_ranges(selected, n_selected) : NULL;
-    bool by_index = !nearest->exact && n > LEAST && n * n > (double)limit * all;
+    bool by_index = nearest_is_many(nearest, n) && n * n > (double)limit * all;
     bool look_up = selected && n < all / 4;
     PGresult *result = NULL;
     if (by_index) {
         result = let_read_all(nearest, false, error)
-                     ? ask_index(nearest, text, limit, ranges, error)
+                     ? ask_index(nearest, text, limit, seen, ranges, error)
                      : NULL;
         if (!result || PQntuples(result) >= least)
             return result;
@@ -171,5 +244,19 @@ nearest_find(Nearest *nearest, const float *query, int k,
     PQclear(result);
     return let_read_all(nearest, !look_up, error)
                ? compare_all(nearest, text, limit, ranges, look_up, error)
+               : NULL;
+}
+
+PGresult *
+nearest_find_best(Nearest *nearest, const float *queries, int n_queries,
+                  const uint64_t *selected, size_t n_selected, GError **error)
+{
+    double all = (double)nearest->n_frames;
+    bool look_up = selected && (double)n_selected < all / 4;
+    g_autofree char *ranges =
+        selected ? write_ranges(selected, n_selected) : NULL;
+    return let_read_all(nearest, !look_up, error)
+               ? compare_all_with_many(nearest, queries, n_queries, ranges,
+                                       look_up, error)
                : NULL;
 }

@@ -39,13 +39,25 @@ take_rows(Archive *archive, const Nearest *nearest, const PGresult *result,
 }
 
 static bool
-find_near(Archive *archive, void *data, const float *query, int k,
-          const uint64_t *selected, size_t n_selected, GArray *rows,
+find_near(Archive *archive, void *data, const float *queries, int n_queries,
+          int k, const uint64_t *selected, size_t n_selected, GArray *rows,
           GError **error)
 {
-    g_autoptr(PGresult) result =
-        nearest_find(data, query, k, selected, n_selected, error);
-    return result && take_rows(archive, data, result, rows, error);
+    Nearest *nearest = data;
+    double n = selected ? (double)n_selected : (double)nearest->n_frames;
+    if (k == 1 && n_queries > 1 && !nearest_is_many(nearest, n)) {
+        g_autoptr(PGresult) result = nearest_find_best(
+            nearest, queries, n_queries, selected, n_selected, error);
+        return result && take_rows(archive, nearest, result, rows, error);
+    }
+    for (int i = 0; i < n_queries; i++) {
+        g_autoptr(PGresult) result = nearest_find(
+            nearest, queries + (size_t)i * (size_t)nearest->row_dim, k,
+            selected, n_selected, error);
+        if (!result || !take_rows(archive, nearest, result, rows, error))
+            return false;
+    }
+    return true;
 }
 
 static bool
@@ -298,6 +310,8 @@ open_with(Sql *sql, const SchemaFacts *facts, bool exact, GError **error)
                          .holds = true};
     g_autoptr(Archive) archive = archive_open_remote(
         sql_get_name(sql), &model, facts->n_rows, &remote, nearest, error);
+    if (archive)
+        nearest->row_dim = archive_get_row_dim(archive);
     if (archive && schema_read_change(sql, &nearest->change, error) &&
         (exact || nearest_prepare(nearest, error)) &&
         archive_begin_remote(archive, error) &&

@@ -206,10 +206,14 @@ class Growing:
                               (content, thumbnail))
 
     def add(self, name, n_frames, rng, wall=-1):
+        """A file of which each frame is like one that there is."""
+        self.add_rows(name, [self.change_row(rng.choice(self.rows), rng)
+                             for _ in range(n_frames)], rng, wall)
+
+    def add_rows(self, name, rows, rng, wall=-1):
         """A file, of which `name` may be bytes, with a content of its own."""
         run = self.database.execute
-        rows = [self.change_row(rng.choice(self.rows), rng)
-                for _ in range(n_frames)]
+        n_frames = len(rows)
         total = hashlib.sha256(b"".join(rows)).hexdigest()
         number = run(
             "INSERT INTO contents (key, settings, problem_at, duration, width,"
@@ -248,3 +252,12 @@ def grow(folder, n_files, n_frames, seed=1):
         growing.add(f"/video/{camera}/{i:05d}.mkv", n_frames, rng,
                     1_700_000_000 * 10 ** 9 + i * 3600 * 10 ** 9)
     growing.end()
+
+
+def repeat(folder):
+    """A file with nine copies of each frame of an archive: pgvector keeps ten
+    that are the same at one place of its graph. The number of those that differ."""
+    growing = Growing(folder)
+    growing.add_rows("/video/again.mkv", growing.rows * 9, random.Random(1))
+    growing.end()
+    return len(set(growing.rows))

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from live import PATIENCE, live, run
+from live import PATIENCE, live, run, wait_for_a_day_with_time_left
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "support"))
 from tap import run_tests  # noqa: E402
@@ -67,6 +67,7 @@ def second_of_day(text):
 
 
 def writes_events_as_they_come():
+    wait_for_a_day_with_time_left()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name, "new", "events")
         with live(PROGRAM, "--events", folder, "--set", "event-threshold=0.05",
@@ -99,6 +100,7 @@ def writes_events_as_they_come():
 
 
 def keeps_whole_lines_when_it_is_killed():
+    wait_for_a_day_with_time_left()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         for part in range(2):  # the second goes on behind the first
@@ -140,6 +142,7 @@ def ends_events_of_a_camera_that_is_away():
 
 
 def names_the_region_of_an_event():
+    wait_for_a_day_with_time_left()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         with live(PROGRAM, "--events", folder, "--set", "event-threshold=0.05",

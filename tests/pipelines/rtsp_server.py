@@ -52,6 +52,7 @@ class Spoiler:
 
     def __init__(self):
         self.busy = False
+        self.random = random.Random(1)
 
     def spoil(self, pad, info):
         """Python cannot write to the buffer, so it sends another."""
@@ -59,9 +60,10 @@ class Spoiler:
             return Gst.PadProbeReturn.OK
         old = info.get_buffer()
         data = bytearray(old.extract_dup(0, old.get_size()))
-        if random.random() < 0.75:
+        draw = self.random.randrange
+        if draw(4) > 0:
             for _ in range(len(data) // 20):
-                data[random.randrange(8, len(data))] = random.randrange(256)
+                data[draw(8, len(data))] = draw(256)
         new = Gst.Buffer.new_wrapped(bytes(data))
         new.pts, new.dts, new.duration = old.pts, old.dts, old.duration
         self.busy = True

@@ -51,9 +51,13 @@ def find_user():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that connections are given, which might have it while the
+    server is stopped."""
+    for port in range(20000 + os.getpid() % 9000, 32000):
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 class Server:

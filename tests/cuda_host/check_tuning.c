@@ -119,7 +119,7 @@ count_timed(PePrecision precision)
 
 // ---- Under live frames ------------------------------------------------------
 
-#define N_SIZES 32
+#define N_SIZES 64
 
 typedef struct {
     int timed, recordings;

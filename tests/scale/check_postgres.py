@@ -7,9 +7,11 @@ as a TAP test: check_postgres.py PE_TAG PE_SEARCH TINY_MODEL
 import contextlib
 import functools
 import json
+import math
 import os
 import pathlib
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -289,6 +291,18 @@ def takes_tables_that_tell_no_folder():
                         "NULL", "first") == "0"
 
 
+NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+
+
+def is_same(a, b):
+    """But for the last digits of a score: the server has the everyday texts'
+    nearest frames in single precision, and another of two as near may follow
+    on another processor."""
+    numbers = (map(float, NUMBER.findall(text)) for text in (a, b))
+    return NUMBER.sub("#", a) == NUMBER.sub("#", b) and all(
+        math.isclose(x, y, rel_tol=1e-4, abs_tol=1e-5) for x, y in zip(*numbers))
+
+
 def finds_what_the_folder_finds():
     uri = database("same")
     load(archive(), uri)
@@ -303,9 +317,9 @@ def finds_what_the_folder_finds():
                   [labels[1], "--in", first], ["--like", first + "@1"]]
     for question in questions:
         a, b = search(here, *question), search(there, *question)
-        assert a == b, (question, a, b)
+        assert is_same(a, b), (question, a, b)
         a = search(here, "--json", *question)
-        assert a == search(there, "--json", *question), question
+        assert is_same(a, search(there, "--json", *question)), question
     assert "no match" in search(there, "a blue square")
 
 
@@ -319,7 +333,7 @@ def finds_the_same_by_cameras_and_times():
         a = search(("-a", large_archive()), "--json", text, *more)
         for way in ([], ["--exact"]):
             b = search(("--index", large_database(), *way), "--json", text, *more)
-            assert a == b, (more, way)
+            assert is_same(a, b), (more, way)
 
 
 def finds_words_as_the_folder_does():
@@ -337,7 +351,8 @@ def finds_words_as_the_folder_does():
             for where in (("-a", large_archive()),
                           ("--index", large_database(), "--exact")))
         assert here.returncode == there.returncode, (words, there.stderr)
-        assert here.stdout == there.stdout, (words, here.stdout, there.stdout)
+        assert is_same(here.stdout, there.stdout), (words, here.stdout,
+                                                    there.stdout)
         n_found += bool(here.stdout)
     assert n_found >= 5, n_found
 
@@ -350,7 +365,8 @@ def serves_a_page_of_a_database():
                          {"text": "a red circle", "words": "mp4"},
                          {"like": 3}, {"text": "a red circle", "camera": "x"}):
             moments = there.search(**question)
-            assert moments == here.search(**question), question
+            assert is_same(json.dumps(moments),
+                           json.dumps(here.search(**question))), question
         there.search(status=400, text="fog", words="nowhere")
         moment = there.search(text="a red circle")[0]
         for path in ("/archive", f"/thumbnails/{moment['row']}",
@@ -427,10 +443,10 @@ def finds_the_same_by_an_index_that_misses_nothing():
         load(out, uri)
         for text in ("a red circle", "a road with cars", "a boat at sea"):
             a = search(("-a", out), "--json", text)
-            assert a == search(("--index", uri, "--exact"), "--json", text)
-            assert a == search(("--index", uri), "--json", text)
+            assert is_same(a, search(("--index", uri, "--exact"), "--json", text))
+            assert is_same(a, search(("--index", uri), "--json", text))
             before = count_scans("linked")
-            assert a == by_index(uri, "--json", text), text
+            assert is_same(a, by_index(uri, "--json", text)), text
             wait_for_scans("linked", before + 36)
 
 

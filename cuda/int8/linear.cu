@@ -34,8 +34,9 @@ load_rows(PeSharedAddress to, const int8_t *from, int first, int n, int depth,
           int length)
 {
 #pragma unroll
-    for (int i = threadIdx.x; i < TILE * DEPTH / 16; i += Tile<TILE>::THREADS) {
-        const int row = i / (DEPTH / 16), piece = i % (DEPTH / 16);
+    for (int i = 0; i < TILE * DEPTH / 16 / Tile<TILE>::THREADS; i++) {
+        const int number = threadIdx.x + i * Tile<TILE>::THREADS;
+        const int row = number / (DEPTH / 16), piece = number % (DEPTH / 16);
         const int at = depth + piece * 16;
         const bool ok = first + row < n && at < length;
         pe_cp_async16(to + place_of(row, piece),

@@ -149,6 +149,8 @@ void pe_cuda_memory_clear(PeCuda *cuda);
 void *pe_cuda_alloc(PeBackend *be, size_t size);
 void pe_cuda_free(PeBackend *be, void *p);
 void pe_cuda_upload(PeBackend *be, void *dst, const void *src, size_t size);
+// A copy in device memory, pe_cuda_free(). NULL when there is none left.
+void *pe_cuda_send(PeBackend *be, const void *src, size_t size);
 void pe_cuda_download(PeBackend *be, void *dst, const void *src, size_t size);
 bool pe_cuda_download_begin(PeBackend *be, int turn, const void *src,
                             size_t size);

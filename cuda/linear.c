@@ -103,24 +103,21 @@ upload_bias(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
     size_t n = (size_t)l->n;
     size_t offset = (n * sizeof(float) + 255) & ~(size_t)255;
     size_t size = offset + n * pe_dtype_size(cuda->be.act);
-    l->bias_f32 = pe_cuda_alloc(&cuda->be, size);
-    if (!l->bias_f32)
-        return false;
-    l->bias_act = (char *)l->bias_f32 + offset;
     g_autofree char *host = g_malloc0(size);
     memcpy(host, params->bias, n * sizeof(float));
     round_to(cuda->be.act, host + offset, params->bias, n);
-    pe_cuda_upload(&cuda->be, l->bias_f32, host, size);
+    l->bias_f32 = pe_cuda_send(&cuda->be, host, size);
+    if (!l->bias_f32)
+        return false;
+    l->bias_act = (char *)l->bias_f32 + offset;
     return true;
 }
 
 static bool
 upload_gain(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
 {
-    size_t size = (size_t)l->n * sizeof(float);
-    l->gain = pe_cuda_alloc(&cuda->be, size);
-    if (l->gain)
-        pe_cuda_upload(&cuda->be, l->gain, params->gain, size);
+    l->gain =
+        pe_cuda_send(&cuda->be, params->gain, (size_t)l->n * sizeof(float));
     return l->gain;
 }
 
@@ -139,19 +136,15 @@ static bool
 upload(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
 {
     PeBackend *be = &cuda->be;
-    size_t size = (size_t)l->n * sizeof(float);
     l->weight =
         pe_cuda_alloc(be, (size_t)l->n * (size_t)l->k * pe_dtype_size(l->in));
     if (!l->weight)
         return false;
-    g_autofree float *columns = NULL;
-    if (sums_columns(cuda, params)) {
-        l->columns = pe_cuda_alloc(be, size);
-        columns = g_new(float, l->n);
-    }
+    g_autofree float *columns =
+        sums_columns(cuda, params) ? g_new(float, l->n) : NULL;
     upload_weight(cuda, l, params, columns);
-    if (l->columns)
-        pe_cuda_upload(be, l->columns, columns, size);
+    if (columns)
+        l->columns = pe_cuda_send(be, columns, (size_t)l->n * sizeof *columns);
     return true;
 }
 

@@ -98,6 +98,15 @@ pe_cuda_upload(PeBackend *be, void *dst, const void *src, size_t size)
     }
 }
 
+void *
+pe_cuda_send(PeBackend *be, const void *src, size_t size)
+{
+    void *dst = pe_cuda_alloc(be, size);
+    if (dst)
+        pe_cuda_upload(be, dst, src, size);
+    return dst;
+}
+
 void
 pe_cuda_download(PeBackend *be, void *dst, const void *src, size_t size)
 {

@@ -31,7 +31,6 @@
 #pragma once
 
 #include <math.h>
-#include <string.h>
 
 #include "core/device/backend.h"
 
@@ -63,10 +62,23 @@ pe_int8_takes(const PeLinearParams *params, int max_length)
             params->epilogue == PE_EPILOGUE_RESIDUAL);
 }
 
-// s of a column, whose sign is the finalizer of MurmurHash3.
+// Adds a row of the weight to w [k] of its columns.
+static inline void
+pe_int8_add_row(const float *row, int k, float *w)
+{
+    float total = 0;
+    for (int j = 0; j < k; j++)
+        total += fabsf(row[j]);
+    for (int j = 0; total > 0 && j < k; j++)
+        w[j] += fabsf(row[j]) / total;
+}
+
+// s of a column, whose sign is the finalizer of MurmurHash3. 0 behind the last.
 static inline float
 pe_int8_scale(const PeLinearParams *params, int column, float weight)
 {
+    if (column >= params->weight.shape[1])
+        return 0;
     uint32_t h = (uint32_t)column + 1;
     h = (h ^ h >> 16) * 0x85ebca6b;
     h = (h ^ h >> 13) * 0xc2b2ae35;

@@ -8,6 +8,7 @@
 #include "cuda/int8/int8.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "core/device/int8.h"
 #include "core/device/weight.h"
@@ -32,26 +33,11 @@ find_scales(const PeLinear *l, const PeLinearParams *params, float *s)
     g_autofree float *row = g_new(float, l->k);
     memset(s, 0, (size_t)l->k * sizeof *s);
     for (int i = 0; i < l->n; i++) {
-        double total = 0;
         pe_weight_rows(params, i, 1, row);
-        for (int j = 0; j < l->k; j++)
-            total += fabsf(row[j]);
-        float inverse = total > 0 ? (float)(1 / total) : 0;
-        for (int j = 0; j < l->k; j++)
-            s[j] += fabsf(row[j]) * inverse;
+        pe_int8_add_row(row, l->k, s);
     }
-    int k = (int)params->weight.shape[1];
     for (int j = 0; j < l->k; j++)
-        s[j] = j < k ? pe_int8_scale(params, j, s[j]) : 0;
-}
-
-static float *
-upload_scales(PeCuda *cuda, const float *s, size_t n)
-{
-    float *there = pe_cuda_alloc(&cuda->be, n * sizeof *s);
-    if (there)
-        pe_cuda_upload(&cuda->be, there, s, n * sizeof *s);
-    return there;
+        s[j] = pe_int8_scale(params, j, s[j]);
 }
 
 // Rows of the weight as f32 to the workspace, and from there, rounded, to where
@@ -86,10 +72,10 @@ pe_cuda_int8_upload(PeCuda *cuda, PeLinear *l, const PeLinearParams *params)
     float block = (float)pe_int8_block(l->k);
     g_autofree float *s = g_new(float, k);
     find_scales(l, params, s);
-    l->in_scales = upload_scales(cuda, s, k);
+    l->in_scales = pe_cuda_send(be, s, k * sizeof *s);
     for (size_t j = 0; j < k; j++)
         s[j] = s[j] != 0 ? 1 / (s[j] * block) : 0;
-    float *inverse = upload_scales(cuda, s, k);
+    float *inverse = pe_cuda_send(be, s, k * sizeof *s);
     l->weight = pe_cuda_alloc(be, n * (size_t)pe_int8_length(l->k));
     l->column_scales = pe_cuda_alloc(be, n * sizeof(float));
     bool ok = l->in_scales && inverse && l->weight && l->column_scales;

@@ -62,12 +62,7 @@ sum_group(void *data, int task, int lane)
     int k = p->l->k, n = p->l->n;
     float *sums = p->sums + (size_t)task * (size_t)k;
     for (int i = task * n / GROUPS; i < (task + 1) * n / GROUPS; i++) {
-        const float *row = read_rows(p, lane, i, 1);
-        float total = 0;
-        for (int j = 0; j < k; j++)
-            total += fabsf(row[j]);
-        for (int j = 0; total > 0 && j < k; j++)
-            sums[j] += fabsf(row[j]) / total;
+        pe_int8_add_row(read_rows(p, lane, i, 1), k, sums);
     }
 }
 

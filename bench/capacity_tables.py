@@ -20,7 +20,7 @@ TOWERS = (          # core seconds for each sample
     ("B/16, fp32", 2 / 5.4),
     ("L/14, bf16", 2 / 1.05),
 )
-CARDS = (("B/16", 11418), ("L/14", 1242), ("G/14", 139))  # samples a second, a model
+CARDS = (("B/16", 13391), ("L/14", 1361), ("G/14", 151))  # samples a second, a model
 
 
 def show(value):
